@@ -6,6 +6,7 @@
 
 #include "moecnn/core/matrix.hpp"
 #include "moecnn/core/rng.hpp"
+#include "moecnn/ops/balance_slope.hpp"
 
 #include <memory>
 #include <optional>
@@ -32,7 +33,8 @@ struct Routing {
   std::vector<int> row_slots;  ///< rows × k: slots of a row in ascending expert order, then -1
   std::vector<double> slot_weight;  ///< slots
 
-  double balance_loss = 0;  ///< already multiplied by its weight
+  double balance_loss = 0;     ///< already multiplied by its weight
+  BalanceSlope balance_slope;  ///< slopes of `balance_loss`, kept for backward
 
   int slots() const { return offset.empty() ? 0 : offset.back(); }
   int slots_of(int e) const { return offset[e + 1] - offset[e]; }
@@ -56,6 +58,7 @@ struct Routing {
 /// Slopes of the total loss that routing needs for its backward pass, and those that it hands back.
 struct RoutingSlopes {
   Matrix weights;  ///< in: rows × N, dL/dw of the *task* loss at executed slots (0 elsewhere)
+  Matrix total;    ///< out: rows × N, `weights` plus the balance loss's slope at executed slots
   Matrix logits;   ///< out: rows × N, dL/dlogits, balance loss included
   Matrix noise;    ///< out: rows × N, dL/d(raw noise scale); meaningful when the policy wants noise
 };

@@ -1,0 +1,66 @@
+#pragma once
+/// \file
+/// What all reference kernels share: where a node's rows lie, and how a gradient is handed over.
+
+#include "moecnn/graph/kernel.hpp"
+
+#include <Eigen/Core>
+
+namespace moecnn::reference {
+
+template <class T>
+using MatrixMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+template <class T>
+using ConstMatrixMap = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
+
+/// A kernel that knows its node, its edges and its flow.
+template <class T>
+class NodeKernel : public Kernel<T> {
+ public:
+  NodeKernel(const Graph& g, const Flow& f, int n)
+      : node_(g.nodes[n]), out_(g.edges[node_.output]), input_mode_(f.input_mode[n]), param_mode_(f.param_mode[n]) {
+    for (int e : node_.inputs) in_.push_back(g.edges[e]);
+  }
+
+  NodeNeeds needs() const override { return plain_needs(); }
+
+ protected:
+  using Kernel<T>::at;
+
+  NodeNeeds plain_needs() const {
+    NodeNeeds n;
+    n.keeps_input.assign(node_.inputs.size(), 0);
+    return n;
+  }
+
+  /// Calls `work(copy, first row, rows)`: once for a plain node, once per expert inside a mixture, also for experts
+  /// without rows, whose gradients have to become zero.
+  template <class F>
+  void for_each_copy(const F& work) const {
+    if (node_.routing < 0) return work(0, 0, out_.extent.n);
+    for (int e = 0; e < node_.copies; ++e) work(e, at.routing->offset[e], at.routing->slots_of(e));
+  }
+
+  /// Rows that are really there: all of them, or the slots in use.
+  int rows() const { return node_.routing < 0 ? out_.extent.n : at.routing->slots(); }
+
+  T* param(int i, int copy = 0) const { return at.param[i * node_.copies + copy]; }
+  T* param_grad(int i, int copy = 0) const { return at.param_grad[i * node_.copies + copy]; }
+  bool wants_input(std::size_t i) const { return input_mode_[i] != GradMode::ignore; }
+  bool wants_param(std::size_t i) const { return param_mode_[i] != GradMode::ignore; }
+  /// What a gradient buffer is multiplied by before something is added: 0 where this node is the first to write.
+  T keep_input(std::size_t i) const { return input_mode_[i] == GradMode::accumulate ? T(1) : T(0); }
+  T keep_param(std::size_t i) const { return param_mode_[i] == GradMode::accumulate ? T(1) : T(0); }
+
+  /// Clears a gradient that this node is the first to write, and leaves it alone otherwise.
+  static void start(T* grad, long long n, T keep) {
+    if (keep == T(0)) std::fill(grad, grad + n, T(0));
+  }
+
+  Node node_;
+  Edge out_;
+  std::vector<Edge> in_;
+  std::vector<GradMode> input_mode_, param_mode_;
+};
+
+}  // namespace moecnn::reference

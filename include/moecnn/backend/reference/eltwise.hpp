@@ -1,0 +1,80 @@
+#pragma once
+#include "moecnn/backend/reference/common.hpp"
+
+namespace moecnn::reference {
+
+/// The images: nothing to compute.
+template <class T>
+class InputKernel final : public NodeKernel<T> {
+ public:
+  using NodeKernel<T>::NodeKernel;
+  void forward(const StepContext&) override {}
+};
+
+template <class T>
+class ReluKernel final : public NodeKernel<T> {
+ public:
+  using NodeKernel<T>::NodeKernel;
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = this->plain_needs();
+    n.keeps_output = true;
+    n.inplace_forward = n.inplace_backward = 0;
+    return n;
+  }
+  void forward(const StepContext&) override {
+    // Written so that NaN passes: std::max(NaN, 0) depends on the order of its arguments.
+    for (long long i = 0; i < size(); ++i) at.output[i] = at.input[0][i] < T(0) ? T(0) : at.input[0][i];
+  }
+  void backward(const StepContext&) override {
+    for (long long i = 0; i < size(); ++i) {
+      const T dy = at.output[i] > T(0) ? at.output_grad[i] : T(0);
+      at.input_grad[0][i] = this->keep_input(0) != T(0) ? at.input_grad[0][i] + dy : dy;
+    }
+  }
+
+ private:
+  using NodeKernel<T>::at;
+  long long size() const { return this->rows() * (this->out_.elements() / this->out_.extent.n); }
+};
+
+template <class T>
+class AddKernel final : public NodeKernel<T> {
+ public:
+  using NodeKernel<T>::NodeKernel;
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = this->plain_needs();
+    n.inplace_forward = n.inplace_backward = 0;
+    return n;
+  }
+  void forward(const StepContext&) override {
+    for (long long i = 0; i < size(); ++i) at.output[i] = at.input[0][i] + at.input[1][i];
+  }
+  void backward(const StepContext&) override {
+    // The second gradient first: the first one may lie where the output's gradient lies.
+    for (std::size_t j : {1, 0}) {
+      if (!this->wants_input(j) || at.input_grad[j] == at.output_grad) continue;
+      for (long long i = 0; i < size(); ++i)
+        at.input_grad[j][i] =
+            this->keep_input(j) != T(0) ? at.input_grad[j][i] + at.output_grad[i] : at.output_grad[i];
+    }
+  }
+
+ private:
+  using NodeKernel<T>::at;
+  long long size() const { return this->rows() * (this->out_.elements() / this->out_.extent.n); }
+};
+
+template <class T>
+class ConstantScoresKernel final : public NodeKernel<T> {
+ public:
+  using NodeKernel<T>::NodeKernel;
+  void forward(const StepContext&) override {
+    const auto& logits = std::get<ops::ConstantScores>(this->node_.op).logits;
+    for (int r = 0; r < this->rows(); ++r)
+      std::copy(logits.begin(), logits.end(), this->at.output + 1LL * r * logits.size());
+  }
+};
+
+}  // namespace moecnn::reference

@@ -1,0 +1,183 @@
+#pragma once
+/// \file
+/// The mixture's kernels. They only need rows to be the outermost dimension, so every host backend uses them, whatever
+/// the layout inside a row.
+
+#include "moecnn/backend/reference/common.hpp"
+
+namespace moecnn::reference {
+
+/// Hands the gate's logits to the policy. The routing itself is host code in double on every backend.
+template <class T>
+class RouteKernel final : public NodeKernel<T> {
+ public:
+  RouteKernel(const Graph& g, const Flow& f, int n)
+      : NodeKernel<T>(g, f, n), op_(std::get<ops::Route>(node_.op)), spec_(g.routings[node_.routing]) {
+    logits_.resize(spec_.rows, spec_.experts);
+    if (node_.inputs.size() > 1) noise_.resize(spec_.rows, spec_.experts);
+  }
+
+  void bind(const Bindings<T>& b) override {
+    Kernel<T>::bind(b);
+    at.routing->resize(spec_.rows, spec_.experts, spec_.k);
+    if (at.slopes)
+      for (Matrix* m : {&at.slopes->weights, &at.slopes->logits, &at.slopes->noise}) m->resize(spec_.rows, spec_.experts);
+  }
+
+  void forward(const StepContext& step) override {
+    std::copy_n(at.input[0], logits_.flat().size(), logits_.flat().begin());
+    std::copy_n(node_.inputs.size() > 1 ? at.input[1] : nullptr, noise_.flat().size(), noise_.flat().begin());
+    context_.training = step.training;
+    context_.noise = Rng(step.seed, Purpose::gate_noise, hash_name(op_.name) + step.step);
+    context_.noise_off = step.noise_off;
+    context_.k = step.equal_weights ? spec_.experts : spec_.k;
+    context_.fixed_expert = step.fixed_expert;
+    context_.equal_weights = step.equal_weights;
+    context_.state = {at.state, static_cast<std::size_t>(op_.state_size)};
+    try {
+      op_.policy->route(logits_, noise_, context_, *at.routing);
+    } catch (const Error& e) {
+      fail("{} at step {}: {}", op_.name, step.step, e.what());
+    }
+    std::copy_n(at.routing->weights.flat().begin(), at.routing->weights.flat().size(), at.output);
+  }
+
+  void backward(const StepContext&) override {
+    op_.policy->backward(noise_, context_, *at.routing, *at.slopes);
+    hand_over(0, at.slopes->logits);
+    if (node_.inputs.size() > 1) hand_over(1, at.slopes->noise);
+  }
+
+ private:
+  using NodeKernel<T>::at;
+  using NodeKernel<T>::node_;
+
+  void hand_over(std::size_t i, const Matrix& slope) const {
+    if (!this->wants_input(i)) return;
+    T* grad = at.input_grad[i];
+    for (double s : slope.flat()) *grad = static_cast<T>(this->keep_input(i) * *grad + s), ++grad;
+  }
+
+  ops::Route op_;
+  RoutingSpec spec_;
+  Matrix logits_, noise_;
+  RouteContext context_;
+};
+
+/// Copies rows to slots.
+template <class T>
+class GatherKernel final : public NodeKernel<T> {
+ public:
+  /// `row_elements`: stored elements of one row, padding included; 0 = plain layout.
+  GatherKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
+      : NodeKernel<T>(g, f, n),
+        row_(row_elements ? row_elements : static_cast<std::size_t>(this->in_[0].elements() / this->in_[0].extent.n)) {}
+
+  void forward(const StepContext&) override {
+    const int slots = at.routing->slots();
+#pragma omp parallel for
+    for (int s = 0; s < slots; ++s)
+      std::memcpy(at.output + s * row_, at.input[0] + at.routing->slot_row[s] * row_, row_ * sizeof(T));
+  }
+
+  void backward(const StepContext&) override {
+    const int rows = at.routing->rows, k = at.routing->k;
+#pragma omp parallel for
+    for (int r = 0; r < rows; ++r) {
+      T* dx = at.input_grad[0] + r * row_;
+      bool first = this->keep_input(0) == T(0);
+      for (int j = 0; j < k; ++j) {
+        const int s = at.routing->row_slots[r * k + j];
+        if (s < 0) break;
+        const T* dy = at.output_grad + s * row_;
+        if (first)
+          std::memcpy(dx, dy, row_ * sizeof(T));
+        else
+          for (std::size_t i = 0; i < row_; ++i) dx[i] += dy[i];
+        first = false;
+      }
+      if (first) std::fill(dx, dx + row_, T(0));  // a row that no expert served
+    }
+  }
+
+ private:
+  using NodeKernel<T>::at;
+  std::size_t row_;
+};
+
+/// Σ weight · slot, back to rows.
+template <class T>
+class CombineKernel final : public NodeKernel<T> {
+ public:
+  CombineKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
+      : NodeKernel<T>(g, f, n),
+        row_(row_elements ? row_elements : static_cast<std::size_t>(this->out_.elements() / this->out_.extent.n)) {}
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = this->plain_needs();
+    n.keeps_input[0] = 1;  // the slope of a weight is ⟨dy, x⟩
+    return n;
+  }
+
+  void forward(const StepContext&) override {
+    const int rows = at.routing->rows, k = at.routing->k;
+#pragma omp parallel for
+    for (int r = 0; r < rows; ++r) {
+      T* y = at.output + r * row_;
+      bool first = true;
+      for (int j = 0; j < k; ++j) {
+        const int s = at.routing->row_slots[r * k + j];
+        if (s < 0) break;
+        const T w = static_cast<T>(at.routing->slot_weight[s]);
+        const T* x = at.input[0] + s * row_;
+        if (first)
+          for (std::size_t i = 0; i < row_; ++i) y[i] = w * x[i];
+        else
+          for (std::size_t i = 0; i < row_; ++i) y[i] += w * x[i];
+        first = false;
+      }
+      if (first) std::fill(y, y + row_, T(0));
+    }
+  }
+
+  void backward(const StepContext&) override {
+    const Routing& r = *at.routing;
+    at.slopes->weights.fill(0);
+#pragma omp parallel for
+    for (int e = 0; e < r.experts; ++e)
+      for (int s = r.offset[e]; s < r.offset[e + 1]; ++s) {
+        const T *x = at.input[0] + s * row_, *dy = at.output_grad + r.slot_row[s] * row_;
+        at.slopes->weights(r.slot_row[s], e) = dot(x, dy);
+        if (!this->wants_input(0)) continue;
+        T* dx = at.input_grad[0] + s * row_;
+        const T w = static_cast<T>(r.slot_weight[s]);
+        if (this->keep_input(0) != T(0))
+          for (std::size_t i = 0; i < row_; ++i) dx[i] += w * dy[i];
+        else
+          for (std::size_t i = 0; i < row_; ++i) dx[i] = w * dy[i];
+      }
+  }
+
+ private:
+  using NodeKernel<T>::at;
+
+  /// In blocks whose partial sums are floats and vectorise; the sum of the blocks is a double. Fixed order.
+  double dot(const T* a, const T* b) const {
+    constexpr std::size_t lanes = 16, block = 1024;
+    double sum = 0;
+    std::size_t i = 0;
+    for (; i + lanes <= row_; i += block) {
+      T part[lanes] = {};
+      const std::size_t end = std::min(row_ - row_ % lanes, i + block);
+      for (std::size_t j = i; j < end; j += lanes)
+        for (std::size_t l = 0; l < lanes; ++l) part[l] += a[j + l] * b[j + l];
+      for (T p : part) sum += p;
+    }
+    for (i = row_ - row_ % lanes; i < row_; ++i) sum += static_cast<double>(a[i]) * b[i];
+    return sum;
+  }
+
+  std::size_t row_;
+};
+
+}  // namespace moecnn::reference

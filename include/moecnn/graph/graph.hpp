@@ -1,0 +1,64 @@
+#pragma once
+/// \file
+/// The static graph of a network: nodes in an order in which they can run.
+
+#include "moecnn/graph/node.hpp"
+
+namespace moecnn {
+
+struct Graph {
+  std::vector<Node> nodes;
+  std::vector<Edge> edges;
+  std::vector<ParamSpec> params;
+  std::vector<StateSpec> states;  ///< doubles that constraints keep between batches, by full name
+  std::vector<RoutingSpec> routings;
+  int input = -1;                 ///< edge of the images
+  std::vector<int> outputs;       ///< edges that stay readable after a run, the network's result first
+
+  /// The rows that the caller feeds.
+  int batch() const { return edges[input].extent.n; }
+
+  const Edge& output_of(const Node& n) const { return edges[n.output]; }
+
+  /// The edge with that name, the last one recorded under it; -1 if there is none.
+  int find_edge(std::string_view name) const {
+    for (int e = static_cast<int>(edges.size()) - 1; e >= 0; --e)
+      if (edges[e].name == name) return e;
+    return -1;
+  }
+
+  /// Nodes that read an edge, in running order.
+  std::vector<std::vector<int>> consumers() const {
+    std::vector<std::vector<int>> list(edges.size());
+    for (int n = 0; n < static_cast<int>(nodes.size()); ++n)
+      for (int e : nodes[n].inputs)
+        if (list[e].empty() || list[e].back() != n) list[e].push_back(n);
+    return list;
+  }
+};
+
+/// Multiply-accumulates of one row through one node: convolution and linear layers only, as is usual.
+inline long long macs_per_row(const Graph& g, const Node& n) {
+  if (const auto* c = std::get_if<ops::Conv>(&n.op)) return c->weights() * g.output_of(n).extent.pixels();
+  if (const auto* l = std::get_if<ops::Linear>(&n.op)) return 1LL * l->in * l->out;
+  return 0;
+}
+
+/// Multiply-accumulates of one image through the whole graph; inside a mixture a row counts k times.
+inline long long macs_per_image(const Graph& g) {
+  long long sum = 0;
+  for (const auto& n : g.nodes) {
+    const int rows = g.output_of(n).extent.n;
+    sum += macs_per_row(g, n) * rows / g.batch();
+  }
+  return sum;
+}
+
+inline long long parameter_count(const Graph& g) {
+  long long sum = 0;
+  for (const auto& p : g.params)
+    if (p.trained) sum += p.elements();
+  return sum;
+}
+
+}  // namespace moecnn

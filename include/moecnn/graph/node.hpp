@@ -1,0 +1,78 @@
+#pragma once
+/// \file
+/// What a graph is made of. Nodes are operations, edges are tensors, parameters are named specifications; all of it is
+/// plain data that passes may read and rewrite.
+
+#include "moecnn/core/extent.hpp"
+#include "moecnn/ops/conv.hpp"
+#include "moecnn/ops/eltwise.hpp"
+#include "moecnn/ops/linear.hpp"
+#include "moecnn/ops/loss.hpp"
+#include "moecnn/ops/norm.hpp"
+#include "moecnn/ops/pool.hpp"
+#include "moecnn/ops/route.hpp"
+
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace moecnn {
+
+/// Every operation there is. A new operation is a struct in ops/, an alternative here and a kernel per backend.
+using Op = std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool, ops::Relu,
+                        ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine, ops::CrossEntropy>;
+
+/// A tensor between nodes: [extent.n, channels, extent.h, extent.w].
+struct Edge {
+  Extent extent;
+  int channels = 0;
+  int routing = -1;   ///< ≥ 0: rows are the slots of that routing; extent.n is their largest number, rows × k
+  int producer = -1;  ///< node
+  std::string name;   ///< scope in which it was made; the result of `g("layer3", …)` is also named "layer3"
+
+  long long elements() const { return static_cast<long long>(extent.n) * channels * extent.pixels(); }
+};
+
+/// One operation. Inside a mixture `routing` ≥ 0 and `copies` is the number of experts: parameter i of expert e is
+/// `params[i] + e`, and the expert works on its own slice of the rows.
+struct Node {
+  Op op;
+  std::vector<int> inputs;
+  int output = -1;
+  std::vector<int> params;
+  int routing = -1;  ///< of Route, Gather, Combine, and of every node inside an expert
+  int copies = 1;
+  std::string name;
+};
+
+enum class Init : unsigned char {
+  kaiming_uniform,  ///< U(-1/√fan_in, 1/√fan_in), PyTorch's default for convolution and linear weights (a = √5)
+  kaiming_normal,   ///< N(0, 2 / fan_out), torchvision's ResNet convolutions
+  fan_in_uniform,   ///< U(-1/√fan_in, 1/√fan_in) for biases; fan_in given
+  zeros,
+  ones
+};
+
+/// A parameter (trained) or buffer (not trained), by its full name.
+struct ParamSpec {
+  std::string name;
+  std::vector<int> shape;
+  Init init = Init::zeros;
+  int fan_in = 0;         ///< for fan_in_uniform
+  bool trained = true;    ///< false: a buffer such as running_mean
+
+  long long elements() const {
+    long long n = 1;
+    for (int d : shape) n *= d;
+    return n;
+  }
+};
+
+/// One mixture: what its Route node decides, and the sizes of the decision.
+struct RoutingSpec {
+  std::string name;  ///< layer name, e.g. "layer4"
+  int node = -1;     ///< the Route node
+  int rows = 0, experts = 0, k = 0;
+};
+
+}  // namespace moecnn

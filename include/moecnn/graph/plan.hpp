@@ -1,0 +1,161 @@
+#pragma once
+/// \file
+/// Memory planning: every tensor of a program gets a lifetime and a place in one arena, so that no step allocates.
+
+#include "moecnn/graph/kernel.hpp"
+
+#include <array>
+#include <limits>
+#include <numeric>
+
+namespace moecnn {
+
+/// One stretch of memory with a lifetime in steps: node i runs forward at step i and backward at step 2n - 1 - i.
+struct Buffer {
+  std::size_t bytes = 0;
+  int first = std::numeric_limits<int>::max();
+  int last = -1;
+  std::size_t offset = 0;
+
+  void touch(int step) { first = std::min(first, step), last = std::max(last, step); }
+  bool used() const { return last >= 0 && bytes > 0; }
+  bool lives_with(const Buffer& b) const { return first <= b.last && b.first <= last; }
+};
+
+/// Which buffer holds what; -1 where there is none.
+struct Plan {
+  std::vector<Buffer> buffers;
+  std::vector<int> value, grad;          ///< per edge
+  std::vector<std::vector<int>> saved;   ///< per node
+  std::vector<std::array<int, 2>> scratch;  ///< per node: forward, backward
+  std::size_t arena_bytes = 0;
+  std::size_t total_bytes = 0;           ///< what separate allocations would take
+};
+
+namespace detail {
+
+inline constexpr std::size_t arena_alignment = 64;
+
+/// Places buffers by decreasing size at the lowest address that is free for their whole lifetime.
+inline void pack(Plan& plan) {
+  std::vector<int> order;
+  for (int i = 0; i < static_cast<int>(plan.buffers.size()); ++i)
+    if (plan.buffers[i].used()) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return plan.buffers[a].bytes > plan.buffers[b].bytes; });
+  std::vector<int> placed;  // sorted by offset
+  for (int i : order) {
+    Buffer& b = plan.buffers[i];
+    b.bytes = (b.bytes + arena_alignment - 1) / arena_alignment * arena_alignment;
+    plan.total_bytes += b.bytes;
+    // Best fit: the smallest gap between living neighbours that takes it, else the end.
+    std::size_t at = 0, best_gap = std::numeric_limits<std::size_t>::max(), best = 0, end = 0;
+    bool found = false;
+    for (int j : placed) {
+      const Buffer& o = plan.buffers[j];
+      if (!o.lives_with(b)) continue;
+      if (o.offset > end && o.offset - end >= b.bytes && o.offset - end < best_gap)
+        found = true, best_gap = o.offset - end, best = end;
+      end = std::max(end, o.offset + o.bytes);
+    }
+    at = found ? best : end;
+    b.offset = at;
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), i,
+                                   [&](int x, int y) { return plan.buffers[x].offset < plan.buffers[y].offset; }),
+                  i);
+    plan.arena_bytes = std::max(plan.arena_bytes, at + b.bytes);
+  }
+}
+
+}  // namespace detail
+
+/// Plans the memory of a program. `needs` is per node; `value_bytes` and `grad_bytes` are per edge; edges in `keep`
+/// (besides the graph's outputs) stay readable after the run.
+inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNeeds>& needs,
+                      const std::vector<std::size_t>& value_bytes, const std::vector<std::size_t>& grad_bytes,
+                      const std::vector<int>& keep = {}) {
+  const int nodes = static_cast<int>(g.nodes.size());
+  const int end = 2 * nodes;
+  auto backward = [&](int n) { return 2 * nodes - 1 - n; };
+
+  Plan p;
+  p.value.assign(g.edges.size(), -1);
+  p.grad.assign(g.edges.size(), -1);
+  p.saved.resize(nodes);
+  p.scratch.assign(nodes, {-1, -1});
+  auto make = [&](std::size_t bytes) {
+    p.buffers.push_back({bytes});
+    return static_cast<int>(p.buffers.size()) - 1;
+  };
+
+  // Lifetimes of values and gradients, edge by edge.
+  std::vector<Buffer> value(g.edges.size()), grad(g.edges.size());
+  for (int n = 0; n < nodes; ++n) {
+    const Node& node = g.nodes[n];
+    value[node.output].touch(n);
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const int e = node.inputs[i];
+      value[e].touch(n);
+      if (flow.runs_backward[n] && needs[n].keeps_input[i]) value[e].touch(backward(n));
+      if (flow.input_mode[n][i] != GradMode::ignore) grad[e].touch(backward(n));
+    }
+    if (flow.runs_backward[n]) {
+      if (needs[n].keeps_output) value[node.output].touch(backward(n));
+      if (flow.edge_grad[node.output]) grad[node.output].touch(backward(n));
+    }
+  }
+  // The images are written before the first step; results and watched values are read after the last.
+  value[g.input].touch(0);
+  for (int e : g.outputs) value[e].touch(end);
+  for (int e : keep) value[e].touch(end);
+  if (flow.edge_grad[g.input]) grad[g.input].touch(end);
+  // Seeds are written from outside before the backward pass starts.
+  for (int e : g.outputs)
+    if (flow.edge_grad[e]) grad[e].touch(nodes);
+
+  // Values, with outputs that may take over the memory of an input which dies there.
+  for (int n = 0; n < nodes; ++n) {
+    const Node& node = g.nodes[n];
+    const int out = node.output, i = needs[n].inplace_forward;
+    if (i >= 0 && value_bytes[out] == value_bytes[node.inputs[i]] && value[node.inputs[i]].last == n &&
+        node.inputs[i] != g.input && std::count(node.inputs.begin(), node.inputs.end(), node.inputs[i]) == 1) {
+      p.value[out] = p.value[node.inputs[i]];
+    } else {
+      p.value[out] = make(value_bytes[out]);
+    }
+    Buffer& b = p.buffers[p.value[out]];
+    b.touch(value[out].first), b.touch(value[out].last);
+  }
+  // Gradients, backwards, in the same way.
+  for (int n = nodes; n-- > 0;) {
+    const Node& node = g.nodes[n];
+    if (!flow.runs_backward[n]) continue;
+    if (flow.edge_grad[node.output] && p.grad[node.output] < 0) p.grad[node.output] = make(grad_bytes[node.output]);
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const int e = node.inputs[i];
+      if (flow.input_mode[n][i] != GradMode::overwrite) continue;
+      const bool take = static_cast<int>(i) == needs[n].inplace_backward && flow.edge_grad[node.output] &&
+                        grad_bytes[e] == grad_bytes[node.output];
+      p.grad[e] = take ? p.grad[node.output] : make(grad_bytes[e]);
+    }
+  }
+  for (std::size_t e = 0; e < g.edges.size(); ++e)
+    if (p.grad[e] >= 0 && grad[e].last >= 0)
+      p.buffers[p.grad[e]].touch(grad[e].first), p.buffers[p.grad[e]].touch(grad[e].last);
+
+  for (int n = 0; n < nodes; ++n) {
+    for (std::size_t bytes : needs[n].saved) {
+      const int id = make(bytes);
+      p.saved[n].push_back(id);
+      p.buffers[id].touch(n);
+      if (flow.runs_backward[n]) p.buffers[id].touch(backward(n));
+    }
+    if (needs[n].scratch_forward > 0) p.buffers[p.scratch[n][0] = make(needs[n].scratch_forward)].touch(n);
+    if (flow.runs_backward[n] && needs[n].scratch_backward > 0)
+      p.buffers[p.scratch[n][1] = make(needs[n].scratch_backward)].touch(backward(n));
+  }
+  detail::pack(p);
+  return p;
+}
+
+}  // namespace moecnn

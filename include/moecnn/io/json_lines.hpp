@@ -1,0 +1,95 @@
+#pragma once
+/// \file
+/// Logs of one JSON object per line, which other programs can follow while they grow.
+
+#include "moecnn/io/atomic_file.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <vector>
+
+namespace moecnn::io {
+
+namespace detail {
+
+/// Calls `use(object, text of its line)` for every line. A last line that breaks off in the middle, as a kill leaves it,
+/// is passed over; any other line that is no JSON object is an Error with its number.
+template <class Use>
+void each_json_line(const std::filesystem::path& path, Use&& use) {
+  const InputFile file(path);
+  std::string all(file.size(), '\0');
+  file.read(0, all.data(), all.size(), "the log");
+  int number = 0;
+  for (std::size_t at = 0; at < all.size();) {
+    const std::size_t newline = all.find('\n', at);
+    const bool last = newline == all.npos;
+    const std::string_view line(all.data() + at, (last ? all.size() : newline) - at);
+    at += line.size() + 1;
+    ++number;
+    if (line.find_first_not_of(" \t\r") == line.npos) continue;
+    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+    if (last && !object.is_object()) continue;
+    check(object.is_object(), "{}: line {} is not a JSON object; repair or move the file away", path.string(), number);
+    use(object, line);
+  }
+}
+
+}  // namespace detail
+
+/// All objects of a log; a last line that breaks off in the middle is left out.
+inline std::vector<nlohmann::json> read_json_lines(const std::filesystem::path& path) {
+  std::vector<nlohmann::json> all;
+  detail::each_json_line(path, [&](const nlohmann::json& object, std::string_view) { all.push_back(object); });
+  return all;
+}
+
+/// A log that is being written. Every line is in the file when append() returns.
+class JsonLines {
+ public:
+  /// Starts an empty log; an old one of that name is replaced.
+  static JsonLines create(const std::filesystem::path& path) { return JsonLines(path, O_TRUNC); }
+
+  /// Goes on with a log: lines whose "step" is beyond `last_step` and a half-written last line are removed, atomically;
+  /// lines without "step" stay. A missing file starts empty.
+  static JsonLines resume(const std::filesystem::path& path, std::int64_t last_step) {
+    if (std::filesystem::exists(path)) {
+      std::string kept;
+      detail::each_json_line(path, [&](const nlohmann::json& object, std::string_view line) {
+        const auto step = object.find("step");
+        if (step != object.end() && step->is_number() && step->get<double>() > static_cast<double>(last_step)) return;
+        kept.append(line).push_back('\n');
+      });
+      AtomicFile file(path);
+      file.write(kept);
+      file.commit();
+    }
+    return JsonLines(path, 0);
+  }
+
+  /// Adds one object (nlohmann::json or ordered_json). NaN and infinities become null, as JSON has none.
+  /// On failure the log is cut back to whole lines and Error is thrown.
+  template <class Json>
+  void append(const Json& object) {
+    check(object.is_object(), "{}: a line of the log must be a JSON object, not {}", path_.string(),
+          object.type_name());
+    const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+    const off_t before = ::lseek(fd_.number(), 0, SEEK_END);
+    if (const int error = write_all(fd_, line.data(), line.size())) {
+      const bool cut = before >= 0 && ::ftruncate(fd_.number(), before) == 0;
+      fail("cannot write {}: {}{}", path_.string(), os_reason(error), cut ? "" : " (its last line is incomplete)");
+    }
+  }
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  JsonLines(std::filesystem::path path, int flags) : path_(std::move(path)) {
+    fd_ = Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666));
+    check(fd_.valid(), "cannot write {}: {}", path_.string(), os_reason(errno));
+  }
+
+  std::filesystem::path path_;
+  Fd fd_;
+};
+
+}  // namespace moecnn::io

@@ -1,0 +1,99 @@
+#pragma once
+/// \file
+/// Writing safetensors files, atomically.
+
+#include "moecnn/io/atomic_file.hpp"
+#include "moecnn/io/tensor_info.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace moecnn::io {
+
+/// Collects tensors, then writes them in one go. Only pointers are kept: the data must live until write() returns.
+/// The same calls give the same bytes: tensors stand in the order of adding, wider element types first so that each is
+/// aligned to its element, and the header is padded to 8 bytes.
+///
+///     io::TensorWriter file;
+///     file.add<float>("conv1.weight", {64, 3, 3, 3}, weights);
+///     file.metadata("epoch", "5");
+///     file.write("last.safetensors");
+class TensorWriter {
+ public:
+  /// `data` points to the product of `shape` elements of type `dtype`. It may be null when there are none.
+  void add(std::string name, DType dtype, std::vector<std::int64_t> shape, const void* data) {
+    check(!name.empty() && name != "__metadata__", "a tensor cannot be called {} in a safetensors file", quoted(name));
+    check(names_.insert(name).second, "tensor {} is written twice into one file", quoted(name));
+    const auto bytes = byte_size(shape, static_cast<int>(size_of(dtype)) * 8);
+    check(bytes.has_value(), "tensor {} has the impossible shape {}", quoted(name), shape_text(shape));
+    check(data || *bytes == 0, "tensor {} of shape {} comes without data", quoted(name), shape_text(shape));
+    entries_.push_back({std::move(name), dtype, std::move(shape), data, *bytes});
+  }
+
+  template <class T>
+  void add(std::string name, std::vector<std::int64_t> shape, std::span<const T> values) {
+    const auto bytes = byte_size(shape, sizeof(T) * 8);
+    check(bytes == values.size_bytes(), "tensor {} has {} values, which is not shape {}", quoted(name), values.size(),
+          shape_text(shape));
+    add(std::move(name), dtype_of<T>, std::move(shape), values.data());
+  }
+
+  /// A free text in the file's header; a second call with the same key replaces the first.
+  void metadata(std::string key, std::string value) { metadata_[std::move(key)] = std::move(value); }
+
+  /// Writes the file or throws Error; in that case an old file of that name is unchanged and nothing is left over.
+  void write(const std::filesystem::path& path) const {
+    std::vector<const Entry*> order;
+    for (const Entry& e : entries_) order.push_back(&e);
+    std::stable_sort(order.begin(), order.end(),
+                     [](const Entry* a, const Entry* b) { return size_of(a->dtype) > size_of(b->dtype); });
+    const std::string header = header_of(order, path);
+    const std::uint64_t length = header.size();
+    AtomicFile file(path);
+    file.write(&length, sizeof length);
+    file.write(header);
+    for (const Entry* e : order) file.write(e->data, e->bytes);
+    file.commit();
+  }
+
+ private:
+  struct Entry {
+    std::string name;
+    DType dtype;
+    std::vector<std::int64_t> shape;
+    const void* data;
+    std::uint64_t bytes;
+  };
+
+  std::string header_of(const std::vector<const Entry*>& order, const std::filesystem::path& path) const {
+    nlohmann::ordered_json header = nlohmann::ordered_json::object();
+    if (!metadata_.empty()) header["__metadata__"] = metadata_;
+    std::uint64_t at = 0;
+    for (const Entry* e : order) {
+      // emplace_back instead of [name]: looking up each name in an ordered object would be quadratic.
+      nlohmann::ordered_json about = nlohmann::ordered_json::object();
+      about["dtype"] = std::string(stored_type_of(e->dtype).name);
+      about["shape"] = e->shape;
+      about["data_offsets"] = {at, at + e->bytes};
+      header.get_ref<nlohmann::ordered_json::object_t&>().emplace_back(e->name, std::move(about));
+      at += e->bytes;
+    }
+    std::string text;
+    try {
+      text = header.dump();
+    } catch (const nlohmann::json::exception&) {
+      fail("cannot write {}: a tensor's name or a metadata text is not valid UTF-8", path.string());
+    }
+    text.resize((text.size() + 7) / 8 * 8, ' ');
+    return text;
+  }
+
+  std::vector<Entry> entries_;
+  std::set<std::string, std::less<>> names_;
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace moecnn::io

@@ -1,0 +1,212 @@
+#pragma once
+/// \file
+/// Soft constraints: losses that ask for balanced experts. Notation: B rows, N experts, w sparse weights (after top-k),
+/// I_e = Σ_rows w_e, s dense scores (softmax over all experts). Every loss is 0 for a layer of one expert.
+
+#include "moecnn/core/error.hpp"
+#include "moecnn/ops/route.hpp"
+
+#include <cmath>
+#include <concepts>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+namespace moecnn {
+
+/// A balance policy returns the loss of one batch, weight included, and adds the slopes to those parts of BalanceSlope
+/// that its formula depends on. Both must be finite for every routing, a batch of one row included.
+template <class P>
+concept BalancePolicy = std::copy_constructible<P> && requires(const P& p, const Routing& r, BalanceSlope& slope) {
+  { p(r, slope) } -> std::convertible_to<double>;
+};
+
+namespace balance {
+
+/// No loss.
+struct None {
+  double operator()(const Routing&, BalanceSlope&) const { return 0; }
+};
+
+/// Which weights a loss on importance sums up: those after top-k, as in the CIFAR and detection study, or the dense
+/// scores, whose slope reaches the logits of experts that were not chosen.
+enum class Of { sparse, dense };
+
+/// weight · Var(I) / (mean(I)² + 1e-10), with the unbiased variance. N when one expert takes all, 0 at balance.
+struct Importance {
+  double weight = 0.5;
+  Of of = Of::sparse;
+
+  double operator()(const Routing& r, BalanceSlope& slope) const {
+    const int n = r.experts;
+    if (n < 2) return 0;
+    const auto sums = slope.scratch(n);
+    for (int e = 0; e < n; ++e) {
+      if (of == Of::sparse) sums[e] = r.importance[e];
+      for (int row = 0; of == Of::dense && row < r.rows; ++row) sums[e] += r.scores(row, e);
+    }
+    double mean = 0, variance = 0;
+    for (double v : sums) mean += v / n;
+    for (double v : sums) variance += (v - mean) * (v - mean) / (n - 1);
+    const double square = mean * mean + 1e-10;
+    for (int e = 0; e < n; ++e) {
+      const double d = 2 * (sums[e] - mean) / ((n - 1) * square) - 2 * variance * mean / (n * square * square);
+      if (of == Of::sparse) slope.importance()[e] += weight * d;
+      for (int row = 0; of == Of::dense && row < r.rows; ++row) slope.scores()(row, e) += weight * d;
+    }
+    return weight * variance / square;
+  }
+};
+
+/// weight · Σ_e P_e ln(N P_e), P_e = (I_e + 1e-10) / B. ln N when one expert takes all, 0 at balance.
+struct KlDivergence {
+  double weight = 0.5;
+
+  double operator()(const Routing& r, BalanceSlope& slope) const {
+    if (r.experts < 2) return 0;
+    double sum = 0;
+    for (int e = 0; e < r.experts; ++e) {
+      const double p = (r.importance[e] + 1e-10) / r.rows;
+      const double log_ratio = std::log(p * r.experts);
+      sum += p * log_ratio;
+      slope.importance()[e] += weight * (log_ratio + 1) / r.rows;
+    }
+    return weight * sum;
+  }
+};
+
+namespace detail {
+
+/// Mean score of expert e over the batch.
+inline double mean_score(const Routing& r, int e) {
+  double sum = 0;
+  for (int row = 0; row < r.rows; ++row) sum += r.scores(row, e);
+  return sum / r.rows;
+}
+
+/// ln p, and a finite number at p = 0, where p ln p and the softmax's slope are 0 anyway.
+inline double safe_log(double p) { return std::log(p > 0 ? p : 1e-5); }
+
+/// Share of rows whose largest score (the lowest index among equals) is expert e's; `share` starts at zero.
+inline void count_winners(const Routing& r, std::span<double> share) {
+  for (int row = 0; row < r.rows; ++row) {
+    int best = 0;
+    for (int e = 1; e < r.experts; ++e)
+      if (r.scores(row, e) > r.scores(row, best)) best = e;
+    share[best] += 1.0 / r.rows;
+  }
+}
+
+}  // namespace detail
+
+/// weight · (N Σ_e f_e P_e - 1): f_e share of rows whose largest score is e's (a constant for the slope, top-1 whatever
+/// k is), P_e mean score. N - 1 when one expert takes all, 0 at balance.
+struct Switch {
+  double weight = 0.01;
+
+  double operator()(const Routing& r, BalanceSlope& slope) const {
+    if (r.experts < 2) return 0;
+    const auto share = slope.scratch(r.experts);
+    detail::count_winners(r, share);
+    double sum = 0;
+    for (int e = 0; e < r.experts; ++e) {
+      sum += share[e] * detail::mean_score(r, e);
+      for (int row = 0; row < r.rows; ++row) slope.scores()(row, e) += weight * r.experts * share[e] / r.rows;
+    }
+    return weight * (r.experts * sum - 1);
+  }
+};
+
+/// weight · (mean over rows of H(s) - H(mean s)), H with the natural logarithm: every row sure of its experts, the batch
+/// spread over all. -ln N for one-hot rows in balance, 0 when one expert takes all or all rows are uniform.
+struct Entropy {
+  double weight = 0.01;
+
+  double operator()(const Routing& r, BalanceSlope& slope) const {
+    if (r.experts < 2) return 0;
+    double loss = 0;
+    for (int e = 0; e < r.experts; ++e) {
+      const double mean = detail::mean_score(r, e), log_mean = detail::safe_log(mean);
+      loss += mean * log_mean;
+      for (int row = 0; row < r.rows; ++row) {
+        const double s = r.scores(row, e), log_s = detail::safe_log(s);
+        loss -= s * log_s / r.rows;
+        slope.scores()(row, e) += weight * (log_mean - log_s) / r.rows;
+      }
+    }
+    return weight * loss;
+  }
+};
+
+/// - weight · H(mean s). -ln N at balance, 0 when one expert takes all.
+struct ColumnEntropy {
+  double weight = 0.01;
+
+  double operator()(const Routing& r, BalanceSlope& slope) const {
+    if (r.experts < 2) return 0;
+    double loss = 0;
+    for (int e = 0; e < r.experts; ++e) {
+      const double mean = detail::mean_score(r, e), log_mean = detail::safe_log(mean);
+      loss += mean * log_mean;
+      for (int row = 0; row < r.rows; ++row) slope.scores()(row, e) += weight * (log_mean + 1) / r.rows;
+    }
+    return weight * loss;
+  }
+};
+
+/// weight · (N Σ_e f_e P_e - mean over experts of the unbiased standard deviation of s_e over the rows): balanced, and
+/// different from row to row. A batch of one row has no deviation.
+struct Variance {
+  double weight = 0.01;
+
+  double operator()(const Routing& r, BalanceSlope& slope) const {
+    if (r.experts < 2) return 0;
+    const double without_spread = Switch{weight}(r, slope) + weight;
+    double spread = 0;
+    for (int e = 0; e < r.experts && r.rows > 1; ++e) {
+      const double mean = detail::mean_score(r, e);
+      double variance = 0;
+      for (int row = 0; row < r.rows; ++row) variance += std::pow(r.scores(row, e) - mean, 2) / (r.rows - 1);
+      const double deviation = std::sqrt(variance);
+      spread += deviation / r.experts;
+      if (deviation == 0) continue;  // the root has no slope at 0: rest there
+      for (int row = 0; row < r.rows; ++row)
+        slope.scores()(row, e) -= weight * (r.scores(row, e) - mean) / ((r.rows - 1) * deviation * r.experts);
+    }
+    return without_spread - weight * spread;
+  }
+};
+
+/// A balance policy chosen at run time: `Any any = KlDivergence{.weight = 0.25};`
+struct Any {
+  std::variant<None, Importance, KlDivergence, Switch, Entropy, ColumnEntropy, Variance> policy;
+
+  Any() = default;
+  template <class P>
+    requires(!std::same_as<std::remove_cvref_t<P>, Any>)
+  Any(P&& p) : policy(std::forward<P>(p)) {}
+
+  double operator()(const Routing& r, BalanceSlope& slope) const {
+    return std::visit([&](const auto& p) -> double { return p(r, slope); }, policy);
+  }
+};
+
+/// The policy with this name, with its own weight unless one is given. Throws Error listing the names otherwise.
+inline Any by_name(std::string_view name, std::optional<double> weight = {}) {
+  const auto with = [&](auto p) {
+    if (weight) p.weight = *weight;
+    return Any(p);
+  };
+  if (name == "none") return None{};
+  if (name == "importance") return with(Importance{});
+  if (name == "kl") return with(KlDivergence{});
+  if (name == "switch") return with(Switch{});
+  if (name == "entropy") return with(Entropy{});
+  if (name == "column-entropy") return with(ColumnEntropy{});
+  if (name == "variance") return with(Variance{});
+  fail("no balance policy is called '{}'; choose none, importance, kl, switch, entropy, column-entropy or variance", name);
+}
+
+}  // namespace balance
+}  // namespace moecnn

@@ -1,0 +1,115 @@
+#pragma once
+/// \file
+/// The page's style sheet. Every colour is a variable with a light and a dark value; charts inside the page use the same
+/// variables, so they follow the reader's setting too. The ten expert colours were chosen by search: at least 0.08 apart
+/// in OKLab for normal, protanopic and deuteranopic sight, the first four at least 0.13, most at least 3:1 against
+/// the ground; experts also always carry their number.
+
+#include <string_view>
+
+namespace moecnn::report {
+
+inline constexpr std::string_view colours = R"css(
+:root{color-scheme:light dark;
+--bg:#fdfdfc;--raise:#f6f6f4;--fg:#1b1d21;--soft:#43474f;--muted:#666c76;--line:#e4e4e0;--grid:#ececea;--axis:#b9bcc1;
+--warn:#8a4b08;--warn-bg:#fdf3e1;--warn-line:#e0a44a;--bar:#dfe3ea;--hover:rgba(30,40,60,.07);
+--ca:#1b1d21;--cb:#8a909b;--cc:#b9bcc1;
+--c0:#2a4fae;--c1:#c48d30;--c2:#31735f;--c3:#621757;--c4:#5a9bd1;--c5:#5b2a06;--c6:#7d62dd;--c7:#c87293;--c8:#3b6200;--c9:#857505;
+HEAT_LIGHT--heat-low:#1b1d21;--heat-high:#fff}
+@media (prefers-color-scheme:dark){:root{
+--bg:#15171b;--raise:#1d2025;--fg:#eceef1;--soft:#c6cad1;--muted:#989fab;--line:#2d3138;--grid:#262a30;--axis:#555b65;
+--warn:#f3c078;--warn-bg:#2b2318;--warn-line:#8d6426;--bar:#30353e;--hover:rgba(220,230,255,.09);
+--ca:#eceef1;--cb:#828995;--cc:#555b65;
+--c0:#7198fc;--c1:#deaf26;--c2:#13a49a;--c3:#a05cb2;--c4:#7ed9fc;--c5:#93674a;--c6:#616be4;--c7:#f2b0ae;--c8:#68a030;--c9:#e4e272;
+HEAT_DARK--heat-low:#eceef1;--heat-high:#15171b}}
+)css";
+
+/// Twelve steps of the sequential scale, from "nothing" to "all".
+inline constexpr int heat_steps = 12;
+inline constexpr std::string_view heat_light[heat_steps] = {"#f1f4f7", "#d6dee9", "#bbc8da", "#a2b3cc",
+                                                            "#8a9dbd", "#7489ae", "#60749e", "#4e618c",
+                                                            "#404f79", "#343e64", "#292e4e", "#1f2138"};
+inline constexpr std::string_view heat_dark[heat_steps] = {"#20232a", "#2b3244", "#37435e", "#445578",
+                                                           "#516891", "#5f7ca9", "#6f91be", "#80a6d0",
+                                                           "#94bbdd", "#abcfe7", "#c4e2ee", "#dff3f8"};
+
+inline constexpr std::string_view rules = R"css(
+*{box-sizing:border-box}
+html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
+body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,"Liberation Sans",sans-serif}
+.page{max-width:1120px;margin:0 auto;padding:56px 32px 96px}
+header h1{font-size:34px;line-height:1.2;letter-spacing:-.015em;font-weight:650;margin:0 0 10px;text-wrap:balance}
+header p{margin:0;color:var(--soft);max-width:72ch}
+header .when{color:var(--muted);font-size:14px;margin-bottom:14px}
+nav{margin:26px 0 0;padding:12px 0;border-top:1px solid var(--line);border-bottom:1px solid var(--line);font-size:14.5px}
+nav a{color:var(--soft);text-decoration:none;margin-right:24px;white-space:nowrap;display:inline-block}
+nav a:hover,nav a:focus{color:var(--fg);text-decoration:underline;text-underline-offset:4px}
+section{margin-top:60px}
+h2{font-size:24px;line-height:1.25;letter-spacing:-.01em;font-weight:640;margin:0 0 8px}
+h3{font-size:18px;line-height:1.3;font-weight:630;margin:44px 0 6px}
+p{margin:0 0 14px;max-width:76ch}
+section>p{color:var(--soft)}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:1px;background:var(--line);border:1px solid var(--line);border-radius:10px;overflow:hidden;margin:30px 0 0}
+.tile{background:var(--bg);padding:16px 18px 14px;min-width:0}
+.tile dt{font-size:13.5px;color:var(--muted)}
+.tile dd{margin:2px 0 0;font-size:27px;line-height:1.25;font-weight:620;letter-spacing:-.01em;font-variant-numeric:tabular-nums}
+.tile .more{font-size:13px;color:var(--muted);font-weight:400;letter-spacing:0;display:block;line-height:1.45;margin-top:2px}
+.box{border-left:3px solid var(--axis);background:var(--raise);padding:12px 18px;margin:18px 0;border-radius:0 8px 8px 0;font-size:15px}
+.box p{margin:0}.box p+p{margin-top:6px}
+.box.warning{border-color:var(--warn-line);background:var(--warn-bg);color:var(--warn)}
+.figures{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:40px 44px;margin:26px 0 0}
+.figures>.wide{grid-column:1/-1}
+figure{margin:0;min-width:0}
+figcaption{margin:0 0 12px;font-size:14px;line-height:1.5;color:var(--muted);max-width:76ch}
+figcaption b{display:block;color:var(--fg);font-size:15.5px;font-weight:620}
+.legend{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13.5px;color:var(--soft);margin:0 0 8px;padding:0;list-style:none}
+.chip{display:inline-block;width:.72em;height:.72em;border-radius:2px;background:var(--k,var(--ca));opacity:var(--o,1);margin-right:.5em}
+svg{display:block;overflow:visible}
+svg.chart{width:100%;height:auto}
+svg text{font-size:12px;fill:var(--muted);font-variant-numeric:tabular-nums}
+svg .lab{fill:var(--fg)}svg .end{text-anchor:end}svg .mid{text-anchor:middle}
+svg .grid{stroke:var(--grid);stroke-width:1}svg .axis{stroke:var(--axis);stroke-width:1}
+svg .ref{stroke:var(--muted);stroke-width:1;stroke-dasharray:3 3}svg .lead{stroke:var(--axis);stroke-width:.75;fill:none}
+svg .ln{fill:none;stroke:var(--k);stroke-width:1.9;stroke-linejoin:round;stroke-linecap:round}
+svg .thin{stroke-width:1;opacity:.45}svg .dash,svg .ln.v1{stroke-dasharray:5 4}svg .ln.v2{stroke-dasharray:1.5 4}
+svg .fl{fill:var(--k);fill-opacity:var(--o,1)}svg .pale{fill-opacity:.42}svg .band{stroke:var(--bg);stroke-width:1}
+svg .hit{fill:transparent}svg .hit:hover{fill:var(--hover)}
+svg .none{fill:none;stroke:var(--grid)}svg .small{font-size:11px}
+svg .low{fill:var(--heat-low)}svg .high{fill:var(--heat-high)}
+svg.spark{display:inline-block;vertical-align:middle}
+.c0{--k:var(--c0)}.c1{--k:var(--c1)}.c2{--k:var(--c2)}.c3{--k:var(--c3)}.c4{--k:var(--c4)}.c5{--k:var(--c5)}.c6{--k:var(--c6)}.c7{--k:var(--c7)}.c8{--k:var(--c8)}.c9{--k:var(--c9)}
+.ca{--k:var(--ca)}.cb{--k:var(--cb)}.cc{--k:var(--cc)}.v1{--o:.62}.v2{--o:.36}
+.panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(var(--w),100%),1fr));gap:14px 20px}
+.scroll{overflow-x:auto;margin:14px 0 0}
+table{border-collapse:collapse;font-size:14.5px;font-variant-numeric:tabular-nums;width:100%}
+th,td{padding:7px 14px 7px 0;text-align:left;vertical-align:middle;border-bottom:1px solid var(--line)}
+th{font-weight:500;color:var(--muted);font-size:13.5px}
+thead th{vertical-align:bottom;border-bottom-color:var(--axis);line-height:1.35}
+td.n,th.n{text-align:right;white-space:nowrap}
+tbody tr:hover{background:var(--raise)}
+td.bar{min-width:120px;white-space:nowrap}
+.track{display:inline-block;vertical-align:middle;width:72px;height:8px;border-radius:2px;background:var(--bar);margin-right:10px;overflow:hidden}
+.track i{display:block;height:100%;background:var(--k,var(--cb));opacity:var(--o,1)}
+table.pairs th{width:13em;font-weight:400;font-size:14.5px}
+table.pairs td{overflow-wrap:anywhere}
+.two{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:8px 44px}
+pre{background:var(--raise);border:1px solid var(--line);border-radius:8px;padding:14px 18px;overflow-x:auto;font:13.5px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;user-select:all;white-space:pre-wrap;overflow-wrap:anywhere}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr));gap:36px 44px;margin-top:22px}
+.cards.pairwise{grid-template-columns:repeat(2,minmax(0,1fr))}
+.card{min-width:0;border-top:3px solid var(--k);padding-top:10px}
+.card h4{margin:0;font-size:16px;font-weight:620;display:flex;justify-content:space-between;gap:12px}
+.card h4 span{font-weight:400;font-size:13.5px;color:var(--muted);white-space:nowrap}
+.card .class{display:flex;justify-content:space-between;gap:12px;font-size:14px;margin:12px 0 4px}
+.card .class span:last-child{color:var(--muted);font-variant-numeric:tabular-nums;white-space:nowrap}
+.card img{display:block;max-width:100%;height:auto}
+.card .track{width:100%;height:4px;margin:0;display:block}
+details{margin-top:26px}summary{cursor:pointer;color:var(--soft);font-size:14.5px}
+.dead{color:var(--warn);font-weight:600}
+footer{margin-top:72px;padding-top:16px;border-top:1px solid var(--line);font-size:13.5px;color:var(--muted)}
+@media (max-width:720px){.page{padding:32px 16px 64px}header h1{font-size:27px}section{margin-top:48px}
+.figures,.two,.cards.pairwise{grid-template-columns:minmax(0,1fr)}.figures{gap:36px}.tiles{grid-template-columns:repeat(2,1fr)}
+.tile dd{font-size:23px}svg.chart text{font-size:13.5px}table.pairs th{width:40%}nav a{padding:3px 0}}
+@media print{.page{max-width:none;padding:0}figure,.card,tr{break-inside:avoid}nav,details{display:none}}
+)css";
+
+}  // namespace moecnn::report
