@@ -58,8 +58,10 @@ class Rng {
   /// Uniform integer in [0, n). The bias of the multiplication is below n / 2^64.
   constexpr std::uint64_t below(std::uint64_t n, std::uint64_t index, std::uint32_t lane = 0) const {
     const auto w = words(index, lane);
-    const std::uint64_t x = (static_cast<std::uint64_t>(w[0]) << 32) | w[1];
-    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(x) * n) >> 64);
+    // The high word of the 128-bit product x · n, from 32-bit halves.
+    const std::uint64_t low = w[1] * (n & 0xFFFFFFFFu), mid1 = w[0] * (n & 0xFFFFFFFFu), mid2 = w[1] * (n >> 32);
+    const std::uint64_t carry = ((low >> 32) + (mid1 & 0xFFFFFFFFu) + (mid2 & 0xFFFFFFFFu)) >> 32;
+    return w[0] * (n >> 32) + (mid1 >> 32) + (mid2 >> 32) + carry;
   }
 
   /// Standard normal (Box-Muller).

@@ -112,7 +112,11 @@ class Recorder {
 
   /// Appends a node in the current scope and returns its output edge.
   int record(Op op, std::vector<int> inputs, int channels, Extent extent, std::vector<int> params = {}) {
-    Node node{std::move(op), std::move(inputs), static_cast<int>(graph_.edges.size()), std::move(params)};
+    Node node;
+    node.op = std::move(op);
+    node.inputs = std::move(inputs);
+    node.output = static_cast<int>(graph_.edges.size());
+    node.params = std::move(params);
     node.name = path();
     int routing = node.inputs.empty() ? -1 : graph_.edges[node.inputs[0]].routing;
     if (expert_routing_ >= 0) node.routing = routing = expert_routing_, node.copies = copies();
@@ -194,7 +198,8 @@ class Recorder {
     const int experts = policy->experts(), k = policy->k();
     check(graph_.edges[scores].channels == experts, "{}: the gate scores {} experts, the router has {}", path(),
           graph_.edges[scores].channels, experts);
-    ops::Route op{policy};
+    ops::Route op;
+    op.policy = policy;
     op.name = path();
     op.state_id = static_cast<int>(graph_.states.size());
     for (auto& s : policy->state()) {

@@ -19,7 +19,7 @@ class AtomicFile {
       : path_(target_of(path)), partial_(path_.string() + ".partial") {
     for (;;) {
       fd_ = Fd(::open(partial_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
-      check(fd_.valid(), "cannot write {}: opening {}: {}", path_.string(), partial_.string(), os_reason(errno));
+      if (!fd_.valid()) fail("cannot write {}: opening {}: {}", path_.string(), partial_.string(), os_reason(errno));
       // File systems without locks answer something else than EWOULDBLOCK; there the lock is done without.
       check(::flock(fd_.number(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK,
             "cannot write {}: another process is writing it now; wait for that one or choose another output",
@@ -50,8 +50,8 @@ class AtomicFile {
     const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
     const Fd dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     // Some file systems cannot flush a folder and say EINVAL; that is no failure of the file.
-    check(!dir.valid() || ::fsync(dir.number()) == 0 || errno == EINVAL, "{} is written, but flushing its folder: {}",
-          path_.string(), os_reason(errno));
+    if (dir.valid() && ::fsync(dir.number()) != 0 && errno != EINVAL)
+      fail("{} is written, but flushing its folder: {}", path_.string(), os_reason(errno));
   }
 
  private:

@@ -62,9 +62,9 @@ class InputFile {
   explicit InputFile(std::filesystem::path path) : path_(std::move(path)) {
     // O_NONBLOCK: opening a pipe that nobody writes to must not hang; it has no effect on regular files.
     fd_ = Fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    check(fd_.valid(), "cannot open {}: {}", path_.string(), os_reason(errno));
+    if (!fd_.valid()) fail("cannot open {}: {}", path_.string(), os_reason(errno));
     struct stat facts {};
-    check(::fstat(fd_.number(), &facts) == 0, "cannot examine {}: {}", path_.string(), os_reason(errno));
+    if (::fstat(fd_.number(), &facts) != 0) fail("cannot examine {}: {}", path_.string(), os_reason(errno));
     check(S_ISREG(facts.st_mode), "{} is not a regular file", path_.string());
     size_ = static_cast<std::uint64_t>(facts.st_size);
   }
@@ -80,7 +80,7 @@ class InputFile {
     while (left > 0) {
       const ssize_t n = ::pread(fd_.number(), at, left < (1u << 30) ? left : (1u << 30), static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR) continue;
-      check(n >= 0, "{}: cannot read {}: {}", path_.string(), what, os_reason(errno));
+      if (n < 0) fail("{}: cannot read {}: {}", path_.string(), what, os_reason(errno));
       check(n > 0, "{}: ends {} bytes too early while reading {}; it was cut short, copy or save it again",
             path_.string(), left, what);
       at += n;

@@ -85,7 +85,7 @@ class JsonLines {
  private:
   JsonLines(std::filesystem::path path, int flags) : path_(std::move(path)) {
     fd_ = Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666));
-    check(fd_.valid(), "cannot write {}: {}", path_.string(), os_reason(errno));
+    if (!fd_.valid()) fail("cannot write {}: {}", path_.string(), os_reason(errno));
   }
 
   std::filesystem::path path_;

@@ -60,19 +60,19 @@ inline void match_keys(std::span<const WantedTensor> wanted, const TensorFile& f
   for (const WantedTensor& w : wanted) {
     names.insert(w.name);
     if (!file.contains(w.name)) {
-      missing.push_back(quoted(w.name));
+      missing.push_back(printable(w.name));
       continue;
     }
     const TensorInfo& t = file.info(w.name);
     if (t.shape != w.shape)
       misshapen.push_back(
-          fmt::format("{} is {}, expected {}", quoted(w.name), shape_text(t.shape), shape_text(w.shape)));
+          fmt::format("{} is {}, expected {}", printable(w.name), shape_text(t.shape), shape_text(w.shape)));
     if (!detail::type_fits(t, w.dtype, opts.cast))
       mistyped.push_back(
-          fmt::format("{} is {}, expected {}", quoted(w.name), t.stored->name, stored_type_of(w.dtype).name));
+          fmt::format("{} is {}, expected {}", printable(w.name), t.stored->name, stored_type_of(w.dtype).name));
   }
   for (const std::string& name : file.names())
-    if (!names.contains(name) && !(opts.ignore && opts.ignore(name))) unexpected.push_back(quoted(name));
+    if (!names.contains(name) && !(opts.ignore && opts.ignore(name))) unexpected.push_back(printable(name));
 
   check(missing.empty() && unexpected.empty() && misshapen.empty() && mistyped.empty(),
         "{} does not fit this network:{}{}{}{}\nUse a file of the same network (depth, classes, experts, position).",

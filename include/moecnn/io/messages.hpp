@@ -14,7 +14,7 @@ namespace moecnn::io {
 
 /// A name as messages show it: in quotes, control characters as '?', cut after 80 bytes. A hostile file can hold a
 /// name of 100 MB or one that repaints the terminal.
-inline std::string quoted(std::string_view name) {
+inline std::string printable(std::string_view name) {
   constexpr std::size_t longest = 80;
   std::string text = "'";
   for (char c : name.substr(0, longest)) text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;

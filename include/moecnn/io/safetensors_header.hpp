@@ -33,7 +33,7 @@ class HeaderEvents {
 
   bool null() { unexpected("null"); }
   bool boolean(bool) { unexpected("a boolean"); }
-  bool number_float(Json::number_float_t, const std::string& text) { unexpected(quoted(text)); }
+  bool number_float(Json::number_float_t, const std::string& text) { unexpected(printable(text)); }
   bool number_integer(Json::number_integer_t value) { unexpected(std::to_string(value)); }
   bool binary(Json::binary_t&) { unexpected("binary data"); }
 
@@ -55,10 +55,10 @@ class HeaderEvents {
       header_.metadata[key_] = text;
     } else if (where_ == Where::tensor && key_ == "dtype") {
       tensor_.stored = find_stored_type(text);
-      require(tensor_.stored, "dtype {} is unknown; known are F64, F32, F16, BF16, I64, I32, U8, …", quoted(text));
+      require(tensor_.stored, "dtype {} is unknown; known are F64, F32, F16, BF16, I64, I32, U8, …", printable(text));
       tensor_.dtype = tensor_.stored->dtype;
     } else {
-      unexpected("the text " + quoted(text));
+      unexpected("the text " + printable(text));
     }
     return true;
   }
@@ -73,11 +73,11 @@ class HeaderEvents {
       require(text == "__metadata__" ? !std::exchange(has_metadata_, true) : !header_.index.contains(text),
               "the name appears twice");
     } else if (where_ == Where::metadata) {
-      require(!header_.metadata.contains(text), "the key {} appears twice", quoted(text));
+      require(!header_.metadata.contains(text), "the key {} appears twice", printable(text));
     } else {
       const int field = text == "dtype" ? 1 : text == "shape" ? 2 : text == "data_offsets" ? 4 : 0;
-      require(field, "unknown field {}; expected dtype, shape and data_offsets", quoted(text));
-      require(!(fields_ & field), "the field {} appears twice", quoted(text));
+      require(field, "unknown field {}; expected dtype, shape and data_offsets", printable(text));
+      require(!(fields_ & field), "the field {} appears twice", printable(text));
       fields_ |= field;
     }
     return true;
@@ -126,7 +126,7 @@ class HeaderEvents {
   template <class... Args>
   void require(bool condition, fmt::format_string<Args...> text, Args&&... args) const {
     if (condition) return;
-    fail("{}: tensor {}: {}; the file is damaged", file_, quoted(tensor_.name),
+    fail("{}: tensor {}: {}; the file is damaged", file_, printable(tensor_.name),
          fmt::vformat(text, fmt::make_format_args(args...)));
   }
   [[noreturn]] void unexpected(const std::string& found) const {
@@ -137,7 +137,7 @@ class HeaderEvents {
                             "whole numbers from 0 as shape",
                             "two whole numbers from 0 as data_offsets",
                             "the end"};
-    const std::string last = key_.empty() ? "at its beginning" : "at " + quoted(key_);
+    const std::string last = key_.empty() ? "at its beginning" : "at " + printable(key_);
     fail("{}: the header has {} {} where {} must stand; the file is damaged", file_, found, last,
          wanted[static_cast<int>(where_)]);
   }
@@ -172,15 +172,15 @@ inline TensorHeader parse_tensor_header(std::string_view json, std::uint64_t dat
     header.index[t.name] = i;
     check(t.begin <= t.end && t.end <= data_bytes,
           "{}: tensor {} claims bytes {} to {} of {} in the file; the file is cut short or damaged", file,
-          quoted(t.name), t.begin, t.end, data_bytes);
+          printable(t.name), t.begin, t.end, data_bytes);
     check(t.begin == expected_begin,
-          "{}: tensor {} begins at byte {} of the data, expected {} ({}); the file is damaged", file, quoted(t.name),
+          "{}: tensor {} begins at byte {} of the data, expected {} ({}); the file is damaged", file, printable(t.name),
           t.begin, expected_begin, t.begin < expected_begin ? "it overlaps the one before" : "there is a hole");
     expected_begin = t.end;
     const auto bytes = byte_size(t.shape, t.stored->bits);
     check(bytes == t.bytes(),
           "{}: tensor {} of shape {} and type {} needs {} bytes, its range has {}; the file is damaged", file,
-          quoted(t.name), shape_text(t.shape), t.stored->name,
+          printable(t.name), shape_text(t.shape), t.stored->name,
           bytes ? std::to_string(*bytes) : "an impossible number of", t.bytes());
   }
   check(expected_begin == data_bytes, "{}: the tensors cover {} bytes of {}; the file is cut short or damaged", file,

@@ -41,7 +41,7 @@ class TensorFile {
   bool contains(std::string_view name) const { return header_.index.find(name) != header_.index.end(); }
   const TensorInfo& info(std::string_view name) const {
     const auto found = header_.index.find(name);
-    check(found != header_.index.end(), "{}: has no tensor {} among its {}", text_path(), quoted(name),
+    check(found != header_.index.end(), "{}: has no tensor {} among its {}", text_path(), printable(name),
           header_.tensors.size());
     return header_.tensors[found->second];
   }
@@ -53,9 +53,9 @@ class TensorFile {
   void read(std::string_view name, std::span<T> out, Cast cast = Cast::no) const {
     const TensorInfo& t = info(name);
     check(out.size() == t.elements(), "{}: tensor {} has shape {}, {} elements, expected {}", text_path(),
-          quoted(t.name), shape_text(t.shape), t.elements(), out.size());
+          printable(t.name), shape_text(t.shape), t.elements(), out.size());
     if (t.dtype == dtype_of<T>) {
-      file_.read(data_begin_ + t.begin, out.data(), out.size_bytes(), "tensor " + quoted(t.name));
+      file_.read(data_begin_ + t.begin, out.data(), out.size_bytes(), "tensor " + printable(t.name));
       return;
     }
     if constexpr (std::floating_point<T>) {
@@ -64,7 +64,7 @@ class TensorFile {
       if (cast == Cast::floats && t.dtype == DType::f32) return read_as<float>(t, out, std::identity{});
       if (cast == Cast::floats && t.dtype == DType::f64) return read_as<double>(t, out, std::identity{});
     }
-    fail("{}: tensor {} is stored as {}, expected {}; convert the file first", text_path(), quoted(t.name),
+    fail("{}: tensor {} is stored as {}, expected {}; convert the file first", text_path(), printable(t.name),
          t.stored->name, stored_type_of(dtype_of<T>).name);
   }
 
@@ -102,7 +102,8 @@ class TensorFile {
     Stored piece[4096];
     for (std::size_t done = 0; done < out.size();) {
       const std::size_t n = std::min(std::size(piece), out.size() - done);
-      file_.read(data_begin_ + t.begin + done * sizeof(Stored), piece, n * sizeof(Stored), "tensor " + quoted(t.name));
+      file_.read(data_begin_ + t.begin + done * sizeof(Stored), piece, n * sizeof(Stored),
+                 "tensor " + printable(t.name));
       for (std::size_t i = 0; i < n; ++i) out[done + i] = static_cast<T>(convert(piece[i]));
       done += n;
     }

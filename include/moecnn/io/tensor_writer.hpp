@@ -25,19 +25,20 @@ class TensorWriter {
  public:
   /// `data` points to the product of `shape` elements of type `dtype`. It may be null when there are none.
   void add(std::string name, DType dtype, std::vector<std::int64_t> shape, const void* data) {
-    check(!name.empty() && name != "__metadata__", "a tensor cannot be called {} in a safetensors file", quoted(name));
-    check(names_.insert(name).second, "tensor {} is written twice into one file", quoted(name));
+    check(!name.empty() && name != "__metadata__", "a tensor cannot be called {} in a safetensors file",
+          printable(name));
+    check(names_.insert(name).second, "tensor {} is written twice into one file", printable(name));
     const auto bytes = byte_size(shape, static_cast<int>(size_of(dtype)) * 8);
-    check(bytes.has_value(), "tensor {} has the impossible shape {}", quoted(name), shape_text(shape));
-    check(data || *bytes == 0, "tensor {} of shape {} comes without data", quoted(name), shape_text(shape));
+    check(bytes.has_value(), "tensor {} has the impossible shape {}", printable(name), shape_text(shape));
+    check(data || *bytes == 0, "tensor {} of shape {} comes without data", printable(name), shape_text(shape));
     entries_.push_back({std::move(name), dtype, std::move(shape), data, *bytes});
   }
 
   template <class T>
   void add(std::string name, std::vector<std::int64_t> shape, std::span<const T> values) {
     const auto bytes = byte_size(shape, sizeof(T) * 8);
-    check(bytes == values.size_bytes(), "tensor {} has {} values, which is not shape {}", quoted(name), values.size(),
-          shape_text(shape));
+    check(bytes == values.size_bytes(), "tensor {} has {} values, which is not shape {}", printable(name),
+          values.size(), shape_text(shape));
     add(std::move(name), dtype_of<T>, std::move(shape), values.data());
   }
 
@@ -50,7 +51,7 @@ class TensorWriter {
     for (const Entry& e : entries_) order.push_back(&e);
     std::stable_sort(order.begin(), order.end(),
                      [](const Entry* a, const Entry* b) { return size_of(a->dtype) > size_of(b->dtype); });
-    const std::string header = header_of(order, path);
+    const std::string header = header_of(order, path, metadata_);
     const std::uint64_t length = header.size();
     AtomicFile file(path);
     file.write(&length, sizeof length);
@@ -68,27 +69,23 @@ class TensorWriter {
     std::uint64_t bytes;
   };
 
-  std::string header_of(const std::vector<const Entry*>& order, const std::filesystem::path& path) const {
-    nlohmann::ordered_json header = nlohmann::ordered_json::object();
-    if (!metadata_.empty()) header["__metadata__"] = metadata_;
+  static std::string header_of(const std::vector<const Entry*>& order, const std::filesystem::path& path,
+                               const std::map<std::string, std::string>& metadata) try {
+    const auto json = [](const auto& value) { return nlohmann::json(value).dump(); };
+    std::string text = "{";
+    if (!metadata.empty()) text += "\"__metadata__\":" + json(metadata);
     std::uint64_t at = 0;
     for (const Entry* e : order) {
-      // emplace_back instead of [name]: looking up each name in an ordered object would be quadratic.
-      nlohmann::ordered_json about = nlohmann::ordered_json::object();
-      about["dtype"] = std::string(stored_type_of(e->dtype).name);
-      about["shape"] = e->shape;
-      about["data_offsets"] = {at, at + e->bytes};
-      header.get_ref<nlohmann::ordered_json::object_t&>().emplace_back(e->name, std::move(about));
+      // One small document per tensor: nlohmann's objects would sort the names.
+      text += fmt::format(R"({}{}:{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", text.size() > 1 ? "," : "",
+                          json(e->name), stored_type_of(e->dtype).name, json(e->shape), at, at + e->bytes);
       at += e->bytes;
     }
-    std::string text;
-    try {
-      text = header.dump();
-    } catch (const nlohmann::json::exception&) {
-      fail("cannot write {}: a tensor's name or a metadata text is not valid UTF-8", path.string());
-    }
+    text += "}";
     text.resize((text.size() + 7) / 8 * 8, ' ');
     return text;
+  } catch (const nlohmann::json::exception&) {
+    fail("cannot write {}: a tensor's name or a metadata text is not valid UTF-8", path.string());
   }
 
   std::vector<Entry> entries_;

@@ -15,23 +15,19 @@ inline constexpr std::string_view colours = R"css(
 --warn:#8a4b08;--warn-bg:#fdf3e1;--warn-line:#e0a44a;--bar:#dfe3ea;--hover:rgba(30,40,60,.07);
 --ca:#1b1d21;--cb:#8a909b;--cc:#b9bcc1;
 --c0:#2a4fae;--c1:#c48d30;--c2:#31735f;--c3:#621757;--c4:#5a9bd1;--c5:#5b2a06;--c6:#7d62dd;--c7:#c87293;--c8:#3b6200;--c9:#857505;
-HEAT_LIGHT--heat-low:#1b1d21;--heat-high:#fff}
+--h0:#f0f4f7;--h1:#d5e1ef;--h2:#bbcee5;--h3:#a3badb;--h4:#8da7cf;--h5:#7994c2;--h6:#6880b2;--h7:#586ea1;--h8:#4a5c8e;--h9:#3d4a79;--h10:#313a63;--h11:#252b4d;
+--heat-low:#1b1d21;--heat-high:#fff}
 @media (prefers-color-scheme:dark){:root{
 --bg:#15171b;--raise:#1d2025;--fg:#eceef1;--soft:#c6cad1;--muted:#989fab;--line:#2d3138;--grid:#262a30;--axis:#555b65;
 --warn:#f3c078;--warn-bg:#2b2318;--warn-line:#8d6426;--bar:#30353e;--hover:rgba(220,230,255,.09);
 --ca:#eceef1;--cb:#828995;--cc:#555b65;
 --c0:#7198fc;--c1:#deaf26;--c2:#13a49a;--c3:#a05cb2;--c4:#7ed9fc;--c5:#93674a;--c6:#616be4;--c7:#f2b0ae;--c8:#68a030;--c9:#e4e272;
-HEAT_DARK--heat-low:#eceef1;--heat-high:#15171b}}
+--h0:#212328;--h1:#2e323f;--h2:#3a4257;--h3:#46546f;--h4:#526688;--h5:#5e799f;--h6:#6b8db6;--h7:#7aa2cb;--h8:#8ab7de;--h9:#9dccf0;--h10:#b5e0fe;--h11:#def2ff;
+--heat-low:#eceef1;--heat-high:#15171b}}
 )css";
 
-/// Twelve steps of the sequential scale, from "nothing" to "all".
+/// Steps of the sequential scale --h0 … --h11, from "nothing" to "all".
 inline constexpr int heat_steps = 12;
-inline constexpr std::string_view heat_light[heat_steps] = {"#f1f4f7", "#d6dee9", "#bbc8da", "#a2b3cc",
-                                                            "#8a9dbd", "#7489ae", "#60749e", "#4e618c",
-                                                            "#404f79", "#343e64", "#292e4e", "#1f2138"};
-inline constexpr std::string_view heat_dark[heat_steps] = {"#20232a", "#2b3244", "#37435e", "#445578",
-                                                           "#516891", "#5f7ca9", "#6f91be", "#80a6d0",
-                                                           "#94bbdd", "#abcfe7", "#c4e2ee", "#dff3f8"};
 
 inline constexpr std::string_view rules = R"css(
 *{box-sizing:border-box}
@@ -79,6 +75,7 @@ svg .low{fill:var(--heat-low)}svg .high{fill:var(--heat-high)}
 svg.spark{display:inline-block;vertical-align:middle}
 .c0{--k:var(--c0)}.c1{--k:var(--c1)}.c2{--k:var(--c2)}.c3{--k:var(--c3)}.c4{--k:var(--c4)}.c5{--k:var(--c5)}.c6{--k:var(--c6)}.c7{--k:var(--c7)}.c8{--k:var(--c8)}.c9{--k:var(--c9)}
 .ca{--k:var(--ca)}.cb{--k:var(--cb)}.cc{--k:var(--cc)}.v1{--o:.62}.v2{--o:.36}
+.h0{fill:var(--h0)}.h1{fill:var(--h1)}.h2{fill:var(--h2)}.h3{fill:var(--h3)}.h4{fill:var(--h4)}.h5{fill:var(--h5)}.h6{fill:var(--h6)}.h7{fill:var(--h7)}.h8{fill:var(--h8)}.h9{fill:var(--h9)}.h10{fill:var(--h10)}.h11{fill:var(--h11)}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(var(--w),100%),1fr));gap:14px 20px}
 .scroll{overflow-x:auto;margin:14px 0 0}
 table{border-collapse:collapse;font-size:14.5px;font-variant-numeric:tabular-nums;width:100%}

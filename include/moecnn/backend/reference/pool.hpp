@@ -35,7 +35,8 @@ class GlobalAvgPoolKernel final : public NodeKernel<T> {
 template <class T>
 class MaxPoolKernel final : public NodeKernel<T> {
  public:
-  MaxPoolKernel(const Graph& g, const Flow& f, int n) : NodeKernel<T>(g, f, n), op_(std::get<ops::MaxPool>(node_.op)) {}
+  MaxPoolKernel(const Graph& g, const Flow& f, int n)
+      : NodeKernel<T>(g, f, n), op_(std::get<ops::MaxPool>(this->node_.op)) {}
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
