@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""What compiling moecnn costs: seconds, peak memory, object size and the longest symbol.
+
+  measure.py --build BUILD [--only umbrella,hello_moe,cifar100] [--json FILE] [--check] [--slack FACTOR]
+  measure.py --build BUILD --symbols-of DIR --check        only the longest symbol of programs that are built already
+
+--check fails when a budget is exceeded; --slack multiplies the budgets of time and memory, for busy machines.
+Compiler flags come from BUILD/compile_flags.txt, written by CMake; the optimisation level is -O2.
+A symbol's length is that of its demangled name, since that is what a person reads in an error or a profile."""
+import argparse
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+UMBRELLA = '#include "moecnn/moecnn.hpp"\nint main() {}\n'
+SUBJECTS = {  # name -> (source or text, seconds, megabytes)
+    "umbrella": (UMBRELLA, 3, 1500),
+    "hello_moe": (ROOT / "examples" / "hello_moe.cpp", 20, 1500),
+    "cifar100": (ROOT / "examples" / "cifar100.cpp", 60, 2500),
+}
+LONGEST_SYMBOL = 600
+
+
+def compile_once(compiler, flags, source, target):
+    """Seconds of processor time and peak megabytes of one compilation. Processor time, since it does not depend on what
+    else the machine is doing."""
+    started = time.monotonic()
+    process = subprocess.Popen([compiler, *flags, "-O2", "-c", str(source), "-o", str(target)])
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"measure.py: {source} does not compile")
+    return {
+        "seconds": round(usage.ru_utime + usage.ru_stime, 2),
+        "wall_seconds": round(time.monotonic() - started, 2),
+        "megabytes": round(usage.ru_maxrss / 1024),
+    }
+
+
+def longest_symbol(binary):
+    names = subprocess.run(["nm", "--defined-only", "-C", str(binary)], check=True, capture_output=True, text=True)
+    symbols = (line.split(" ", 2)[-1] for line in names.stdout.splitlines())
+    return max(symbols, key=len, default="")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--compiler", default="g++")
+    parser.add_argument("--only", default=",".join(SUBJECTS))
+    parser.add_argument("--symbols-of", type=pathlib.Path)
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--slack", type=float, default=1)
+    options = parser.parse_args()
+
+    broken, results = [], {}
+
+    def check_symbol(name, symbol):
+        if len(symbol) > LONGEST_SYMBOL:
+            broken.append(f"{name}: a symbol of {len(symbol)} characters, at most {LONGEST_SYMBOL}: {symbol}")
+
+    if options.symbols_of:
+        programs = [p for p in sorted(options.symbols_of.iterdir()) if p.is_file() and os.access(p, os.X_OK)]
+        for program in programs:
+            symbol = longest_symbol(program)
+            print(f"{program.name}: longest symbol {len(symbol)} characters")
+            check_symbol(program.name, symbol)
+    else:
+        flags = shlex.split((options.build / "compile_flags.txt").read_text())
+        print(f"{'':12}{'seconds':>9}{'MB':>7}{'object KB':>11}{'longest symbol':>16}")
+        with tempfile.TemporaryDirectory() as scratch:
+            for name in options.only.split(","):
+                source, seconds, megabytes = SUBJECTS[name]
+                if isinstance(source, str):
+                    text, source = source, pathlib.Path(scratch) / f"{name}.cpp"
+                    source.write_text(text)
+                if not source.exists() or (name == "umbrella" and not (ROOT / "include/moecnn/moecnn.hpp").exists()):
+                    print(f"{name:12} not there")
+                    continue
+                target = pathlib.Path(scratch) / f"{name}.o"
+                result = compile_once(options.compiler, flags, source, target)
+                symbol = longest_symbol(target)
+                result |= {"object_kb": target.stat().st_size // 1024, "longest_symbol": len(symbol)}
+                results[name] = result
+                print(f"{name:12}{result['seconds']:9.1f}{result['megabytes']:7d}{result['object_kb']:11d}{len(symbol):16d}")
+                check_symbol(name, symbol)
+                if result["seconds"] > seconds * options.slack:
+                    broken.append(f"{name}: {result['seconds']} s to compile, at most {seconds * options.slack:g} s")
+                if result["megabytes"] > megabytes * options.slack:
+                    broken.append(f"{name}: {result['megabytes']} MB to compile, at most {megabytes * options.slack:g} MB")
+
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+    for line in broken:
+        print(f"over budget: {line}", file=sys.stderr)
+    return 1 if broken and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

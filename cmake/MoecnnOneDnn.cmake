@@ -1,0 +1,25 @@
+# Defines moecnn::onednn, the library with the oneDNN backend. Used by the project's own build and by an installed
+# package alike: oneDNN is looked for where it is used, not where moecnn was built.
+set(MOECNN_ONEDNN_FOUND FALSE)
+if(NOT DEFINED MOECNN_WITH_ONEDNN)
+  set(MOECNN_WITH_ONEDNN AUTO)
+endif()
+
+if(MOECNN_WITH_ONEDNN STREQUAL "AUTO" OR MOECNN_WITH_ONEDNN)
+  find_package(OneDnn 2.6 QUIET MODULE)
+  if(OneDnn_FOUND)
+    set(MOECNN_ONEDNN_FOUND TRUE)
+    if(NOT TARGET moecnn_onednn)
+      add_library(moecnn_onednn INTERFACE)
+      add_library(moecnn::onednn ALIAS moecnn_onednn)
+      target_link_libraries(moecnn_onednn INTERFACE moecnn::moecnn OneDnn::OneDnn)
+      target_compile_definitions(moecnn_onednn INTERFACE MOECNN_HAS_ONEDNN=1)
+      message(STATUS "moecnn: oneDNN ${OneDnn_VERSION} at ${OneDnn_LIBRARY}")
+    endif()
+  elseif(NOT MOECNN_WITH_ONEDNN STREQUAL "AUTO")
+    message(FATAL_ERROR "MOECNN_WITH_ONEDNN is ON but oneDNN 2.6 or newer was not found. Install libdnnl-dev, "
+      "or name a prefix with -DMOECNN_ONEDNN_ROOT=DIR (cmake/fetch_onednn3.sh makes one).")
+  else()
+    message(STATUS "moecnn: oneDNN not found; the reference backend remains")
+  endif()
+endif()

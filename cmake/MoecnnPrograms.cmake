@@ -1,0 +1,46 @@
+# moecnn_program(target): what every test, example and benchmark of this project is compiled with. Users of the library
+# get none of these flags.
+add_library(moecnn_flags INTERFACE)
+target_compile_options(moecnn_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
+if(MOECNN_WERROR)
+  target_compile_options(moecnn_flags INTERFACE -Werror)
+endif()
+if(MOECNN_NATIVE)
+  include(CheckCXXCompilerFlag)
+  check_cxx_compiler_flag(-march=native MOECNN_KNOWS_NATIVE)
+  if(MOECNN_KNOWS_NATIVE)
+    target_compile_options(moecnn_flags INTERFACE -march=native)
+  endif()
+endif()
+if(MOECNN_SANITIZE)
+  target_compile_options(moecnn_flags INTERFACE
+    -fsanitize=${MOECNN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(moecnn_flags INTERFACE -fsanitize=${MOECNN_SANITIZE})
+  target_compile_definitions(moecnn_flags INTERFACE MOECNN_SANITIZED=1)
+endif()
+if(TARGET moecnn_onednn)
+  target_link_libraries(moecnn_flags INTERFACE moecnn::onednn)
+else()
+  target_link_libraries(moecnn_flags INTERFACE moecnn::moecnn)
+endif()
+
+function(moecnn_program target)
+  target_link_libraries(${target} PRIVATE moecnn_flags)
+endfunction()
+
+# Scripts that call the compiler themselves (misuse cases, lone headers, compile cost) read its flags from this file:
+# one line, exactly what a program of the project gets.
+set(_probe "${PROJECT_BINARY_DIR}/probe.cpp")
+if(NOT EXISTS "${_probe}")
+  file(WRITE "${_probe}" "int moecnn_probe;\n")
+endif()
+add_library(moecnn_probe OBJECT EXCLUDE_FROM_ALL "${_probe}")
+moecnn_program(moecnn_probe)
+# (The compiler's own /usr/include is left out, and other people's headers give no warnings.)
+set(_all "$<REMOVE_DUPLICATES:$<TARGET_PROPERTY:moecnn_probe,INCLUDE_DIRECTORIES>>")
+set(_dirs "$<FILTER:${_all},EXCLUDE,^/usr/include$|^${PROJECT_SOURCE_DIR}>")
+set(_defs "$<TARGET_PROPERTY:moecnn_probe,COMPILE_DEFINITIONS>")
+set(_opts "$<TARGET_PROPERTY:moecnn_probe,COMPILE_OPTIONS>")
+file(GENERATE OUTPUT "${PROJECT_BINARY_DIR}/compile_flags.txt" CONTENT
+  "-std=c++20 -I${PROJECT_SOURCE_DIR}/include $<JOIN:${_opts}, >$<$<BOOL:${_defs}>: -D$<JOIN:${_defs}, -D>>$<$<BOOL:${_dirs}>: -isystem $<JOIN:${_dirs}, -isystem >>\n"
+  TARGET moecnn_probe)
