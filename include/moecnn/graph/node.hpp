@@ -75,4 +75,14 @@ struct RoutingSpec {
   int rows = 0, experts = 0, k = 0;
 };
 
+/// Weights that a pass derived from others: a convolution with the batch norm behind it. All ids are the first of
+/// `copies`.
+struct Fold {
+  int derived_weight = -1, derived_bias = -1;
+  int weight = -1, bias = -1;  ///< of the convolution; bias -1: none
+  std::vector<int> norm;       ///< weight, bias, running_mean, running_var
+  double eps = 0;
+  int copies = 1;
+};
+
 }  // namespace moecnn

@@ -3,15 +3,15 @@
 /// Soft constraints: losses that ask for balanced experts. Notation: B rows, N experts, w sparse weights (after top-k),
 /// I_e = Σ_rows w_e, s dense scores (softmax over all experts). Every loss is 0 for a layer of one expert.
 
-#include "moecnn/core/error.hpp"
-#include "moecnn/ops/route.hpp"
-
 #include <cmath>
 #include <concepts>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <variant>
+
+#include "moecnn/core/error.hpp"
+#include "moecnn/ops/route.hpp"
 
 namespace moecnn {
 
@@ -118,8 +118,8 @@ struct Switch {
   }
 };
 
-/// weight · (mean over rows of H(s) - H(mean s)), H with the natural logarithm: every row sure of its experts, the batch
-/// spread over all. -ln N for one-hot rows in balance, 0 when one expert takes all or all rows are uniform.
+/// weight · (mean over rows of H(s) - H(mean s)), H with the natural logarithm: every row sure of its experts, the
+/// batch spread over all. -ln N for one-hot rows in balance, 0 when one expert takes all or all rows are uniform.
 struct Entropy {
   double weight = 0.01;
 
@@ -184,8 +184,7 @@ struct Any {
 
   Any() = default;
   template <class P>
-    requires(!std::same_as<std::remove_cvref_t<P>, Any>)
-  Any(P&& p) : policy(std::forward<P>(p)) {}
+  requires(!std::same_as<std::remove_cvref_t<P>, Any>) Any(P&& p) : policy(std::forward<P>(p)) {}
 
   double operator()(const Routing& r, BalanceSlope& slope) const {
     return std::visit([&](const auto& p) -> double { return p(r, slope); }, policy);
@@ -205,7 +204,8 @@ inline Any by_name(std::string_view name, std::optional<double> weight = {}) {
   if (name == "entropy") return with(Entropy{});
   if (name == "column-entropy") return with(ColumnEntropy{});
   if (name == "variance") return with(Variance{});
-  fail("no balance policy is called '{}'; choose none, importance, kl, switch, entropy, column-entropy or variance", name);
+  fail("no balance policy is called '{}'; choose none, importance, kl, switch, entropy, column-entropy or variance",
+       name);
 }
 
 }  // namespace balance

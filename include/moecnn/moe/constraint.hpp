@@ -3,15 +3,15 @@
 /// Hard constraints: which experts may not be chosen in this batch, judged by the batches before it. In training only.
 /// Both studied rules compare importance with its mean over the experts, B / N where the weights of a row sum to 1.
 
-#include "moecnn/core/error.hpp"
-#include "moecnn/ops/route.hpp"
-
 #include <concepts>
 #include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
+
+#include "moecnn/core/error.hpp"
+#include "moecnn/ops/route.hpp"
 
 namespace moecnn {
 
@@ -20,14 +20,14 @@ namespace moecnn {
 /// batch was routed. Where `active` is false neither is called, and only then may the router add noise. If a constraint
 /// bars all experts, the policy frees all of them.
 template <class C>
-concept ConstraintPolicy =
-    std::copy_constructible<C> && requires(const C& c, std::span<const double> state, std::span<double> writable,
-                                           std::span<char> barred, const Routing& routing) {
-      { c.active } -> std::convertible_to<bool>;
-      { c.state(/*experts=*/2) } -> std::convertible_to<std::vector<StateSpec>>;
-      c.bar(state, barred);
-      c.update(writable, routing);
-    };
+concept ConstraintPolicy = std::copy_constructible<C> &&
+    requires(const C& c, std::span<const double> state, std::span<double> writable, std::span<char> barred,
+             const Routing& routing) {
+  { c.active } -> std::convertible_to<bool>;
+  { c.state(/*experts=*/2) } -> std::convertible_to<std::vector<StateSpec>>;
+  c.bar(state, barred);
+  c.update(writable, routing);
+};
 
 namespace constraint {
 
@@ -61,6 +61,7 @@ struct RelativeImportance {
   }
   void update(std::span<double> state, const Routing& r) const {
     const double mean = detail::total(r) / r.experts;
+    if (mean == 0) return;  // a router that gave no weight at all: nothing to compare
     for (int e = 0; e < r.experts; ++e) state[e] += (r.importance[e] - mean) / mean;
   }
 };
@@ -79,6 +80,7 @@ struct MeanImportance {
   }
   void update(std::span<double> state, const Routing& r) const {
     const double sum = detail::total(r);
+    if (sum == 0) return;
     double& steps = state[r.experts];
     for (int e = 0; e < r.experts; ++e) state[e] = (state[e] * steps + r.importance[e] / sum) / (steps + 1);
     steps += 1;
@@ -92,8 +94,7 @@ class Any {
 
   Any() = default;
   template <class C>
-    requires(!std::same_as<std::remove_cvref_t<C>, Any>)
-  Any(C&& c) : active(c.active), policy_(std::forward<C>(c)) {}
+  requires(!std::same_as<std::remove_cvref_t<C>, Any>) Any(C&& c) : active(c.active), policy_(std::forward<C>(c)) {}
 
   std::vector<StateSpec> state(int experts) const {
     return std::visit([&](const auto& c) { return c.state(experts); }, policy_);

@@ -17,8 +17,8 @@ namespace moecnn {
 /// How the weights of the chosen experts come from their logits.
 enum class Weights {
   renormalised,     ///< softmax over exactly the k chosen logits: they sum to 1, the other logits get no gradient
-  raw,              ///< the chosen entries of the softmax over all N: they sum to less than 1
-  straight_through  ///< k = 1 only: weight exactly 1, backward as if it were the entry of the softmax over all N
+  raw,              ///< the chosen entries of the softmax over all N (barred ones left out): they sum to at most 1
+  straight_through  ///< k = 1 only: weight exactly 1, backward as if it were raw
 };
 
 /// `learned`: in training, logit e of a row becomes z_e + ε · softplus(raw_e + 0.01), ε ~ N(0, 1) per row and expert,
@@ -89,6 +89,28 @@ inline int best_experts(std::span<const double> z, std::span<const char> barred,
   return found;
 }
 
+/// The softmax of one row over all experts that are not barred, without storing it: entry e is of(e).
+class FreeSoftmax {
+ public:
+  FreeSoftmax(std::span<const double> z, std::span<const char> barred) : z_(z), barred_(barred) {
+    for (int pass = 0; pass < 2 && sum_ == 0; ++pass) {
+      use_bar_ = pass == 0;  // a row that has nothing but barred experts ignores the bar, as in best_experts
+      for (std::size_t e = 0; e < z.size(); ++e)
+        if (free(e) && z[e] > top_) top_ = z[e];
+      for (std::size_t e = 0; e < z.size() && std::isfinite(top_); ++e) sum_ += free(e) ? std::exp(z[e] - top_) : 0.0;
+    }
+  }
+  double of(std::size_t e) const { return free(e) ? std::exp(z_[e] - top_) / sum_ : 0.0; }
+
+ private:
+  bool free(std::size_t e) const { return !(use_bar_ && barred_[e]); }
+
+  std::span<const double> z_;
+  std::span<const char> barred_;
+  bool use_bar_ = true;
+  double top_ = -std::numeric_limits<double>::infinity(), sum_ = 0;
+};
+
 inline void choose_top_k(Weights weights, Routing& routing) {
   routing.weights.fill(0);
   for (int r = 0; r < routing.rows; ++r) {
@@ -97,29 +119,32 @@ inline void choose_top_k(Weights weights, Routing& routing) {
     // The row's place in the slot table serves as scratch; the policy fills the table afterwards.
     const std::span<int> best(routing.row_slots.data() + static_cast<std::size_t>(r) * routing.k, routing.k);
     const auto chosen = best.first(best_experts(z, routing.barred, best));
-    double sum = 0;
-    for (int e : chosen) sum += w[e] = std::exp(z[e] - z[chosen[0]]);
-    for (int e : chosen) {
-      if (weights == Weights::renormalised) w[e] /= sum;
-      if (weights == Weights::raw) w[e] = routing.scores(r, e);
-      if (weights == Weights::straight_through) w[e] = 1;
-      // Backends multiply in float: a weight that is 0 there must not run, and be seen by batch norm, either.
-      if (static_cast<float>(w[e]) == 0.0f) w[e] = 0;
+    if (weights == Weights::renormalised) {
+      double sum = 0;
+      for (int e : chosen) sum += w[e] = std::exp(z[e] - z[chosen[0]]);
+      for (int e : chosen) w[e] /= sum;
+    } else {
+      const FreeSoftmax s(z, routing.barred);
+      for (int e : chosen) w[e] = weights == Weights::raw ? s.of(e) : 1.0;
     }
+    // Backends multiply in float: an expert whose weight is 0 there must not run, nor its batch norm see the row.
+    for (int e : chosen)
+      if (static_cast<float>(w[e]) == 0.0f) w[e] = 0;
   }
 }
 
 inline void top_k_backward(Weights weights, const Routing& routing, const Matrix& dweights, Matrix& dlogits) {
   for (int r = 0; r < routing.rows; ++r) {
-    const auto w = routing.weights.row(r), s = routing.scores.row(r), dw = dweights.row(r);
+    const auto w = routing.weights.row(r), dw = dweights.row(r);
     const auto dz = dlogits.row(r);
     if (weights == Weights::renormalised) {
       softmax_backward(w, dw, dz);  // w is 0 at the others: no share in the sum, no slope
       continue;
     }
-    double mean = 0;  // as softmax_backward, with the slopes of experts that do not run left out
-    for (std::size_t e = 0; e < w.size(); ++e) mean += w[e] > 0 ? s[e] * dw[e] : 0.0;
-    for (std::size_t e = 0; e < w.size(); ++e) dz[e] += s[e] * ((w[e] > 0 ? dw[e] : 0.0) - mean);
+    const FreeSoftmax s(routing.logits.row(r), routing.barred);
+    double mean = 0;
+    for (std::size_t e = 0; e < w.size(); ++e) mean += w[e] > 0 ? s.of(e) * dw[e] : 0.0;
+    for (std::size_t e = 0; e < w.size(); ++e) dz[e] += s.of(e) * ((w[e] > 0 ? dw[e] : 0.0) - mean);
   }
 }
 

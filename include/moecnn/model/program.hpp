@@ -1,0 +1,228 @@
+#pragma once
+/// \file
+/// A graph, lowered and planned: ready to run, step after step, without allocating.
+
+#include "moecnn/graph/plan.hpp"
+#include "moecnn/model/fold.hpp"
+#include "moecnn/model/param_store.hpp"
+
+#include <optional>
+
+namespace moecnn {
+
+/// The memory that the programs of one model share; they never run at the same time. It only grows.
+class Arena {
+ public:
+  void reserve(std::size_t bytes) {
+    if (bytes <= memory_.bytes()) return;
+    memory_ = AlignedBuffer();  // give the old one back first
+    memory_ = AlignedBuffer(bytes);
+    ++generation_;
+  }
+  std::byte* data() const { return memory_.data(); }
+  std::size_t bytes() const { return memory_.bytes(); }
+  int generation() const { return generation_; }
+
+ private:
+  AlignedBuffer memory_;
+  int generation_ = 0;
+};
+
+struct ProgramOpts {
+  bool training = false;
+  bool input_grad = false;         ///< also the gradient of the images
+  std::vector<int> seeds = {};     ///< edges whose gradient the caller gives, for graphs without a loss
+  std::vector<int> keep = {};      ///< edges that stay readable after a run
+};
+
+template <class Backend>
+class Program {
+ public:
+  using T = typename Backend::scalar;
+
+  /// Lowers and plans `graph`. The first program of a store also fills the store.
+  Program(Graph graph, ParamStore<T>& store, Arena& arena, ProgramOpts opts = {})
+      : graph_(std::move(graph)), store_(store), arena_(arena), opts_(std::move(opts)) {
+    flow_ = analyse(graph_, opts_.training, opts_.seeds, opts_.input_grad);
+    lowered_ = Backend::lower(graph_, flow_, store_.layouts());
+    if (store_.empty()) store_.adopt(graph_, lowered_.param_layout);
+    if (opts_.training) store_.make_gradients();
+    folded_ = FoldedParams<T>(graph_, store_, lowered_.param_layout);
+    needs_.reserve(graph_.nodes.size());
+    for (const auto& k : lowered_.kernels) needs_.push_back(k->needs());
+    plan_ = make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), opts_.keep);
+    routings_.resize(graph_.routings.size());
+    slopes_.resize(graph_.routings.size());
+    labels_.resize(graph_.batch());
+    arena_.reserve(plan_.arena_bytes);
+    bind();
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  const Graph& graph() const { return graph_; }
+  const Flow& flow() const { return flow_; }
+  const Plan& plan() const { return plan_; }
+  const Lowered<T>& lowered() const { return lowered_; }
+  const ProgramOpts& opts() const { return opts_; }
+  int batch() const { return graph_.batch(); }
+
+  /// Images [batch, C, h, w] in plain order; converted to the backend's scalar.
+  template <class U>
+  void set_images(const U* images) {
+    rebind_if_moved();
+    const int e = graph_.input;
+    const auto n = static_cast<std::size_t>(graph_.edges[e].elements());
+    if (lowered_.value_layout[e]) {
+      plain_.assign(images, images + n);
+      lowered_.value_layout[e]->pack(plain_.data(), value(e));
+    } else {
+      std::copy(images, images + n, value(e));
+    }
+  }
+  void set_labels(const int* labels) { std::copy_n(labels, labels_.size(), labels_.begin()); }
+
+  void forward(const StepContext& step) {
+    rebind_if_moved();
+    if (refreshed_ != store_.version()) {
+      folded_.refresh(graph_, store_);
+      for (auto& k : lowered_.kernels) k->refresh();
+      refreshed_ = store_.version();
+    }
+    for (auto& k : lowered_.kernels) k->forward(step);
+  }
+
+  void backward(const StepContext& step) {
+    for (std::size_t n = graph_.nodes.size(); n-- > 0;)
+      if (flow_.runs_backward[n]) lowered_.kernels[n]->backward(step);
+  }
+
+  /// Mean task loss of the last forward pass; the balance losses are apart.
+  double loss() const { return loss_; }
+  /// Σ over mixtures of their weighted balance losses.
+  double balance_loss() const {
+    double sum = 0;
+    for (const Routing& r : routings_) sum += r.balance_loss;
+    return sum;
+  }
+
+  const std::vector<Routing>& routings() const { return routings_; }
+  const std::vector<RoutingSlopes>& slopes() const { return slopes_; }
+  /// Routing of the mixture with that name, e.g. "layer4".
+  const Routing& routing(std::string_view name) const {
+    for (std::size_t i = 0; i < graph_.routings.size(); ++i)
+      if (graph_.routings[i].name == name) return routings_[i];
+    std::string known;
+    for (const RoutingSpec& r : graph_.routings) known += ' ' + r.name;
+    fail("there is no mixture named \"{}\"; this network has:{}", name, known.empty() ? " none" : known);
+  }
+
+  /// Copies the value of an edge, in plain order. The edge must be an output or have been kept.
+  void read(int edge, T* plain) const { read_as(lowered_.value_layout, plan_.value, edge, plain); }
+  std::vector<T> read(int edge) const {
+    std::vector<T> plain(graph_.edges[edge].elements());
+    read(edge, plain.data());
+    return plain;
+  }
+  std::vector<T> read(std::string_view name) const {
+    const int e = graph_.find_edge(name);
+    check(e >= 0, "there is no value named \"{}\"; names are those given in wire(), joined by dots", name);
+    check(readable(e), "the memory of \"{}\" has been used again after it was read; name it in `keep` to look at it",
+          name);
+    return read(e);
+  }
+  /// Copies the gradient of an edge that is still there: that of the images, of seeds, or while debugging.
+  void read_grad(int edge, T* plain) const { read_as(lowered_.grad_layout, plan_.grad, edge, plain); }
+
+  /// Gives the gradient of a seed edge, in plain order, before backward().
+  void seed(int edge, const T* plain) {
+    T* g = grad(edge);
+    if (lowered_.grad_layout[edge])
+      lowered_.grad_layout[edge]->pack(plain, g);
+    else
+      std::copy_n(plain, graph_.edges[edge].elements(), g);
+  }
+
+  T* value(int edge) const { return pointer(plan_.value[edge]); }
+  T* grad(int edge) const { return pointer(plan_.grad[edge]); }
+
+ private:
+  std::vector<std::size_t> bytes(const std::vector<std::shared_ptr<const Layout<T>>>& layouts) const {
+    std::vector<std::size_t> b(graph_.edges.size());
+    for (std::size_t e = 0; e < b.size(); ++e)
+      b[e] = sizeof(T) * (layouts[e] ? layouts[e]->elements() : static_cast<std::size_t>(graph_.edges[e].elements()));
+    return b;
+  }
+  bool readable(int e) const {
+    return std::find(graph_.outputs.begin(), graph_.outputs.end(), e) != graph_.outputs.end() ||
+           std::find(opts_.keep.begin(), opts_.keep.end(), e) != opts_.keep.end();
+  }
+  void read_as(const std::vector<std::shared_ptr<const Layout<T>>>& layouts, const std::vector<int>& where, int edge,
+               T* plain) const {
+    const T* from = pointer(where[edge]);
+    check(from != nullptr, "edge {} (\"{}\") has no memory in this program", edge, graph_.edges[edge].name);
+    if (layouts[edge])
+      layouts[edge]->unpack(from, plain);
+    else
+      std::copy_n(from, graph_.edges[edge].elements(), plain);
+  }
+  T* pointer(int buffer) const {
+    return buffer < 0 ? nullptr : reinterpret_cast<T*>(arena_.data() + plan_.buffers[buffer].offset);
+  }
+  std::byte* bytes_at(int buffer) const { return buffer < 0 ? nullptr : arena_.data() + plan_.buffers[buffer].offset; }
+
+  void rebind_if_moved() {
+    if (bound_ != arena_.generation()) bind();
+  }
+
+  void bind() {
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      const Node& node = graph_.nodes[n];
+      Bindings<T> b;
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        b.input.push_back(value(node.inputs[i]));
+        b.input_grad.push_back(flow_.input_mode[n][i] == GradMode::ignore ? nullptr : grad(node.inputs[i]));
+      }
+      b.output = value(node.output);
+      b.output_grad = flow_.edge_grad[node.output] ? grad(node.output) : nullptr;
+      for (std::size_t i = 0; i < node.params.size(); ++i)
+        for (int e = 0; e < node.copies; ++e) {
+          const int id = node.params[i] + e;
+          b.param.push_back(id < store_.size() ? store_.value(id) : folded_.value(id));
+          b.param_grad.push_back(flow_.param_mode[n][i] == GradMode::ignore ? nullptr : store_.grad(id));
+        }
+      for (int s : plan_.saved[n]) b.saved.push_back(bytes_at(s));
+      b.scratch_forward = bytes_at(plan_.scratch[n][0]);
+      b.scratch_backward = bytes_at(plan_.scratch[n][1]);
+      if (node.routing >= 0) {
+        b.routing = &routings_[node.routing];
+        if (opts_.training) b.slopes = &slopes_[node.routing];
+      }
+      if (const auto* route = std::get_if<ops::Route>(&node.op)) b.state = store_.state_data(route->state_id);
+      b.labels = labels_.data();
+      b.loss = &loss_;
+      lowered_.kernels[n]->bind(b);
+    }
+    bound_ = arena_.generation();
+    refreshed_ = 0;
+  }
+
+  Graph graph_;
+  ParamStore<T>& store_;
+  Arena& arena_;
+  ProgramOpts opts_;
+  Flow flow_;
+  Lowered<T> lowered_;
+  FoldedParams<T> folded_;
+  std::vector<NodeNeeds> needs_;
+  Plan plan_;
+  std::vector<Routing> routings_;
+  std::vector<RoutingSlopes> slopes_;
+  std::vector<int> labels_;
+  std::vector<T> plain_;
+  double loss_ = 0;
+  int bound_ = -1;
+  std::uint64_t refreshed_ = 0;
+};
+
+}  // namespace moecnn

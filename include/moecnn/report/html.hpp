@@ -1,0 +1,216 @@
+#pragma once
+/// \file
+/// The page: header, contents, sections of text, tiles, tables, figures and boxes; one string in the end.
+
+#include "moecnn/core/error.hpp"
+#include "moecnn/report/style.hpp"
+#include "moecnn/report/svg.hpp"
+
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <span>
+#include <vector>
+
+namespace moecnn::report {
+
+struct KeyValue {
+  std::string key, value;
+};
+
+/// A number that deserves large type; `more` says what it is worth.
+struct Tile {
+  std::string name, value, more;
+  Markup picture = {};
+};
+
+/// A picture with its title and a sentence on how to read it.
+struct Figure {
+  std::string title, caption;
+  Markup picture;
+  bool wide = false;  ///< takes the page's whole width
+};
+
+/// One cell of a table: text or markup, and optionally a bar behind the number.
+struct Cell {
+  std::string text;
+  Markup markup = {};  ///< instead of the text, when not empty
+  double bar = -1;     ///< length 0 … 1 of a bar before the text; negative: none
+  int ink = ink_second;
+};
+
+struct Column {
+  std::string name;
+  bool numeric = true;  ///< right-aligned
+};
+
+/// A coloured square before `text`, the sign of expert `ink` everywhere on the page.
+inline Markup chip(int ink, std::string_view text) {
+  return {fmt::format("<span class=\"{}\"><span class=\"chip\"></span>{}</span>", ink_class(ink), escape(text))};
+}
+
+class Page {
+ public:
+  explicit Page(std::string title, std::string subtitle = {}, std::string when = {})
+      : title_(std::move(title)), subtitle_(std::move(subtitle)), when_(std::move(when)) {}
+
+  /// Starts a section; it is listed in the contents. What was added before the first one stands under the header.
+  Page& section(std::string_view title, std::string_view intro = {}) {
+    sections_.push_back({std::string(title), anchor(title)});
+    raw(fmt::format("<h2>{}</h2>\n", escape(title)));
+    if (!intro.empty()) paragraph(intro);
+    return *this;
+  }
+  Page& heading(std::string_view title) { return raw(fmt::format("<h3>{}</h3>\n", escape(title))); }
+  Page& paragraph(std::string_view text) { return raw(fmt::format("<p>{}</p>\n", escape(text))); }
+  Page& note(std::string_view text) { return box({std::string(text)}, "box", "note"); }
+  Page& warning(std::string_view text) { return box({std::string(text)}, "box warning", "alert"); }
+  /// All warnings in one box; nothing for none.
+  Page& warnings(const std::vector<std::string>& texts) { return box(texts, "box warning", "alert"); }
+
+  Page& tiles(const std::vector<Tile>& tiles) {
+    if (tiles.empty()) return *this;
+    std::string out = "<dl class=\"tiles\">";
+    for (const Tile& t : tiles) {
+      out += fmt::format("<div class=\"tile\"><dt>{}</dt><dd>{}", escape(t.name), escape(t.value));
+      if (!t.more.empty()) out += fmt::format("<span class=\"more\">{}</span>", escape(t.more));
+      out += t.picture.html + "</dd></div>";
+    }
+    return raw(out + "</dl>\n");
+  }
+
+  Page& key_values(const std::vector<KeyValue>& pairs) { return raw(key_value_table(pairs)); }
+
+  /// Two lists of pairs side by side, each under its name; either may be empty.
+  Page& key_values(std::string_view name, const std::vector<KeyValue>& pairs, std::string_view other_name,
+                   const std::vector<KeyValue>& others) {
+    raw("<div class=\"two\">");
+    if (!pairs.empty()) raw(fmt::format("<div><h3>{}</h3>{}</div>", escape(name), key_value_table(pairs)));
+    if (!others.empty()) raw(fmt::format("<div><h3>{}</h3>{}</div>", escape(other_name), key_value_table(others)));
+    return raw("</div>\n");
+  }
+
+  /// Numeric columns are right-aligned, cells with bars left-aligned so that the bars share their origin.
+  Page& table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows) {
+    std::string out = "<div class=\"scroll\"><table><thead><tr>";
+    for (const Column& c : columns)
+      out += fmt::format("<th scope=\"col\"{}>{}</th>", c.numeric ? " class=\"n\"" : "", escape(c.name));
+    out += "</tr></thead><tbody>\n";
+    for (const auto& row : rows) {
+      check(row.size() == columns.size(), "table row has {} cells for {} columns", row.size(), columns.size());
+      out += "<tr>";
+      for (std::size_t i = 0; i < row.size(); ++i) out += cell(row[i], columns[i].numeric);
+      out += "</tr>\n";
+    }
+    return raw(out + "</tbody></table></div>\n");
+  }
+
+  /// Figures in two columns (one on narrow screens).
+  Page& figures(const std::vector<Figure>& figures) {
+    if (figures.empty()) return *this;
+    raw("<div class=\"figures\">\n");
+    for (const Figure& f : figures)
+      raw(fmt::format("<figure{}><figcaption><b>{}</b>{}</figcaption>{}</figure>\n",
+                      f.wide ? " class=\"wide\"" : "", escape(f.title), escape(f.caption), f.picture.html));
+    return raw("</div>\n");
+  }
+  Page& figure(Figure figure) {
+    figure.wide = true;
+    return figures({std::move(figure)});
+  }
+
+  /// A block to copy into a shell.
+  Page& command(std::string_view text) { return raw(fmt::format("<pre><code>{}</code></pre>\n", escape(text))); }
+
+  Page& open_details(std::string_view summary) {
+    return raw(fmt::format("<details><summary>{}</summary>\n", escape(summary)));
+  }
+  Page& close_details() { return raw("</details>\n"); }
+
+  /// Finished markup as it is.
+  Page& add(const Markup& markup) { return raw(markup.html); }
+
+  /// Small print under the page.
+  Page& footer(std::string text) {
+    footer_ = std::move(text);
+    return *this;
+  }
+
+  std::string html() const {
+    std::string out = fmt::format(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{}</title>\n"
+        "<style>{}{}</style>\n</head>\n<body>\n<div class=\"page\">\n<header>",
+        escape(title_), colours, rules);
+    if (!when_.empty()) out += fmt::format("<p class=\"when\">{}</p>", escape(when_));
+    out += fmt::format("<h1>{}</h1>", escape(title_));
+    if (!subtitle_.empty()) out += fmt::format("<p>{}</p>", escape(subtitle_));
+    out += "</header>\n";
+    if (sections_.size() > 1) {
+      out += "<nav aria-label=\"Contents\">";
+      for (const auto& s : sections_) out += fmt::format("<a href=\"#{}\">{}</a>", s.anchor, escape(s.title));
+      out += "</nav>\n";
+    }
+    out += "<main>\n" + lead_;
+    for (const auto& s : sections_) out += fmt::format("<section id=\"{}\">\n{}</section>\n", s.anchor, s.body);
+    out += "</main>\n";
+    if (!footer_.empty()) out += fmt::format("<footer>{}</footer>\n", escape(footer_));
+    return out + "</div>\n</body>\n</html>\n";
+  }
+
+ private:
+  struct Part {
+    std::string title, anchor, body = {};
+  };
+
+  Page& raw(std::string_view html) {
+    (sections_.empty() ? lead_ : sections_.back().body) += html;
+    return *this;
+  }
+
+  Page& box(const std::vector<std::string>& texts, std::string_view css, std::string_view role) {
+    if (texts.empty()) return *this;
+    raw(fmt::format("<div class=\"{}\" role=\"{}\">", css, role));
+    for (const auto& t : texts) raw(fmt::format("<p>{}</p>", escape(t)));
+    return raw("</div>\n");
+  }
+
+  static std::string key_value_table(const std::vector<KeyValue>& pairs) {
+    if (pairs.empty()) return {};
+    std::string out = "<table class=\"pairs\"><tbody>\n";
+    for (const KeyValue& p : pairs)
+      out += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(p.key), escape(p.value));
+    return out + "</tbody></table>\n";
+  }
+
+  static std::string cell(const Cell& c, bool numeric) {
+    const std::string inside = c.markup.html.empty() ? escape(c.text) : c.markup.html;
+    if (c.bar < 0) return fmt::format("<td{}>{}</td>", numeric ? " class=\"n\"" : "", inside);
+    const double length = std::isfinite(c.bar) ? std::clamp(c.bar, 0.0, 1.0) * 100 : 0;
+    return fmt::format("<td class=\"bar\"><span class=\"track\"><i class=\"{}\" style=\"width:{:.1f}%\"></i></span>{}</td>",
+                       ink_class(c.ink), length, inside);
+  }
+
+  /// Lower-case letters, digits and hyphens, unique on the page.
+  std::string anchor(std::string_view title) const {
+    std::string base;
+    for (const char c : title) {
+      if (std::isalnum(static_cast<unsigned char>(c)) && static_cast<unsigned char>(c) < 0x80)
+        base += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      else if (!base.empty() && base.back() != '-') base += '-';
+    }
+    if (base.empty()) base = "part";
+    std::string name = base;
+    const auto taken = [&] {
+      return std::any_of(sections_.begin(), sections_.end(), [&](const Part& s) { return s.anchor == name; });
+    };
+    for (int i = 2; taken(); ++i) name = fmt::format("{}-{}", base, i);
+    return name;
+  }
+
+  std::string title_, subtitle_, when_, lead_, footer_;
+  std::vector<Part> sections_;
+};
+
+}  // namespace moecnn::report
