@@ -1,4 +1,5 @@
 # A thin front for CMake: every recipe is a line or two that could be typed by hand.
+CLANG_FORMAT ?= clang-format-16
 JOBS ?= $(shell nproc)
 PRESET ?= release
 BUILD = build/$(PRESET)
@@ -50,10 +51,10 @@ SOURCES = $(shell git ls-files --cached --others --exclude-standard '*.hpp' '*.c
 
 format:  ## clang-format every source file
 	@[ -n "$(MOECNN_SKIP_SETUP)" ] || cmake/setup.sh format
-	@clang-format -i $(SOURCES)
+	@$(CLANG_FORMAT) -i $(SOURCES)
 
 format-check:  ## fail if a file is not formatted
-	@clang-format --dry-run -Werror $(SOURCES)
+	@$(CLANG_FORMAT) --dry-run -Werror $(SOURCES)
 
 clean:  ## remove build/ and out/
 	rm -rf build out

@@ -19,8 +19,8 @@ ARROWS = {
     "layer": ["graph"],
     "moe": ["layer"],
     "zoo": ["moe"],
-    "backend": ["ops"],
-    "model": ["graph", "backend"],
+    "backend": ["graph"],  # a kernel is a node, lowered: the contract between the two is graph/kernel.hpp
+    "model": ["backend"],
     "data": ["core"],
     "io": ["core"],
     "train": ["model", "io"],

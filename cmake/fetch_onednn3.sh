@@ -2,7 +2,7 @@
 # Lays out oneDNN 3.x as a prefix for -DMOECNN_ONEDNN_ROOT=DIR, from PyPI's wheels. Usage:
 #   cmake/fetch_onednn3.sh DIR [gomp|sycl]
 #   gomp (default)  oneDNN 3.2 on GNU OpenMP: 39 MB, needs nothing but what GCC brings
-#   sycl            oneDNN 3.13 on SYCL: 500 MB to fetch, more than 1 GB on disk; programs also need the environment variable
+#   sycl            oneDNN 3.13 on SYCL: 600 MB to fetch, 1.8 GB on disk; programs also need the environment variable
 #                   that this script prints
 # The wheels are archives; nothing is installed and no Python environment is touched.
 set -euo pipefail

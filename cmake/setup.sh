@@ -13,8 +13,8 @@ for purpose in "${@:-build}"; do
         libcli11-dev doctest-dev catch2)                                                # examples, tests, benchmarks
       ;;
     docs) packages+=(doxygen) ;;
-    format) packages+=(clang-format git) ;;
-    ci) packages+=(clang-format doxygen git xz-utils) ;;
+    format) packages+=(clang-format-16 git) ;;
+    ci) packages+=(clang-format-16 doxygen git xz-utils) ;;
     *) echo "setup.sh: unknown purpose '$purpose'; expected build, docs, format or ci" >&2; exit 2 ;;
   esac
 done
