@@ -27,10 +27,10 @@ class TensorWriter {
   void add(std::string name, DType dtype, std::vector<std::int64_t> shape, const void* data) {
     check(!name.empty() && name != "__metadata__", "a tensor cannot be called {} in a safetensors file",
           printable(name));
-    check(names_.insert(name).second, "tensor {} is written twice into one file", printable(name));
     const auto bytes = byte_size(shape, static_cast<int>(size_of(dtype)) * 8);
     check(bytes.has_value(), "tensor {} has the impossible shape {}", printable(name), shape_text(shape));
     check(data || *bytes == 0, "tensor {} of shape {} comes without data", printable(name), shape_text(shape));
+    check(names_.insert(name).second, "tensor {} is written twice into one file", printable(name));
     entries_.push_back({std::move(name), dtype, std::move(shape), data, *bytes});
   }
 
@@ -41,6 +41,10 @@ class TensorWriter {
           values.size(), shape_text(shape));
     add(std::move(name), dtype_of<T>, std::move(shape), values.data());
   }
+
+  /// Values that would be gone before write().
+  template <class T>
+  void add(std::string name, std::vector<std::int64_t> shape, std::vector<T>&& values) = delete;
 
   /// A free text in the file's header; a second call with the same key replaces the first.
   void metadata(std::string key, std::string value) { metadata_[std::move(key)] = std::move(value); }

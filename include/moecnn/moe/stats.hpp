@@ -35,7 +35,12 @@ class RoutingStats {
     balance_loss_ += r.balance_loss;
     ++batches_;
   }
-  void reset() { *this = {}; }
+  /// Starts again, without giving memory back.
+  void reset() {
+    importance_.clear(), load_.clear();
+    rows_ = batches_ = 0;
+    balance_loss_ = 0;
+  }
 
   int experts() const { return static_cast<int>(importance_.size()); }
   long long rows() const { return rows_; }

@@ -75,6 +75,12 @@ inline std::vector<std::string> tick_texts(const std::vector<double>& ticks, boo
   return texts;
 }
 
+/// Fractions as percents.
+inline std::vector<double> in_percent(std::vector<double> values) {
+  for (double& v : values) v *= 100;
+  return values;
+}
+
 /// Maps a value to a coordinate.
 struct Scale {
   double lo = 0, hi = 1, from = 0, to = 1;

@@ -14,10 +14,10 @@ struct BarSeries {
 enum class Direction { horizontal, vertical };
 
 struct BarChart {
-  std::string label;    ///< for screen readers
+  std::string label;  ///< for screen readers
   std::string value_title;
-  std::string unit;     ///< after values, such as " %"
-  int decimals = 1;     ///< of the values beside the bars
+  std::string unit;  ///< after values, such as " %"
+  int decimals = 1;  ///< of the values beside the bars
   Direction direction = Direction::horizontal;
   bool category_ink = true;         ///< category i has expert i's colour; later series of a group are paler
   std::optional<double> reference;  ///< a dashed line across all bars …
@@ -111,7 +111,8 @@ inline Markup vertical_bars(const BarFrame& f) {
       svg.rect(at + 0.5, std::min(y(v), y(0)), thick - 1, std::fabs(y(0) - y(v)), f.css(c, s), f.title(c, s));
       if (values_fit) svg.text(at + thick / 2, std::min(y(v), y(0)) - 5, f.text(v), "mid");
     }
-    if (c % std::max<std::size_t>(1, every) == 0) svg.text(middle, bottom + 17, shorten(f.categories[c], 12), "lab mid");
+    if (c % std::max<std::size_t>(1, every) == 0)
+      svg.text(middle, bottom + 17, shorten(f.categories[c], 12), "lab mid");
   }
   if (f.options.reference) {
     svg.line(left, y(*f.options.reference), right, y(*f.options.reference), "ref");

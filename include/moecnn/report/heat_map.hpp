@@ -11,15 +11,15 @@
 namespace moecnn::report {
 
 struct HeatMap {
-  std::string label;                        ///< for screen readers
-  std::string scale_title;                  ///< what a colour means, with unit
-  std::vector<std::string> rows, columns;   ///< names
-  bool expert_columns = true;               ///< column j carries expert j's colour
-  bool as_percent = true;                   ///< values are shares 0 … 1, shown in percent
-  bool print_values = false;                ///< writes the value into each cell
-  std::size_t rows_per_panel = 40;          ///< more rows are broken into panels side by side
-  double cell_width = 0, cell_height = 0;   ///< 0: what fits
-  double most = 0;                          ///< value of the darkest cell; 0: the largest value
+  std::string label;                       ///< for screen readers
+  std::string scale_title;                 ///< what a colour means, with unit
+  std::vector<std::string> rows, columns;  ///< names
+  bool expert_columns = true;              ///< column j carries expert j's colour
+  bool as_percent = true;                  ///< values are shares 0 … 1, shown in percent
+  bool print_values = false;               ///< writes the value into each cell
+  std::size_t rows_per_panel = 40;         ///< more rows are broken into panels side by side
+  double cell_width = 0, cell_height = 0;  ///< 0: what fits
+  double most = 0;                         ///< value of the darkest cell; 0: the largest value
 };
 
 namespace detail {
@@ -46,8 +46,7 @@ inline Markup heat_panel(const HeatMap& map, const Matrix& values, const HeatFra
   for (std::size_t j = 0; j < map.columns.size(); ++j) {
     const double x = f.names + f.cell_w * static_cast<double>(j);
     svg.text(x + f.cell_w / 2, f.head - 10, map.columns[j], "mid small");
-    if (map.expert_columns)
-      svg.rect(x + 0.5, f.head - 6, f.cell_w - 1, 3, "fl " + ink_class(static_cast<int>(j)));
+    if (map.expert_columns) svg.rect(x + 0.5, f.head - 6, f.cell_w - 1, 3, "fl " + ink_class(static_cast<int>(j)));
   }
   for (std::size_t i = first; i < last; ++i) {
     const double y = f.head + f.cell_h * static_cast<double>(i - first);
@@ -98,7 +97,8 @@ inline Markup heat_map(const Matrix& values, const HeatMap& map) {
   f.cell_w = map.cell_width > 0 ? map.cell_width : map.print_values ? (n <= 12 ? 36 : 28) : n <= 4 ? 26 : 15;
   f.cell_w = std::max(f.cell_w, widest_column);
   f.cell_h = map.cell_height > 0 ? map.cell_height : map.print_values ? 22 : 16;
-  for (const auto& r : map.rows) f.names = std::max(f.names, 6.2 * static_cast<double>(characters(shorten(r, 19))) + 12);
+  for (const auto& r : map.rows)
+    f.names = std::max(f.names, 6.2 * static_cast<double>(characters(shorten(r, 19))) + 12);
   f.head = 24;
   f.most = map.most > 0 ? map.most : range.hi > 0 ? range.hi : 1;
 

@@ -3,14 +3,13 @@
 /// The page: header, contents, sections of text, tiles, tables, figures and boxes; one string in the end.
 
 #include "moecnn/core/error.hpp"
+#include "moecnn/io/atomic_file.hpp"
 #include "moecnn/report/style.hpp"
 #include "moecnn/report/svg.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <fstream>
-#include <initializer_list>
-#include <span>
 #include <vector>
 
 namespace moecnn::report {
@@ -111,8 +110,8 @@ class Page {
     if (figures.empty()) return *this;
     raw("<div class=\"figures\">\n");
     for (const Figure& f : figures)
-      raw(fmt::format("<figure{}><figcaption><b>{}</b>{}</figcaption>{}</figure>\n",
-                      f.wide ? " class=\"wide\"" : "", escape(f.title), escape(f.caption), f.picture.html));
+      raw(fmt::format("<figure{}><figcaption><b>{}</b>{}</figcaption>{}</figure>\n", f.wide ? " class=\"wide\"" : "",
+                      escape(f.title), escape(f.caption), f.picture.html));
     return raw("</div>\n");
   }
   Page& figure(Figure figure) {
@@ -159,6 +158,13 @@ class Page {
     return out + "</div>\n</body>\n</html>\n";
   }
 
+  /// Writes the page to `path`, whole or not at all.
+  void write(const std::filesystem::path& path) const {
+    io::AtomicFile file(path);
+    file.write(html());
+    file.commit();
+  }
+
  private:
   struct Part {
     std::string title, anchor, body = {};
@@ -188,8 +194,9 @@ class Page {
     const std::string inside = c.markup.html.empty() ? escape(c.text) : c.markup.html;
     if (c.bar < 0) return fmt::format("<td{}>{}</td>", numeric ? " class=\"n\"" : "", inside);
     const double length = std::isfinite(c.bar) ? std::clamp(c.bar, 0.0, 1.0) * 100 : 0;
-    return fmt::format("<td class=\"bar\"><span class=\"track\"><i class=\"{}\" style=\"width:{:.1f}%\"></i></span>{}</td>",
-                       ink_class(c.ink), length, inside);
+    return fmt::format(
+        "<td class=\"bar\"><span class=\"track\"><i class=\"{}\" style=\"width:{:.1f}%\"></i></span>{}</td>",
+        ink_class(c.ink), length, inside);
   }
 
   /// Lower-case letters, digits and hyphens, unique on the page.
@@ -198,7 +205,8 @@ class Page {
     for (const char c : title) {
       if (std::isalnum(static_cast<unsigned char>(c)) && static_cast<unsigned char>(c) < 0x80)
         base += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-      else if (!base.empty() && base.back() != '-') base += '-';
+      else if (!base.empty() && base.back() != '-')
+        base += '-';
     }
     if (base.empty()) base = "part";
     std::string name = base;

@@ -21,11 +21,11 @@ struct Series {
 };
 
 struct LineChart {
-  std::string label;              ///< for screen readers: what the chart shows
+  std::string label;                          ///< for screen readers: what the chart shows
   std::string x_title, y_title, right_title;  ///< with units
-  std::string unit;               ///< after values in labels, such as " %"
-  bool log_y = false;             ///< left axis; values ≤ 0 are gaps
-  std::optional<double> y_min, y_max;  ///< the left axis reaches at least so far
+  std::string unit;                           ///< after values in labels, such as " %"
+  bool log_y = false;                         ///< left axis; values ≤ 0 are gaps
+  std::optional<double> y_min, y_max;         ///< the left axis reaches at least so far
   double width = 460, height = 270;
 };
 

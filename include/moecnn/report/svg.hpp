@@ -58,8 +58,10 @@ class Svg {
     close("path", title);
   }
   void text(double x, double y, std::string_view words, std::string_view css = {}) {
-    if (css.empty()) add("<text x=\"{}\" y=\"{}\">", px(x), px(y));
-    else add("<text class=\"{}\" x=\"{}\" y=\"{}\">", css, px(x), px(y));
+    if (css.empty())
+      add("<text x=\"{}\" y=\"{}\">", px(x), px(y));
+    else
+      add("<text class=\"{}\" x=\"{}\" y=\"{}\">", css, px(x), px(y));
     out_ += escape(words) + "</text>";
   }
 
@@ -71,8 +73,10 @@ class Svg {
     fmt::format_to(std::back_inserter(out_), text, std::forward<Args>(args)...);
   }
   void close(std::string_view tag, std::string_view title) {
-    if (title.empty()) out_ += "/>";
-    else add("><title>{}</title></{}>", escape(title), tag);
+    if (title.empty())
+      out_ += "/>";
+    else
+      add("><title>{}</title></{}>", escape(title), tag);
   }
 
   std::string out_;

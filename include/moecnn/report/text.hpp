@@ -48,13 +48,20 @@ inline std::string escape(std::string_view text) {
     const std::size_t n = utf8_length(text);
     if (n == 1) {
       const char c = text[0];
-      if (c == '&') out += "&amp;";
-      else if (c == '<') out += "&lt;";
-      else if (c == '>') out += "&gt;";
-      else if (c == '"') out += "&quot;";
-      else if (c == '\'') out += "&#39;";
-      else if ((c >= 0 && c < 0x20 && c != '\n' && c != '\t') || c == 0x7F) out += ' ';
-      else out += c;
+      if (c == '&')
+        out += "&amp;";
+      else if (c == '<')
+        out += "&lt;";
+      else if (c == '>')
+        out += "&gt;";
+      else if (c == '"')
+        out += "&quot;";
+      else if (c == '\'')
+        out += "&#39;";
+      else if ((c >= 0 && c < 0x20 && c != '\n' && c != '\t') || c == 0x7F)
+        out += ' ';
+      else
+        out += c;
     } else if (n == 0) {
       out += "\xEF\xBF\xBD";
     } else {
@@ -76,8 +83,7 @@ inline std::size_t characters(std::string_view text) {
 inline std::string shorten(std::string_view text, std::size_t most) {
   if (characters(text) <= most) return std::string(text);
   std::size_t bytes = 0;
-  for (std::size_t n = 0; n + 1 < most; ++n)
-    bytes += std::max<std::size_t>(1, utf8_length(text.substr(bytes)));
+  for (std::size_t n = 0; n + 1 < most; ++n) bytes += std::max<std::size_t>(1, utf8_length(text.substr(bytes)));
   return std::string(text.substr(0, bytes)) + "…";
 }
 

@@ -1,0 +1,37 @@
+#pragma once
+#include "moecnn/core/dynamic.hpp"
+#include "moecnn/graph/recorder.hpp"
+
+namespace moecnn {
+
+struct ConvOpts {
+  Size2 kernel = 1, stride = 1, pad = 0, dilation = 1;
+  int groups = 1;
+  bool bias = false;  ///< off: nearly every convolution here is followed by a batch norm
+  Init init = Init::kaiming_uniform;
+};
+
+/// 2-D convolution, [n, In, h, w] → [n, Out, h', w']. Parameters `weight` [Out, In / groups, kh, kw] and `bias` [Out].
+template <int In, int Out, ConvOpts O = ConvOpts{}>
+struct Conv {
+  static_assert(In >= 1 && Out >= 1, "Conv<In, Out>: both channel counts must be at least 1");
+  static_assert(O.groups >= 1 && In % O.groups == 0 && Out % O.groups == 0,
+                "Conv<In, Out>: groups must divide both channel counts");
+  static constexpr int in = In, out = Out;
+
+  Value<Out> wire(Recorder& g, Value<In> x) const {
+    const ops::Conv op{.in = In,
+                       .out = Out,
+                       .kernel = O.kernel,
+                       .stride = O.stride,
+                       .pad = O.pad,
+                       .dilation = O.dilation,
+                       .groups = O.groups,
+                       .bias = O.bias};
+    std::vector<int> params{g.param("weight", {Out, In / O.groups, O.kernel.h, O.kernel.w}, O.init)};
+    if (O.bias) params.push_back(g.param("bias", {Out}, Init::fan_in_uniform, In / O.groups * O.kernel.h * O.kernel.w));
+    return {g.record(op, {x.edge}, Out, op.output(g.extent(x)), std::move(params))};
+  }
+};
+
+}  // namespace moecnn

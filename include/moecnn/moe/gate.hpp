@@ -1,0 +1,108 @@
+#pragma once
+/// \file
+/// Gates: small modules that score every expert for every row. A gate of your own is a struct with one wire():
+///
+///     struct MyGate {
+///       template <int N, int C>
+///       Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+///         return scores_of<N>(g("fc", Linear<C, N>{experts.count}, g.global_avg_pool(x)));
+///       }
+///     };
+
+#include "moecnn/layer/conv.hpp"
+#include "moecnn/layer/linear.hpp"
+
+#include <limits>
+
+namespace moecnn {
+
+/// How many experts a gate has to score; `count` is the number also where N is `dynamic`.
+template <int N>
+struct Experts {
+  int count = N;
+};
+
+/// Reads a gate's last value as logits.
+template <int N>
+Scores<N> scores_of(Value<N> logits) {
+  return {logits.edge};
+}
+
+namespace gate {
+
+/// Global average pool and a linear layer, `fc` [N, C]: the cheapest gate ("GAP-FC").
+struct GapLinear {
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    return scores_of<N>(g("fc", Linear<C, N>{experts.count}, g.global_avg_pool(x)));
+  }
+};
+
+/// 3×3 convolution `conv` to 256 channels with padding 1 and bias, ReLU, global average pool, linear layer `fc`
+/// [N, 256] ("Conv-GAP-FC").
+struct ConvGapLinear {
+  static constexpr int width = 256;
+
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    auto y = g.relu(g("conv", Conv<C, width, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, x));
+    return scores_of<N>(g("fc", Linear<width, N>{experts.count}, g.global_avg_pool(y)));
+  }
+};
+
+/// ReLU, global average pool, linear layer: what the published code of the CIFAR study computed for its convolutional
+/// gate, whose convolution never reached the output. For like-for-like comparison.
+struct ReluGapLinear {
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    return scores_of<N>(g("fc", Linear<C, N>{experts.count}, g.global_avg_pool(g.relu(x))));
+  }
+};
+
+/// Every row to one expert with weight 1 (analysis).
+struct Fixed {
+  int expert = 0;
+
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    check(expert >= 0 && expert < experts.count, "{}: there is no expert {} among {}", g.path(), expert, experts.count);
+    std::vector<double> logits(experts.count, -std::numeric_limits<double>::infinity());
+    logits[expert] = 0;
+    return {g.record(ops::ConstantScores{std::move(logits)}, {x.edge}, experts.count, {g.extent(x).n, 1, 1})};
+  }
+};
+
+/// The same logits for all experts (analysis): with k = N every expert runs with weight 1/N.
+struct Uniform {
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    return {g.record(ops::ConstantScores{std::vector<double>(experts.count, 0.0)}, {x.edge}, experts.count,
+                     {g.extent(x).n, 1, 1})};
+  }
+};
+
+/// A gate chosen at run time.
+struct Any {
+  enum class Kind { gap, conv, relu_gap } kind = Kind::gap;
+
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    switch (kind) {
+      case Kind::conv: return ConvGapLinear{}.template wire<N, C>(g, x, experts);
+      case Kind::relu_gap: return ReluGapLinear{}.template wire<N, C>(g, x, experts);
+      case Kind::gap: break;
+    }
+    return GapLinear{}.template wire<N, C>(g, x, experts);
+  }
+};
+
+/// The gate with this name. Throws Error listing the names otherwise.
+inline Any by_name(std::string_view name) {
+  if (name == "gap") return {Any::Kind::gap};
+  if (name == "conv") return {Any::Kind::conv};
+  if (name == "relu-gap") return {Any::Kind::relu_gap};
+  fail("no gate is called \"{}\"; choose gap, conv or relu-gap", name);
+}
+
+}  // namespace gate
+}  // namespace moecnn

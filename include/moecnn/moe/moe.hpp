@@ -1,0 +1,49 @@
+#pragma once
+/// \file
+/// The mixture layer: of N experts, only the k that a gate chooses for a row are computed for it, and the output is the
+/// weighted sum of theirs.
+
+#include "moecnn/moe/gate.hpp"
+#include "moecnn/moe/policy.hpp"
+
+namespace moecnn {
+
+/// A sparse mixture of N experts. Everything is a policy:
+///  - Expert: any layer with `in`, `out` and wire(); wired once, its parameters exist N times under `experts.E`;
+///  - Router: TopK<k>: how many experts per row, how their weights come from the logits, noise;
+///  - Gate: what the logits are made of, under `gate`;
+///  - Balance: a loss that asks for balanced use; Constraint: a rule that bars experts used too much.
+/// N and k may be `dynamic`; then `experts` and `router.k` say how many.
+template <class Expert, int N, class Router = TopK<2>, class Gate = gate::GapLinear, class Balance = balance::None,
+          class Constraint = constraint::None>
+struct MoE {
+  static_assert(N == dynamic || N >= 1, "MoE<Expert, N>: a mixture needs at least one expert");
+  static_assert(CheckRouting<Router, N>::value);
+  static constexpr int in = Expert::in, out = Expert::out;
+
+  Router router{};
+  Gate gate{};
+  Balance balance{};
+  Constraint constraint{};
+  Expert expert{};
+  int experts = N;
+
+  Value<out> wire(Recorder& g, Value<in> x) const {
+    const auto policy = make_policy(router, balance, constraint, experts);
+    const auto [scores, noise] = score(g, x, policy->wants_noise() && experts > 1);
+    const auto routing = g.route(policy, scores, noise);
+    const auto slots = g.gather(x, routing);
+    return g.combine(g.experts("experts", expert, slots, routing), routing);
+  }
+
+ private:
+  /// The gate's logits, and the learned scales of its noise: `gate.noise.weight` [N, in] on the pooled input.
+  std::pair<Scores<N>, Scores<N>> score(Recorder& g, Value<in> x, bool noisy) const {
+    const auto scope = g.scope("gate");
+    const Scores<N> scores = gate.template wire<N, in>(g, x, Experts<N>{experts});
+    if (!noisy) return {scores, {}};
+    return {scores, scores_of<N>(g("noise", Linear<in, N, Bias::no>{experts}, g.global_avg_pool(x)))};
+  }
+};
+
+}  // namespace moecnn

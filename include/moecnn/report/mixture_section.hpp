@@ -1,0 +1,190 @@
+#pragma once
+/// \file
+/// The part of a training report about one mixture layer: how much each expert does, and for what.
+
+#include "moecnn/report/area_chart.hpp"
+#include "moecnn/report/bar_chart.hpp"
+#include "moecnn/report/sparkline.hpp"
+#include "moecnn/report/training_data.hpp"
+
+#include <numeric>
+
+namespace moecnn::report {
+
+/// "expert 0", "expert 1", …
+inline std::vector<std::string> expert_names(int experts) {
+  std::vector<std::string> names;
+  for (int e = 0; e < experts; ++e) names.push_back(fmt::format("expert {}", e));
+  return names;
+}
+
+/// Throws, naming the layer and the field, unless every vector of `m` has N entries or none.
+inline void check_sizes(const MixtureReport& m) {
+  check(m.experts > 0, "report of mixture '{}': {} experts; expected at least 1", m.name, m.experts);
+  const auto n = static_cast<std::size_t>(m.experts);
+  const auto sized = [&](const char* field, std::size_t has) {
+    check(has == 0 || has == n, "report of mixture '{}': {} has {} entries for {} experts", m.name, field, has, n);
+  };
+  sized("test_load", m.test_load.size());
+  sized("test_importance", m.test_importance.size());
+  sized("alive", m.alive.size());
+  sized("top_classes", m.top_classes.size());
+  sized("expert_accuracy", m.expert_accuracy.size());
+  sized("class_weights", static_cast<std::size_t>(m.class_weights.rows() > 0 ? m.class_weights.cols() : 0));
+  sized("family_weights", static_cast<std::size_t>(m.family_weights.rows() > 0 ? m.family_weights.cols() : 0));
+  sized("pairs (rows)", static_cast<std::size_t>(m.pairs.rows()));
+  sized("pairs (columns)", static_cast<std::size_t>(m.pairs.cols()));
+  for (const auto* rows : {&m.load, &m.importance}) {
+    const char* field = rows == &m.load ? "load" : "importance";
+    check(rows->empty() || rows->size() == m.x.size(), "report of mixture '{}': {} has {} points for {} x values",
+          m.name, field, rows->size(), m.x.size());
+    for (const auto& row : *rows)
+      check(row.size() == n, "report of mixture '{}': a point of {} has {} entries for {} experts", m.name, field,
+            row.size(), n);
+  }
+}
+
+/// `amounts` divided by their sum; all zero when there is nothing.
+inline std::vector<double> shares(std::vector<double> amounts) {
+  double sum = 0;
+  for (const double v : amounts) sum += v;
+  for (double& v : amounts) v = sum > 0 ? v / sum : 0;
+  return amounts;
+}
+
+/// The importance shares that count for "dead or alive": of the test set, else of the last recorded point, else empty.
+inline std::vector<double> final_importance(const MixtureReport& m) {
+  if (!m.test_importance.empty()) return shares(m.test_importance);
+  return m.importance.empty() ? std::vector<double>{} : shares(m.importance.back());
+}
+
+/// Whether each expert lives; empty when nothing is known.
+inline std::vector<bool> living(const MixtureReport& m) {
+  if (!m.alive.empty()) return m.alive;
+  std::vector<bool> alive;
+  for (const double share : final_importance(m)) alive.push_back(share >= m.dead_below);
+  return alive;
+}
+
+namespace detail {
+
+inline void add_key_figures(Page& page, const MixtureReport& m) {
+  const auto alive = living(m);
+  std::vector<Tile> tiles;
+  if (!alive.empty()) {
+    const auto count = std::count(alive.begin(), alive.end(), true);
+    tiles.push_back({"Living experts", fmt::format("{} of {}", count, m.experts),
+                     fmt::format("importance of at least {}", percent(m.dead_below, 0))});
+  }
+  if (m.entropy) tiles.push_back({"Routing entropy", fmt::format("{:.3f}", *m.entropy), "1 balanced, 0 collapsed"});
+  if (m.cv_importance)
+    tiles.push_back({"Spread of importance", percent(*m.cv_importance), "deviation over experts / mean; 0 is even"});
+  if (m.cv_load) tiles.push_back({"Spread of load", percent(*m.cv_load), "the same for the number of images"});
+  page.tiles(tiles);
+}
+
+inline void add_use(Page& page, const MixtureReport& m) {
+  const auto names = expert_names(m.experts);
+  std::vector<Figure> figures;
+  const auto over_time = [&](const char* title, const char* caption, const std::vector<std::vector<double>>& rows) {
+    if (rows.empty()) return;
+    figures.push_back(
+        {title, caption,
+         stacked_areas(m.x, rows, names,
+                       {.label = fmt::format("{}: {}", m.name, title), .x_title = "epoch", .y_title = "share, %"})});
+  };
+  over_time("Importance during training",
+            "Each band is the share of routing weight that an expert received; bands of equal height mean balance, a "
+            "band that vanishes is an expert dying.",
+            m.importance);
+  over_time("Load during training",
+            "Each band is the share of images that an expert served. Where load is even but importance is not, an "
+            "expert is asked often and heard little.",
+            m.load);
+  if (!m.test_importance.empty() || !m.test_load.empty()) {
+    std::vector<BarSeries> bars;
+    if (!m.test_importance.empty()) bars.push_back({"importance", in_percent(shares(m.test_importance))});
+    if (!m.test_load.empty()) bars.push_back({"load", in_percent(shares(m.test_load))});
+    const std::string what =
+        bars.size() == 2 ? "Strong bars are importance (share of weight), pale bars load (share of images served)."
+                         : "Share of all " + bars[0].name + ".";
+    figures.push_back(
+        {"Use on the test set",
+         what + fmt::format(" An expert with less than {} of the importance is dead.", percent(m.dead_below, 0)),
+         bar_chart(names, bars,
+                   {.label = m.name + ": use of the experts on the test set",
+                    .value_title = "share, %",
+                    .unit = " %",
+                    .reference = 100.0 / m.experts,
+                    .reference_name = "even share"})});
+  }
+  if (!m.expert_accuracy.empty())
+    figures.push_back(
+        {"One expert alone",
+         "Accuracy when a single expert serves every test image with weight 1: how much of the task each "
+         "has learnt. Specialists are low here and still useful together.",
+         bar_chart(names, {{"top-1", in_percent(m.expert_accuracy)}},
+                   {.label = m.name + ": accuracy of single experts", .value_title = "top-1, %", .unit = " %"})});
+  if (!m.accuracy_at_k.empty()) {
+    Series top1{.name = "top-1", .x = {}, .y = {}}, top5{.name = "top-5", .x = {}, .y = {}, .ink = ink_second};
+    for (const AccuracyAtK& a : m.accuracy_at_k) {
+      top1.x.push_back(a.k), top1.y.push_back(a.top1 * 100);
+      if (a.top5) top5.x.push_back(a.k), top5.y.push_back(*a.top5 * 100);
+    }
+    std::vector<Series> series{std::move(top1)};
+    if (!top5.x.empty()) series.push_back(std::move(top5));
+    figures.push_back(
+        {"Accuracy against k",
+         fmt::format("The trained net evaluated with other numbers of active experts; it was trained with k = {}.",
+                     m.k),
+         line_chart(series, {.label = m.name + ": accuracy against k",
+                             .x_title = "active experts per image, k",
+                             .y_title = "accuracy, %",
+                             .unit = " %"})});
+  }
+  page.figures(figures);
+}
+
+/// One row per expert: everything known about it.
+inline void add_expert_table(Page& page, const MixtureReport& m) {
+  const auto importance = final_importance(m);
+  const auto load = m.test_load.empty() ? std::vector<double>{} : shares(m.test_load);
+  const auto alive = living(m);
+  const bool trend = m.importance.size() > 1, favourites = !m.top_classes.empty();
+  if (importance.empty() && load.empty() && m.expert_accuracy.empty()) return;
+  std::vector<Column> columns{{"expert", false}};
+  double most = 0;
+  for (const auto* list : {&importance, &load})
+    for (const double v : *list) most = std::max(most, v);
+  if (!importance.empty()) columns.push_back({"importance", false});
+  if (!load.empty()) columns.push_back({"load", false});
+  if (trend) columns.push_back({"importance over time", false});
+  if (!m.expert_accuracy.empty()) columns.push_back({"alone"});
+  if (favourites) columns.push_back({"favourite classes", false});
+  if (!alive.empty()) columns.push_back({"state", false});
+  std::vector<std::vector<Cell>> rows;
+  for (int e = 0; e < m.experts; ++e) {
+    const auto i = static_cast<std::size_t>(e);
+    std::vector<Cell> row{{"", chip(e, fmt::format("expert {}", e))}};
+    if (!importance.empty()) row.push_back({percent(importance[i]), {}, most > 0 ? importance[i] / most : 0, e});
+    if (!load.empty()) row.push_back({percent(load[i]), {}, most > 0 ? load[i] / most : 0, e});
+    if (trend) {
+      std::vector<double> history;
+      for (const auto& point : m.importance) history.push_back(shares(point)[i]);
+      row.push_back({"", sparkline(history, e, fmt::format("importance of expert {} over time", e), 2.0 / m.experts)});
+    }
+    if (!m.expert_accuracy.empty()) row.push_back({percent(m.expert_accuracy[i])});
+    if (favourites) {
+      std::string text;
+      for (std::size_t c = 0; c < std::min<std::size_t>(3, m.top_classes[i].size()); ++c)
+        text += (c > 0 ? ", " : "") + m.top_classes[i][c].name;
+      row.push_back({text});
+    }
+    if (!alive.empty()) row.push_back({"", {alive[i] ? "alive" : "<span class=\"dead\">dead</span>"}});
+    rows.push_back(std::move(row));
+  }
+  page.heading("The experts").table(columns, rows);
+}
+
+}  // namespace detail
+}  // namespace moecnn::report
