@@ -18,14 +18,15 @@ struct StoredType {
   std::optional<DType> dtype;
 };
 
-inline constexpr std::array<StoredType, 20> stored_types{{
-    {"F64", 64, DType::f64},      {"F32", 32, DType::f32},      {"BF16", 16, DType::bf16},
-    {"I64", 64, DType::i64},      {"I32", 32, DType::i32},      {"U8", 8, DType::u8},
-    {"F16", 16, std::nullopt},    {"BOOL", 8, std::nullopt},    {"I8", 8, std::nullopt},
-    {"I16", 16, std::nullopt},    {"U16", 16, std::nullopt},    {"U32", 32, std::nullopt},
-    {"U64", 64, std::nullopt},    {"C64", 64, std::nullopt},    {"F8_E4M3", 8, std::nullopt},
-    {"F8_E5M2", 8, std::nullopt}, {"F8_E8M0", 8, std::nullopt}, {"F6_E2M3", 6, std::nullopt},
-    {"F6_E3M2", 6, std::nullopt}, {"F4", 4, std::nullopt},
+inline constexpr std::array<StoredType, 22> stored_types{{
+    {"F64", 64, DType::f64},          {"F32", 32, DType::f32},      {"BF16", 16, DType::bf16},
+    {"I64", 64, DType::i64},          {"I32", 32, DType::i32},      {"U8", 8, DType::u8},
+    {"F16", 16, std::nullopt},        {"BOOL", 8, std::nullopt},    {"I8", 8, std::nullopt},
+    {"I16", 16, std::nullopt},        {"U16", 16, std::nullopt},    {"U32", 32, std::nullopt},
+    {"U64", 64, std::nullopt},        {"C64", 64, std::nullopt},    {"F8_E4M3", 8, std::nullopt},
+    {"F8_E5M2", 8, std::nullopt},     {"F8_E8M0", 8, std::nullopt}, {"F8_E4M3FNUZ", 8, std::nullopt},
+    {"F8_E5M2FNUZ", 8, std::nullopt}, {"F6_E2M3", 6, std::nullopt}, {"F6_E3M2", 6, std::nullopt},
+    {"F4", 4, std::nullopt},
 }};
 
 /// The type of that name ("F32"), or nullptr.
