@@ -177,7 +177,7 @@ class PolicyOf final : public RoutePolicy {
 };
 
 /// The policy of a mixture of `experts` experts. Throws Error where the router cannot route among so many.
-template <Router R, BalancePolicy B = balance::None, ConstraintPolicy C = constraint::None>
+template <Router R, BalancePolicy B, ConstraintPolicy C>
 std::shared_ptr<const RoutePolicy> make_policy(R router, B balance, C constraint, int experts) {
   return std::make_shared<PolicyOf<R, B, C>>(std::move(router), std::move(balance), std::move(constraint), experts);
 }
