@@ -259,7 +259,7 @@ TEST_CASE("bad numbers are refused with the row") {
 
 TEST_CASE("one expert: weight 1, no loss, no slope") {
   auto b = bench(TopK<1>{}, 1, balance::KlDivergence{});
-  b.context.noise_off = true;
+  CHECK_FALSE(b.policy->wants_noise());
   b(rows_of({{3}, {-8}}));
   CHECK(b.routing.slot_weight == std::vector{1., 1.});
   CHECK(b.routing.balance_loss == 0);

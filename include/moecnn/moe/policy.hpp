@@ -99,7 +99,8 @@ class PolicyOf final : public RoutePolicy {
 
   int experts() const override { return experts_; }
   int k() const override { return router_.k; }
-  bool wants_noise() const override { return router_.noise == Noise::learned && !constraint_.active; }
+  /// Not under a hard constraint, as studied, and not for one expert, where there is nothing to explore.
+  bool wants_noise() const override { return router_.noise == Noise::learned && !constraint_.active && experts_ > 1; }
   std::vector<StateSpec> state() const override { return constraint_.state(experts_); }
 
   void route(const Matrix& logits, const Matrix& raw_noise, RouteContext& context, Routing& out) const override {
