@@ -1,0 +1,160 @@
+// The code of docs/customising.md. What stands between two `// [name]` markers is shown there word for word.
+#include "moecnn/backend/reference.hpp"
+#include "moecnn/model/program.hpp"
+#include "moecnn/moe/moe.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace moecnn;
+
+namespace {
+
+// [gate]
+/// Scores experts by a 1×1 convolution per pixel, averaged over the map: a gate that looks before it averages.
+struct PixelVote {
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    auto votes = g.relu(g("look", Conv<C, 16, ConvOpts{.kernel = 1, .bias = true}>{}, x));
+    return scores_of<N>(g("fc", Linear<16, N>{experts.count}, g.global_avg_pool(votes)));
+  }
+};
+// [gate]
+
+// [balance]
+/// weight · Σ_e (I_e / B - 1 / N)²: asks for equal shares of the importance I of B rows.
+struct SquaredShare {
+  double weight = 1.0;
+
+  double operator()(const Routing& r, BalanceSlope& slope) const {
+    double loss = 0;
+    for (int e = 0; e < r.experts; ++e) {
+      const double gap = r.importance[e] / r.rows - 1.0 / r.experts;
+      loss += weight * gap * gap;
+      slope.importance()[e] += weight * 2 * gap / r.rows;  // dL/dI_e
+    }
+    return loss;
+  }
+};
+// [balance]
+
+// [constraint]
+/// The expert that served most rows of a batch rests for the next one.
+struct RestTheBusiest {
+  static constexpr bool active = true;
+
+  std::vector<StateSpec> state(int experts) const { return {{"last_load", experts}}; }
+
+  void bar(std::span<const double> state, std::span<char> barred) const {
+    const auto busiest = std::max_element(state.begin(), state.end());
+    if (*busiest > 0) barred[busiest - state.begin()] = 1;
+  }
+  void update(std::span<double> state, const Routing& r) const {
+    std::copy(r.load.begin(), r.load.end(), state.begin());
+  }
+};
+// [constraint]
+
+// [expert]
+/// One convolution without an activation. An expert is any layer with `in`, `out` and wire().
+template <int In, int Out>
+struct OneConv {
+  static constexpr int in = In, out = Out;
+
+  Value<Out> wire(Recorder& g, Value<In> x) const {
+    return g("conv", Conv<In, Out, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, x);
+  }
+};
+// [expert]
+
+// [together]
+struct TinyNet {
+  static constexpr int in = 3;
+
+  Value<5> wire(Recorder& g, Value<3> image) const {
+    const auto x = g.relu(g("stem", Conv<3, 8, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, image));
+    const auto y = g("mixture", MoE<OneConv<8, 12>, 4, TopK<2>, PixelVote, SquaredShare, RestTheBusiest>{}, x);
+    return g("fc", Linear<12, 5>{}, g.global_avg_pool(y));
+  }
+};
+// [together]
+
+/// The net in double on the reference backend, fed with the same 6 images at every step.
+struct Run {
+  ParamStore<double> store;
+  Arena arena;
+  Program<backend::Reference<double>> program{record(TinyNet{}, {.n = 6, .h = 8, .w = 8}), store, arena};
+
+  Run() { store.initialise(7); }
+
+  const Routing& operator()(const StepContext& step) {
+    const Rng rng(7, Purpose::other);
+    std::vector<double> images(6 * 3 * 8 * 8);
+    for (std::size_t i = 0; i < images.size(); ++i) images[i] = rng.normal(i);
+    program.set_images(images.data());
+    program.forward(step);
+    return program.routing("mixture");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a gate and an expert of one's own give their parameters names below the mixture") {
+  const Graph g = record(TinyNet{}, {.n = 2, .h = 8, .w = 8});
+  std::vector<std::string> names;
+  for (const ParamSpec& p : g.params) names.push_back(p.name);
+  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  CHECK(has("mixture.gate.look.weight"));
+  CHECK(has("mixture.gate.fc.bias"));
+  CHECK(has("mixture.experts.0.conv.weight"));
+  CHECK(has("mixture.experts.3.conv.bias"));
+  CHECK_FALSE(has("mixture.experts.4.conv.bias"));
+  CHECK_FALSE(has("mixture.gate.noise.weight"));  // an active constraint goes without noise
+}
+
+TEST_CASE("a net of one's own parts runs") {
+  Run run;
+  const Routing& r = run({});
+  CHECK(r.slots() == 12);
+  const auto logits = run.program.read(run.program.graph().outputs[0]);
+  CHECK(logits.size() == 30);
+  CHECK(std::all_of(logits.begin(), logits.end(), [](double v) { return std::isfinite(v); }));
+  CHECK(r.balance_loss > 0);
+}
+
+TEST_CASE("a constraint of one's own keeps its state and bars in training only") {
+  Run run;
+  StepContext training;
+  training.training = true;
+  const std::vector<int> first = run(training).load;
+  const auto busiest = std::max_element(first.begin(), first.end()) - first.begin();
+  const Routing& second = run(training);
+  CHECK(second.load[busiest] == 0);
+  CHECK(second.barred[busiest] != 0);
+  CHECK(run({}).load == first);
+}
+
+TEST_CASE("the slope of a balance policy of one's own is the derivative of its loss") {
+  const auto policy = make_policy(TopK<2, RouterOpts{.noise = Noise::none}>{}, SquaredShare{}, constraint::None{}, 3);
+  Matrix logits(4, 3);
+  const Rng rng(3, Purpose::other);
+  for (std::size_t i = 0; i < logits.flat().size(); ++i) logits.flat()[i] = rng.normal(i);
+  Routing routing;
+  RouteContext context;
+  context.training = true;
+  const auto loss = [&](const Matrix& z) {
+    Routing out;
+    policy->route(z, {}, context, out);
+    return out.balance_loss;
+  };
+  policy->route(logits, {}, context, routing);
+  RoutingSlopes slopes;
+  slopes.weights.resize(4, 3), slopes.weights.fill(0);
+  policy->backward({}, context, routing, slopes);
+  for (std::size_t i = 0; i < logits.flat().size(); ++i) {
+    Matrix up = logits, down = logits;
+    up.flat()[i] += 1e-6, down.flat()[i] -= 1e-6;
+    CHECK(slopes.logits.flat()[i] == doctest::Approx((loss(up) - loss(down)) / 2e-6).epsilon(1e-5));
+  }
+}
