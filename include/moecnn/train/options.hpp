@@ -1,0 +1,56 @@
+#pragma once
+/// \file
+/// Everything that can be chosen about a training run.
+
+#include <filesystem>
+#include <functional>
+
+#include "moecnn/train/optimizer.hpp"
+#include "moecnn/train/progress.hpp"
+#include "moecnn/train/schedule.hpp"
+#include "moecnn/train/settings.hpp"
+
+namespace moecnn {
+
+enum class Start {
+  fresh,  ///< from the model's present weights; replaces what `out` holds
+  resume  ///< from `out`/checkpoint.safetensors; from the present weights where there is none yet
+};
+
+/// What TrainOpts::on_step is told after every step.
+struct StepInfo {
+  std::int64_t step = 0;  ///< steps done
+  int epoch = 0, batch = 0;
+  int images = 0;
+  double loss = 0, balance_loss = 0, lr = 0;
+  double gradient_norm = 0;  ///< before clipping; 0 without clipping
+};
+
+struct TrainOpts {
+  int epochs = 1;
+  std::int64_t max_steps = 0;  ///< stop after so many steps, counted over all sittings; 0: no limit
+  AnyOptimizer optimizer = Adam{};
+  AnySchedule schedule = schedule::Constant{};
+  double clip_norm = 0;     ///< largest global norm of the gradients; 0: no clipping
+  std::uint64_t seed = 42;  ///< of the gates' noise; order and augmentation have the loader's seed
+  bool noise = true;        ///< false: gates without noise
+
+  std::filesystem::path out = {};   ///< folder of last.safetensors, checkpoint.safetensors, metrics.jsonl; empty: no files
+  Start start = Start::fresh;
+  std::int64_t checkpoint_steps = 0;  ///< besides the end of every epoch: every so many steps; 0: not
+  double checkpoint_seconds = 300;    ///< … and after so many seconds; 0: not
+  bool keep_previous = false;         ///< keeps the checkpoint before the last as checkpoint.previous.safetensors
+  Settings settings = {};  ///< of the caller (data, network, backend): stored, and a checkpoint of others is refused
+
+  int log_steps = 20;       ///< steps per record in metrics.jsonl and TrainResult::steps
+  int test_epochs = 1;      ///< run the test set after every so many epochs, and after the last; 0: never
+  bool test_at_stop = true; ///< run the test set also when max_steps ends the training inside an epoch
+  int watch_steps = 0;      ///< patience of the warnings about experts, in steps; 0: a tenth of an epoch, at least 10
+  ProgressOpts progress = {};
+  bool stop_on_signals = true;  ///< SIGINT and SIGTERM finish the step and write a checkpoint; a second one kills
+  std::function<bool()> should_stop = {};               ///< asked after every step
+  std::function<void(const StepInfo&)> on_step = {};    ///< called after every step
+  std::function<void(const EpochRecord&)> on_epoch = {};  ///< called after every epoch and its test
+};
+
+}  // namespace moecnn

@@ -1,0 +1,75 @@
+#pragma once
+/// \file
+/// What a training run leaves behind besides weights: curves, the use of the experts, warnings. Plain data, enough to draw
+/// a report from. Accuracies and shares are fractions 0 … 1.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moecnn {
+
+/// One mixture layer.
+struct MixtureInfo {
+  std::string name;  ///< "layer4"
+  int experts = 0, k = 0;
+};
+
+/// How the experts of one mixture were used over some stretch of time; each vector has N entries and sums to 1.
+struct ExpertUse {
+  std::vector<double> load;        ///< share of the rows
+  std::vector<double> importance;  ///< share of the routing weight
+};
+
+/// Means over the steps since the previous record.
+struct StepRecord {
+  std::int64_t step = 0;  ///< steps done
+  double epoch = 0;       ///< epochs done, with fraction
+  double loss = 0;        ///< task loss, without the balance loss
+  double balance_loss = 0;
+  double accuracy = 0;  ///< top-1, on the augmented training batches
+  double lr = 0;        ///< of the last step
+  double images_per_s = 0;
+  std::vector<ExpertUse> mixtures = {};  ///< as in TrainResult::mixtures
+};
+
+/// On the test set.
+struct TestRecord {
+  int images = 0;
+  double loss = 0, top1 = 0, top5 = 0;
+  std::vector<ExpertUse> mixtures = {};
+};
+
+/// Means over one epoch, and the test set after it.
+struct EpochRecord {
+  int epoch = 0;  ///< from 0
+  std::int64_t step = 0;
+  double loss = 0, balance_loss = 0, accuracy = 0, lr = 0, images_per_s = 0;
+  double seconds = 0;  ///< training only, without the test
+  std::vector<ExpertUse> mixtures = {};
+  std::optional<TestRecord> test = {};
+};
+
+enum class Ended {
+  all_epochs,
+  max_steps,
+  stopped  ///< by a signal or by TrainOpts::should_stop
+};
+
+/// After a resumed run the records hold the earlier sittings too, as far as the run has a log.
+struct TrainResult {
+  std::vector<MixtureInfo> mixtures = {};
+  std::vector<StepRecord> steps = {};  ///< every TrainOpts::log_steps steps
+  std::vector<EpochRecord> epochs = {};
+  std::vector<std::string> warnings = {};  ///< sentences, each once
+  std::optional<TestRecord> test = {};     ///< the last time the test set was run
+  std::int64_t step = 0;                   ///< steps done in all
+  int epoch = 0;                           ///< epochs done in all
+  Ended ended = Ended::all_epochs;
+  double seconds = 0;          ///< training only, all sittings
+  bool resumed = false;        ///< this sitting went on from a checkpoint
+  std::string goodbye = {};    ///< how it ended and how to go on, in a sentence
+};
+
+}  // namespace moecnn
