@@ -48,13 +48,17 @@ class NodeKernel : public Kernel<T> {
   T* param_grad(int i, int copy = 0) const { return at.param_grad[i * node_.copies + copy]; }
   bool wants_input(std::size_t i) const { return input_mode_[i] != GradMode::ignore; }
   bool wants_param(std::size_t i) const { return param_mode_[i] != GradMode::ignore; }
-  /// What a gradient buffer is multiplied by before something is added: 0 where this node is the first to write.
-  T keep_input(std::size_t i) const { return input_mode_[i] == GradMode::accumulate ? T(1) : T(0); }
-  T keep_param(std::size_t i) const { return param_mode_[i] == GradMode::accumulate ? T(1) : T(0); }
+  /// True where this node adds to a gradient that another node has started.
+  bool adds_to_input(std::size_t i) const { return input_mode_[i] == GradMode::accumulate; }
+  bool adds_to_param(std::size_t i) const { return param_mode_[i] == GradMode::accumulate; }
 
   /// Clears a gradient that this node is the first to write, and leaves it alone otherwise.
-  static void start(T* grad, long long n, T keep) {
-    if (keep == T(0)) std::fill(grad, grad + n, T(0));
+  static void start(T* grad, long long n, bool adds) {
+    if (!adds) std::fill(grad, grad + n, T(0));
+  }
+  /// Hands over one number. What lies in memory before the first write may be anything, NaN included.
+  static void deliver(T& grad, double value, bool adds) {
+    grad = static_cast<T>(adds ? grad + value : value);
   }
 
   Node node_;

@@ -33,8 +33,8 @@ class ConvKernel final : public NodeKernel<T> {
   void backward(const StepContext&) override {
     T* windows = reinterpret_cast<T*>(at.scratch_backward);
     this->for_each_copy([&](int copy, int first, int count) {
-      if (this->wants_param(0)) this->start(this->param_grad(0, copy), op_.weights(), this->keep_param(0));
-      if (op_.bias && this->wants_param(1)) this->start(this->param_grad(1, copy), op_.out, this->keep_param(1));
+      if (this->wants_param(0)) this->start(this->param_grad(0, copy), op_.weights(), this->adds_to_param(0));
+      if (op_.bias && this->wants_param(1)) this->start(this->param_grad(1, copy), op_.out, this->adds_to_param(1));
       for (int r = first; r < first + count; ++r)
         for (int g = 0; g < op_.groups; ++g) {
           const ConstMatrixMap<T> dy(output_of(at.output_grad, r, g), out_per_group(), pixels());
@@ -51,7 +51,7 @@ class ConvKernel final : public NodeKernel<T> {
             MatrixMap<T> dx(windows, window_size(), pixels());
             dx.noalias() = weights(this->param(0, copy), g).transpose() * dy;
             T* grad = input_of(at.input_grad[0], r, g);
-            this->start(grad, in_per_group() * in_[0].extent.pixels(), this->keep_input(0));
+            this->start(grad, in_per_group() * in_[0].extent.pixels(), this->adds_to_input(0));
             fold(windows, grad);
           }
         }

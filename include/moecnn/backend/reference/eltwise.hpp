@@ -29,7 +29,7 @@ class ReluKernel final : public NodeKernel<T> {
   void backward(const StepContext&) override {
     for (long long i = 0; i < size(); ++i) {
       const T dy = at.output[i] > T(0) ? at.output_grad[i] : T(0);
-      at.input_grad[0][i] = this->keep_input(0) != T(0) ? at.input_grad[0][i] + dy : dy;
+      this->deliver(at.input_grad[0][i], dy, this->adds_to_input(0));
     }
   }
 
@@ -56,8 +56,7 @@ class AddKernel final : public NodeKernel<T> {
     for (std::size_t j : {1, 0}) {
       if (!this->wants_input(j) || at.input_grad[j] == at.output_grad) continue;
       for (long long i = 0; i < size(); ++i)
-        at.input_grad[j][i] =
-            this->keep_input(j) != T(0) ? at.input_grad[j][i] + at.output_grad[i] : at.output_grad[i];
+        this->deliver(at.input_grad[j][i], at.output_grad[i], this->adds_to_input(j));
     }
   }
 

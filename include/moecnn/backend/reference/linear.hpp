@@ -28,16 +28,16 @@ class LinearKernel final : public NodeKernel<T> {
     this->for_each_copy([&](int copy, int first, int count) {
       const ConstMatrixMap<T> dy(at.output_grad + 1LL * first * op_.out, count, op_.out);
       if (this->wants_param(0)) {
-        this->start(this->param_grad(0, copy), 1LL * op_.out * op_.in, this->keep_param(0));
+        this->start(this->param_grad(0, copy), 1LL * op_.out * op_.in, this->adds_to_param(0));
         if (count > 0)
           MatrixMap<T>(this->param_grad(0, copy), op_.out, op_.in).noalias() += dy.transpose() * x(first, count);
       }
       if (op_.bias && this->wants_param(1)) {
-        this->start(this->param_grad(1, copy), op_.out, this->keep_param(1));
+        this->start(this->param_grad(1, copy), op_.out, this->adds_to_param(1));
         if (count > 0) MatrixMap<T>(this->param_grad(1, copy), 1, op_.out) += dy.colwise().sum();
       }
       if (this->wants_input(0) && count > 0) {
-        this->start(at.input_grad[0] + 1LL * first * op_.in, 1LL * count * op_.in, this->keep_input(0));
+        this->start(at.input_grad[0] + 1LL * first * op_.in, 1LL * count * op_.in, this->adds_to_input(0));
         MatrixMap<T>(at.input_grad[0] + 1LL * first * op_.in, count, op_.in).noalias() += dy * w(copy);
       }
     });

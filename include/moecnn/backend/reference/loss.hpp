@@ -30,7 +30,7 @@ class CrossEntropyKernel final : public NodeKernel<T> {
       T* dx = at.input_grad[0] + 1LL * r * classes();
       for (int c = 0; c < classes(); ++c) {
         const double slope = (std::exp(x(r)[c] - log_z) - (c == at.labels[r])) / rows();
-        dx[c] = static_cast<T>(this->keep_input(0) * dx[c] + slope);
+        this->deliver(dx[c], slope, this->adds_to_input(0));
       }
     }
   }

@@ -59,13 +59,13 @@ class BatchNormKernel final : public NodeKernel<T> {
           sum += dy;
           dot += dy * (at.input[0][i] - mean) * inverse;
         });
-        if (this->wants_param(0)) add(this->param_grad(0, copy)[c], dot, this->keep_param(0));
-        if (this->wants_param(1)) add(this->param_grad(1, copy)[c], sum, this->keep_param(1));
+        if (this->wants_param(0)) this->deliver(this->param_grad(0, copy)[c], dot, this->adds_to_param(0));
+        if (this->wants_param(1)) this->deliver(this->param_grad(1, copy)[c], sum, this->adds_to_param(1));
         const double m = static_cast<double>(count) * pixels(), scale = this->param(0, copy)[c] * inverse;
         for_each_pixel(first, count, c, [&](long long i) {
           const double dy = slope(i), x_hat = (at.input[0][i] - mean) * inverse;
-          if (this->wants_input(0)) add(at.input_grad[0][i], scale * (dy - sum / m - x_hat * dot / m), this->keep_input(0));
-          if (op_.residual && this->wants_input(1)) add(at.input_grad[1][i], dy, this->keep_input(1));
+          if (this->wants_input(0)) this->deliver(at.input_grad[0][i], scale * (dy - sum / m - x_hat * dot / m), this->adds_to_input(0));
+          if (op_.residual && this->wants_input(1)) this->deliver(at.input_grad[1][i], dy, this->adds_to_input(1));
         });
       }
     });
@@ -86,7 +86,6 @@ class BatchNormKernel final : public NodeKernel<T> {
   void move(T& running, double now) const {
     running = static_cast<T>((1 - op_.momentum) * running + op_.momentum * now);
   }
-  static void add(T& grad, double value, T keep) { grad = static_cast<T>(keep * grad + value); }
   /// Gradient that reaches the sum before the activation.
   double slope(long long i) const { return op_.relu && !(at.output[i] > T(0)) ? 0.0 : at.output_grad[i]; }
 

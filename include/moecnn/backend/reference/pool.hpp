@@ -20,10 +20,8 @@ class GlobalAvgPoolKernel final : public NodeKernel<T> {
   void backward(const StepContext&) override {
     const long long pixels = in_[0].extent.pixels();
     for (long long i = 0; i < planes(); ++i)
-      for (long long p = 0; p < pixels; ++p) {
-        T& dx = at.input_grad[0][i * pixels + p];
-        dx = this->keep_input(0) * dx + at.output_grad[i] / static_cast<T>(pixels);
-      }
+      for (long long p = 0; p < pixels; ++p)
+        this->deliver(at.input_grad[0][i * pixels + p], static_cast<double>(at.output_grad[i]) / pixels, this->adds_to_input(0));
   }
 
  private:
@@ -67,7 +65,7 @@ class MaxPoolKernel final : public NodeKernel<T> {
 
   void backward(const StepContext&) override {
     const long long in_pixels = in_[0].extent.pixels(), out_pixels = out_.extent.pixels();
-    this->start(at.input_grad[0], planes() * in_pixels, this->keep_input(0));
+    this->start(at.input_grad[0], planes() * in_pixels, this->adds_to_input(0));
     for (long long plane = 0; plane < planes(); ++plane)
       for (long long o = plane * out_pixels; o < (plane + 1) * out_pixels; ++o)
         at.input_grad[0][plane * in_pixels + indices()[o]] += at.output_grad[o];

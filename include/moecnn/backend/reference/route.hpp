@@ -55,7 +55,7 @@ class RouteKernel final : public NodeKernel<T> {
   void hand_over(std::size_t i, const Matrix& slope) const {
     if (!this->wants_input(i)) return;
     T* grad = at.input_grad[i];
-    for (double s : slope.flat()) *grad = static_cast<T>(this->keep_input(i) * *grad + s), ++grad;
+    for (double s : slope.flat()) this->deliver(*grad++, s, this->adds_to_input(i));
   }
 
   ops::Route op_;
@@ -85,7 +85,7 @@ class GatherKernel final : public NodeKernel<T> {
 #pragma omp parallel for
     for (int r = 0; r < rows; ++r) {
       T* dx = at.input_grad[0] + r * row_;
-      bool first = this->keep_input(0) == T(0);
+      bool first = !this->adds_to_input(0);
       for (int j = 0; j < k; ++j) {
         const int s = at.routing->row_slots[r * k + j];
         if (s < 0) break;
@@ -151,7 +151,7 @@ class CombineKernel final : public NodeKernel<T> {
         if (!this->wants_input(0)) continue;
         T* dx = at.input_grad[0] + s * row_;
         const T w = static_cast<T>(r.slot_weight[s]);
-        if (this->keep_input(0) != T(0))
+        if (this->adds_to_input(0))
           for (std::size_t i = 0; i < row_; ++i) dx[i] += w * dy[i];
         else
           for (std::size_t i = 0; i < row_; ++i) dx[i] = w * dy[i];
