@@ -1,0 +1,109 @@
+#pragma once
+/// What the benchmarks share: honest timing, one process per case (so that peak memory is the case's own), and results
+/// as JSON. Results go to $MOECNN_BENCH_OUT/NAME.json, or nowhere if that is not set.
+
+#include <nlohmann/json.hpp>
+
+#include <fmt/core.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+inline double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+template <class F>
+double seconds(const F& work) {
+  const double start = now();
+  work();
+  return now() - start;
+}
+
+inline double median(std::vector<double> x) {
+  std::sort(x.begin(), x.end());
+  return x[x.size() / 2];
+}
+
+/// Times several pieces of work in turn, so that a machine whose speed drifts treats them alike; medians.
+inline std::vector<double> medians_in_turn(const std::vector<std::function<void()>>& work, int rounds) {
+  std::vector<std::vector<double>> times(work.size());
+  for (int r = 0; r < rounds; ++r)
+    for (std::size_t i = 0; i < work.size(); ++i) times[i].push_back(seconds(work[i]));
+  std::vector<double> result;
+  for (auto& t : times) result.push_back(median(t));
+  return result;
+}
+
+/// Largest resident memory of this process so far, in MB.
+inline double peak_memory_mb() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+using Results = std::vector<std::tuple<std::string, double, std::string>>;  // name, value, unit
+
+/// Runs `work` in a process of its own and returns what it measured. Call it before this process has started threads.
+inline Results isolated(const std::function<Results()>& work) {
+  int ends[2];
+  if (pipe(ends) != 0) throw std::runtime_error("pipe failed");
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("fork failed");
+  if (child == 0) {
+    close(ends[0]);
+    nlohmann::json out;
+    try {
+      out = work();
+    } catch (const std::exception& e) {
+      out = std::string(e.what());
+    }
+    const std::string text = out.dump();
+    if (write(ends[1], text.data(), text.size()) != static_cast<ssize_t>(text.size())) _exit(1);
+    std::fflush(nullptr);
+    _exit(0);
+  }
+  close(ends[1]);
+  std::string text;
+  char block[4096];
+  for (ssize_t n; (n = read(ends[0], block, sizeof block)) > 0;) text.append(block, n);
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw std::runtime_error("a benchmark case crashed");
+  const auto json = nlohmann::json::parse(text);
+  if (json.is_string()) throw std::runtime_error(json.get<std::string>());
+  return json.get<Results>();
+}
+
+/// Prints the results and writes them to $MOECNN_BENCH_OUT/NAME.json.
+inline void report(const std::string& name, const Results& results) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& [what, value, unit] : results) {
+    fmt::print("  {:<44} {:>10.4g} {}\n", what, value, unit);
+    list.push_back({{"name", what}, {"value", value}, {"unit", unit}});
+  }
+  std::fflush(stdout);
+  const char* folder = std::getenv("MOECNN_BENCH_OUT");
+  if (!folder) return;
+  std::ofstream(std::string(folder) + "/" + name + ".json") << nlohmann::json{{"results", list}}.dump(1) << '\n';
+}
+
+inline int env_int(const char* name, int otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::atoi(text) : otherwise;
+}
+
+}  // namespace bench

@@ -1,0 +1,168 @@
+#pragma once
+/// The command line of `cifar100`: what can be chosen, and what the choices mean.
+
+#include <moecnn/moecnn.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <thread>
+
+namespace cifar {
+
+using namespace moecnn;
+
+struct Options {
+  // network
+  int position = 4, experts = 4, k = 2;
+  std::string gate = "gap", constraint = "importance";
+  double strength = 0;  ///< weight of the loss or limit of the constraint; 0: the study's
+  // data
+  std::string data = "synthetic";
+  int images = 10000;  ///< of the synthetic training set
+  bool augment = true, shuffle = true, noise = true;
+  // training
+  std::string optimizer = "adam", schedule = "auto";
+  double lr = 0, momentum = 0.9, weight_decay = 0, clip = 0;
+  bool nesterov = false, resume = false;
+  int epochs = 0, batch = 128;
+  long long max_steps = 0;
+  int checkpoint_steps = 0;
+  std::uint64_t seed = 42;
+  std::string init, out = "out/cifar100";
+  // where
+  std::string backend = "auto";
+  int threads = 0, loader_threads = 1;
+  // evaluation
+  std::string weights, dump;
+  int eval_k = 0, fixed_expert = -1;
+  bool equal_weights = false;
+
+  bool soft() const { return constraint == "importance" || constraint == "kl"; }
+  bool hard() const { return constraint == "relative" || constraint == "mean"; }
+
+  CifarMoENet net() const {
+    CifarMoENet n;
+    n.position = position;
+    n.experts = experts;
+    n.k = k;
+    n.gate = gate::by_name(gate);
+    const auto value = strength > 0 ? std::optional<double>(strength) : std::nullopt;
+    if (soft()) n.balance = balance::by_name(constraint, value);
+    if (hard()) n.constraint = constraint::by_name(constraint, value);
+    return n;
+  }
+
+  /// In words: "4 experts, 2 per image, in the place of layer4".
+  std::string net_text() const {
+    if (position == 0) return "plain ResNet-18";
+    return fmt::format("ResNet-18 with {} experts, {} per image, in the place of layer{}", experts, k, position);
+  }
+};
+
+/// What may be asked of the network; shared by all commands.
+inline void add_network(CLI::App& app, Options& o) {
+  app.add_option("--position", o.position, "stage replaced by the mixture, 1 to 4; 0 = plain ResNet-18")
+      ->check(CLI::Range(0, 4))
+      ->capture_default_str();
+  app.add_option("--experts", o.experts, "experts N in the mixture")->check(CLI::Range(1, 1024))->capture_default_str();
+  app.add_option("--k", o.k, "experts per image")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--gate", o.gate, "gap: pooling and a linear layer; conv: a convolution before it")
+      ->check(CLI::IsMember({"gap", "conv", "relu-gap"}))
+      ->capture_default_str();
+  app.add_option("--constraint", o.constraint,
+                 "none; soft: importance, kl (losses); hard: relative, mean (experts used too much are barred)")
+      ->check(CLI::IsMember({"none", "importance", "kl", "relative", "mean"}))
+      ->capture_default_str();
+  app.add_option("--strength", o.strength, "weight of the loss or limit of the hard constraint; the study's if not given");
+  app.add_option("--seed", o.seed, "of initial weights, order, augmentation, noise")->capture_default_str();
+  app.add_option("--backend", o.backend, "auto, onednn or reference")
+      ->check(CLI::IsMember({"auto", "onednn", "reference"}))
+      ->capture_default_str();
+  app.add_option("--threads", o.threads, "threads of the kernels; 0: one per core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+inline void add_data(CLI::App& app, Options& o) {
+  app.add_option("--data", o.data,
+                 "folder with train.bin and test.bin of CIFAR-100 (binary version), or synthetic: generated images")
+      ->capture_default_str();
+  app.add_option("--images", o.images, "training images to generate, with --data synthetic")
+      ->check(CLI::Range(1, 10000000))
+      ->capture_default_str();
+  app.add_option("--batch", o.batch, "images per batch")->capture_default_str();
+}
+
+inline void add_training(CLI::App& app, Options& o) {
+  app.add_option("--epochs", o.epochs, "passes over the data; 150 in the study (default 5)");
+  app.add_option("--optimizer", o.optimizer, "adam, adamw or sgd")
+      ->check(CLI::IsMember({"adam", "adamw", "sgd"}))
+      ->capture_default_str();
+  app.add_option("--lr", o.lr, "learning rate at the start; default 1e-3, sgd 0.1");
+  app.add_option("--schedule", o.schedule,
+                 "auto: the study's, without its warm-up where --lr is given; or constant, cosine, poly")
+      ->check(CLI::IsMember({"auto", "constant", "cosine", "poly"}))
+      ->capture_default_str();
+  app.add_option("--momentum", o.momentum, "of sgd")->capture_default_str();
+  app.add_flag("--nesterov", o.nesterov, "Nesterov momentum, with sgd");
+  app.add_option("--weight-decay", o.weight_decay)->capture_default_str();
+  app.add_option("--clip", o.clip, "largest global norm of the gradients; 0: no clipping")->capture_default_str();
+  app.add_option("--max-steps", o.max_steps, "stop after so many steps; 0: no limit")->check(CLI::NonNegativeNumber);
+  app.add_option("--checkpoint-steps", o.checkpoint_steps, "write a checkpoint every so many steps, besides every epoch");
+  app.add_flag("!--no-augment", o.augment, "no flips, crops and colour jitter");
+  app.add_flag("!--no-shuffle", o.shuffle, "images in file order");
+  app.add_flag("!--no-noise", o.noise, "no noise in the gate");
+  app.add_option("--init", o.init, "start from these weights (safetensors, torchvision's names)");
+  app.add_option("--out", o.out, "folder for weights, checkpoint, metrics.jsonl and report.html")->capture_default_str();
+  app.add_flag("--resume", o.resume, "go on from OUT/checkpoint.safetensors, bit for bit");
+  app.add_option("--loader-threads", o.loader_threads, "threads that make batches ready")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+}
+
+inline AnyOptimizer optimizer_of(const Options& o) {
+  if (o.optimizer == "sgd") return Sgd{.momentum = o.momentum, .nesterov = o.nesterov, .weight_decay = o.weight_decay};
+  if (o.optimizer == "adamw") return AdamW{.weight_decay = o.weight_decay};
+  return Adam{.weight_decay = o.weight_decay};
+}
+
+inline double base_rate(const Options& o) { return o.lr > 0 ? o.lr : o.optimizer == "sgd" ? 0.1 : 1e-3; }
+
+/// The study's schedules are written for 150 epochs and a rate of 1e-3; both are scaled to what was asked for.
+inline AnySchedule schedule_of(const Options& o) {
+  const double lr = base_rate(o), scale = lr / 1e-3;
+  if (o.schedule == "constant") return schedule::Constant{.rate = lr};
+  if (o.schedule == "cosine") return schedule::Cosine{.base = lr, .epochs = o.epochs};
+  if (o.schedule == "poly") return schedule::Poly{.base = lr, .epochs = o.epochs};
+  auto steps = o.position == 0     ? schedule::cifar_baseline(scale, o.epochs)
+               : o.hard()          ? schedule::cifar_hard(scale, o.epochs)
+               : o.gate == "conv"  ? schedule::cifar_conv_soft(scale, o.epochs)
+                                   : schedule::cifar_soft(scale, o.epochs);
+  if (o.lr > 0) steps.warm_up = {};  // who names a rate means it from the first step on
+  return steps;
+}
+
+/// Everything that shapes the result: stored in the checkpoint, compared on --resume.
+inline Settings settings_of(const Options& o) {
+  return {{"network", o.net_text()},
+          {"gate", o.position ? o.gate : "none"},
+          {"constraint", o.position ? o.constraint : "none"},
+          {"strength", o.strength > 0 ? fmt::format("{}", o.strength) : "the study's"},
+          {"data", o.data},
+          {"epochs", fmt::format("{}", o.epochs)},
+          {"batch", fmt::format("{}", o.batch)},
+          {"augmentation", o.augment ? "yes" : "no"},
+          {"shuffle", o.shuffle ? "yes" : "no"},
+          {"seed", fmt::format("{}", o.seed)},
+          {"init", o.init.empty() ? "random" : o.init},
+          {"backend", o.backend},
+          {"threads", fmt::format("{}", o.threads)}};
+}
+
+inline data::ImageSet load(const Options& o, data::Split split) {
+  if (o.data == "synthetic")
+    return data::synthetic(split == data::Split::train ? o.images : std::max(1, o.images / 5), o.seed, split);
+  return data::load_cifar100(o.data, split);
+}
+
+}  // namespace cifar

@@ -1,0 +1,53 @@
+// The first thing to read: a small network whose middle is a mixture of experts, trained on generated images.
+//
+//   hello_moe            two minutes of training, then how the experts are used
+//   hello_moe --smoke    a few steps, to see that it runs
+#include <moecnn/moecnn.hpp>
+
+#include <cstring>
+
+using namespace moecnn;
+
+// An expert is any layer. This one halves the map: convolution, batch norm, ReLU.
+struct ConvExpert {
+  static constexpr int in = 32, out = 64;
+  Value<out> wire(Recorder& g, Value<in> x) const {
+    const auto y = g("conv", Conv<in, out, ConvOpts{.kernel = 3, .stride = 2, .pad = 1}>{}, x);
+    return g.relu(g("bn", BatchNorm<out>{}, y));
+  }
+};
+
+// Four experts, of which a gate picks two for every image; a loss asks it to use all four.
+using Mixture = MoE<ConvExpert, 4, TopK<2>, gate::GapLinear, balance::Importance>;
+
+struct Net {
+  static constexpr int in = 3, out = data::synthetic_families;
+  Value<out> wire(Recorder& g, Value<in> image) const {
+    auto x = g("conv1", Conv<3, 32, ConvOpts{.kernel = 3, .stride = 2, .pad = 1}>{}, image);
+    x = g.relu(g("bn1", BatchNorm<32>{}, x));
+    const auto y = g("mixture", Mixture{}, x);
+    return g("fc", Linear<64, out>{}, g.global_avg_pool(y));
+  }
+};
+
+int main(int argc, char** argv) {
+  const bool smoke = argc > 1 && !std::strcmp(argv[1], "--smoke");
+  auto train = data::synthetic(smoke ? 256 : 8000, /*seed=*/1, data::Split::train);
+  auto test = data::synthetic(smoke ? 128 : 1000, /*seed=*/1, data::Split::test);
+  // The families are the classes here: 20 kinds of picture.
+  train.labels = train.families, train.class_names = train.family_names;
+  test.labels = test.families, test.class_names = test.family_names;
+
+  Model<Net, backend::Default> model({.n = 64, .h = 32, .w = 32}, {.seed = 42});
+  fit(model, train, &test, Adam{{.lr = 2e-3}}, {.epochs = smoke ? 1 : 3});
+
+  const auto seen = analysis::predict(model, test);
+  fmt::print("\n{} of {} test images right\n", static_cast<int>(analysis::top_k_accuracy(seen, test.labels, 1) * test.n),
+             test.n);
+  const Matrix use = analysis::mean_weights(seen.mixture("mixture").weights, test.labels, test.classes());
+  for (int e = 0; e < 4; ++e) {
+    fmt::print("expert {} is fond of", e);
+    for (int family : analysis::top_groups(use, e, 3)) fmt::print("  {} ({:.0f} %)", test.class_names[family], 100 * use(family, e));
+    fmt::print("\n");
+  }
+}
