@@ -1,0 +1,273 @@
+#pragma once
+#include "moecnn/backend/onednn/conv_primitives.hpp"
+#include "moecnn/backend/onednn/lanes.hpp"
+#include "moecnn/backend/reference/common.hpp"
+
+namespace moecnn::onednn {
+
+/// What a node tells a report: which of oneDNN's implementations compute it.
+class Described {
+ public:
+  virtual ~Described() = default;
+  virtual const std::string& node_name() const = 0;
+  virtual std::vector<std::string> implementations() const = 0;
+};
+
+/// Convolution by oneDNN. The forward pass reads the weights as they are stored, and their gradient is written in the
+/// same order, so neither is ever reordered; backward data reads them in another order and gets a copy, made just before
+/// it runs and while it is needed.
+class ConvKernel final : public reference::NodeKernel<float>, public Described {
+ public:
+  using Stored = std::shared_ptr<const WeightsLayout>;
+
+  /// `src_blocked` and `dst_blocked`: how the edges are stored. `stored`: how the weights lie in the store; null: this
+  /// node may choose.
+  ConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, Stored stored)
+      : NodeKernel(g, f, n), op_(std::get<ops::Conv>(node_.op)), src_blocked_(src_blocked), dst_blocked_(dst_blocked) {
+    use_.rows = node_.routing < 0 ? out_.extent.n : g.routings[node_.routing].rows;
+    use_.backward_data = f.runs_backward[n] && wants_input(0);
+    use_.backward_weights = f.runs_backward[n] && (wants_param(0) || (op_.bias && wants_param(1)));
+    use_.bias = op_.bias;
+    use_.forward_attr = forward_attr();
+    auto choice = choose_conv(op_, in_[0], src_blocked, out_, dst_blocked, use_, stored.get(), node_.name);
+    primitives_ = ConvPrimitives(std::move(choice), use_);
+    native_ = std::make_shared<WeightsLayout>(problem().shape(), this->choice().weights);
+    grad_ = std::make_shared<WeightsLayout>(problem().shape(), this->choice().weights_grad);
+    stored_ = stored ? std::move(stored) : native_;
+    plan_scratch();
+  }
+
+  /// How the weights lie in the store.
+  const Stored& weights_layout() const { return stored_; }
+
+  const std::string& node_name() const override { return node_.name; }
+  std::vector<std::string> implementations() const override { return primitives_.names(); }
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = plain_needs();
+    n.keeps_input[0] = use_.backward_weights;
+    n.scratch_forward = forward_.bytes;
+    n.scratch_backward = backward_.bytes;
+    if (op_.residual) n.inplace_forward = 1;
+    return n;
+  }
+
+  void refresh() override {
+    for (int e = 0; e < node_.copies; ++e) {
+      if (converts_weights()) {
+        own_weights_.resize(node_.copies * native_->elements());
+        WeightsLayout::convert(*stored_, param(0, e), *native_, own_weights_.data() + e * native_->elements());
+      }
+      if (pads_bias()) {
+        own_bias_.resize(static_cast<std::size_t>(node_.copies) * problem().out(), 0.f);
+        std::copy_n(param(1, e), op_.out, own_bias_.data() + 1LL * e * problem().out());
+      }
+    }
+  }
+
+  void forward(const StepContext&) override {
+    for_each_copy([&](int copy, int first, int count) {
+      if (count == 0) return;
+      const float* x = native_src(at.scratch_forward + forward_.src, first, count);
+      float* y = at.output + first * dst_row(dst_blocked_);
+      float* into = converts_dst() ? floats(at.scratch_forward, forward_.dst) : y;
+      if (op_.residual) {
+        const float* add = at.input[1] + first * dst_row(dst_blocked_);
+        if (converts_dst())
+          change_dst(add, dst_blocked_, into, count);
+        else if (add != y)
+          std::memcpy(y, add, sizeof(float) * count * dst_row(dst_blocked_));
+      }
+      auto& conv = primitives_.get(ConvPrimitives::forward, count);
+      std::byte* scratch = at.scratch_forward + forward_.own;
+      if (op_.bias)
+        conv.run({x, weights(copy), into, bias(copy)}, scratch, forward_.own_bytes);
+      else
+        conv.run({x, weights(copy), into}, scratch, forward_.own_bytes);
+      if (converts_dst()) change_dst(into, problem().dst_blocked, y, count);
+    });
+  }
+
+  void backward(const StepContext&) override {
+    for_each_copy([&](int copy, int first, int count) {
+      if (count == 0) return clear_grads(copy);
+      const float* dy = at.output_grad + first * dst_row(dst_blocked_);
+      if (converts_dst()) {
+        float* native = floats(at.scratch_backward, backward_.dst);
+        change_dst(dy, dst_blocked_, native, count);
+        dy = native;
+      }
+      if (use_.backward_weights) backward_weights(copy, first, count, dy);
+      if (use_.backward_data) backward_data(copy, first, count, dy);
+    });
+  }
+
+ private:
+  /// Where the parts of a scratch buffer begin.
+  struct Scratch {
+    std::size_t bytes = 0, own = 0, own_bytes = 0;
+    std::size_t src = 0, dst = 0, weights = 0, grad = 0, bias = 0, chunk = 0, sum = 0;
+    std::size_t take(std::size_t n) {
+      const std::size_t begin = bytes;
+      bytes += (n + 63) / 64 * 64;
+      return begin;
+    }
+  };
+
+  const ConvChoice& choice() const { return primitives_.choice(); }
+  const ConvProblem& problem() const { return choice().problem; }
+  bool converts_src() const { return problem().src_blocked != src_blocked_; }
+  bool converts_dst() const { return problem().dst_blocked != dst_blocked_; }
+  bool converts_weights() const { return stored_->desc() != native_->desc(); }
+  bool pads_bias() const { return op_.bias && problem().out() != op_.out; }
+  bool adds_data() const { return input_mode_[0] == GradMode::accumulate; }
+  /// Whether gradients can go straight to where they belong.
+  bool direct_weights() const { return param_mode_[0] == GradMode::overwrite && grad_->desc() == stored_->desc(); }
+  bool direct_bias() const { return param_mode_[1] == GradMode::overwrite && !pads_bias(); }
+
+  long long src_row(bool blocked) const {
+    return in_[0].extent.pixels() * (blocked ? round_up(op_.in, channel_block()) : op_.in);
+  }
+  long long dst_row(bool blocked) const {
+    return out_.extent.pixels() * (blocked ? round_up(op_.out, channel_block()) : op_.out);
+  }
+  static float* floats(std::byte* p, std::size_t offset) { return reinterpret_cast<float*>(p + offset); }
+  const float* weights(int copy) const {
+    return converts_weights() ? own_weights_.data() + copy * native_->elements() : param(0, copy);
+  }
+  const float* bias(int copy) const {
+    return pads_bias() ? own_bias_.data() + 1LL * copy * problem().out() : param(1, copy);
+  }
+
+  /// Copies rows into the other format.
+  static void change(const float* from, bool blocked, float* to, int rows, int channels, long long pixels) {
+    (blocked ? from_blocks : to_blocks)(from, to, rows, channels, pixels, channel_block());
+  }
+  void change_dst(const float* from, bool blocked, float* to, int rows) const {
+    change(from, blocked, to, rows, op_.out, out_.extent.pixels());
+  }
+  /// The input's rows in the format that the primitives read.
+  const float* native_src(std::byte* scratch, int first, int count) const {
+    const float* x = at.input[0] + first * src_row(src_blocked_);
+    if (!converts_src()) return x;
+    change(x, src_blocked_, reinterpret_cast<float*>(scratch), count, op_.in, in_[0].extent.pixels());
+    return reinterpret_cast<float*>(scratch);
+  }
+
+  static void add(float* sum, const float* x, long long n) {
+#pragma omp parallel for simd if (n > parallel_threshold)
+    for (long long i = 0; i < n; ++i) sum[i] += x[i];
+  }
+
+  void clear_grads(int copy) const {
+    if (param_mode_[0] == GradMode::overwrite) std::fill_n(param_grad(0, copy), stored_->elements(), 0.f);
+    if (op_.bias && param_mode_[1] == GradMode::overwrite) std::fill_n(param_grad(1, copy), op_.out, 0.f);
+  }
+
+  void backward_weights(int copy, int first, int count, const float* dy) {
+    const float* x = native_src(at.scratch_backward + backward_.src, first, count);
+    float* dw = direct_weights() ? param_grad(0, copy) : floats(at.scratch_backward, backward_.grad);
+    auto& conv = primitives_.get(ConvPrimitives::backward_weights, count);
+    std::byte* scratch = at.scratch_backward + backward_.own;
+    if (op_.bias) {
+      float* db = direct_bias() ? param_grad(1, copy) : floats(at.scratch_backward, backward_.bias);
+      conv.run({x, dw, dy, db}, scratch, backward_.own_bytes);
+      if (wants_param(1) && !direct_bias())
+        for (int c = 0; c < op_.out; ++c) deliver(param_grad(1, copy)[c], db[c], adds_to_param(1));
+    } else {
+      conv.run({x, dw, dy}, scratch, backward_.own_bytes);
+    }
+    if (!wants_param(0) || direct_weights()) return;
+    if (grad_->desc() != stored_->desc()) {  // only where another program chose the layout
+      own_grad_.resize(stored_->elements());
+      WeightsLayout::convert(*grad_, dw, *stored_, own_grad_.data());
+      dw = own_grad_.data();
+    }
+    start(param_grad(0, copy), static_cast<long long>(stored_->elements()), adds_to_param(0));
+    add(param_grad(0, copy), dw, static_cast<long long>(stored_->elements()));
+  }
+
+  void backward_data(int copy, int first, int count, const float* dy) {
+    const float* w = weights(copy);
+    if (data_reorder_) {
+      float* other = floats(at.scratch_backward, backward_.weights);
+      data_reorder_->run({w, other}, at.scratch_backward + backward_.own, backward_.own_bytes);
+      w = other;
+    }
+    const long long row = src_row(src_blocked_);
+    float* dx = at.input_grad[0] + first * row;
+    const bool direct = !adds_data() && !converts_src();
+    const int chunk = direct ? count : chunk_rows(count);
+    for (int r = 0; r < count; r += chunk) {
+      const int rows = std::min(chunk, count - r);
+      float* part = direct ? dx : floats(at.scratch_backward, backward_.chunk);
+      primitives_.get(ConvPrimitives::backward_data, rows)
+          .run({part, w, dy + r * dst_row(problem().dst_blocked)}, at.scratch_backward + backward_.own,
+               backward_.own_bytes);
+      if (direct) continue;
+      if (converts_src()) {
+        float* changed = adds_data() ? floats(at.scratch_backward, backward_.sum) : dx + r * row;
+        change(part, problem().src_blocked, changed, rows, op_.in, in_[0].extent.pixels());
+        part = changed;
+      }
+      if (adds_data()) add(dx + r * row, part, rows * row);
+    }
+  }
+
+  /// Rows whose data gradient is computed in one go when it is added to another: few enough that the sum finds them in
+  /// the cache.
+  int chunk_rows(int count) const {
+    constexpr long long cache = 2 << 20;
+    const long long row = src_row(problem().src_blocked) * static_cast<long long>(sizeof(float));
+    return static_cast<int>(std::clamp<long long>(cache / row, 1, count));
+  }
+
+  dnnl::primitive_attr forward_attr() const {
+    auto attr = user_scratchpad();
+    dnnl::post_ops after;
+    if (op_.residual) after.append_sum();
+    if (op_.relu) append_relu(after);
+    attr.set_post_ops(after);
+    return attr;
+  }
+
+  void plan_scratch() {
+    const std::size_t f = sizeof(float), rows = use_.rows;
+    Scratch& s = forward_;
+    s.own = s.take(s.own_bytes = primitives_.scratch_bytes(ConvPrimitives::forward));
+    if (converts_src()) s.src = s.take(f * rows * src_row(problem().src_blocked));
+    if (converts_dst()) s.dst = s.take(f * rows * dst_row(problem().dst_blocked));
+
+    Scratch& b = backward_;
+    if (use_.backward_weights) {
+      b.own_bytes = primitives_.scratch_bytes(ConvPrimitives::backward_weights);
+      if (converts_src()) b.src = b.take(f * rows * src_row(problem().src_blocked));
+      if (!direct_weights()) b.grad = b.take(choice().weights_grad.get_size());
+      if (op_.bias && !direct_bias()) b.bias = b.take(f * problem().out());
+    }
+    if (use_.backward_data) {
+      b.own_bytes = std::max(b.own_bytes, primitives_.scratch_bytes(ConvPrimitives::backward_data));
+      if (choice().data_weights != choice().weights) {
+        data_reorder_ = make_reorder(choice().weights, choice().data_weights);
+        b.weights = b.take(choice().data_weights.get_size());
+        b.own_bytes = std::max(b.own_bytes, data_reorder_->scratch_bytes());
+      }
+      if (adds_data() || converts_src()) b.chunk = b.take(f * chunk_rows(use_.rows) * src_row(problem().src_blocked));
+      if (adds_data() && converts_src()) b.sum = b.take(f * chunk_rows(use_.rows) * src_row(src_blocked_));
+    }
+    if ((use_.backward_data || use_.backward_weights) && converts_dst())
+      b.dst = b.take(f * rows * dst_row(problem().dst_blocked));
+    b.own = b.take(b.own_bytes);
+  }
+
+  ops::Conv op_;
+  bool src_blocked_, dst_blocked_;
+  ConvUse use_;
+  ConvPrimitives primitives_;
+  Stored native_, grad_, stored_;  // weights as read, their gradient as written, and as the store has both
+  Scratch forward_, backward_;
+  std::unique_ptr<Primitive> data_reorder_;
+  std::vector<float> own_weights_, own_bias_, own_grad_;
+};
+
+}  // namespace moecnn::onednn

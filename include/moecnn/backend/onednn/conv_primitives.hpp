@@ -1,0 +1,173 @@
+#pragma once
+/// \file
+/// Primitives of one convolution node for every row count that has been met, and the count of those that had to be made.
+
+#include "moecnn/backend/onednn/conv_choice.hpp"
+
+#include <array>
+#include <atomic>
+
+namespace moecnn::onednn {
+
+/// How often a primitive was found and how often it had to be made, over the whole process.
+struct CacheStats {
+  long long hits = 0, misses = 0;
+};
+
+namespace detail {
+inline std::atomic<long long> cache_hits{0}, cache_misses{0};
+}  // namespace detail
+
+inline CacheStats cache_stats() { return {detail::cache_hits.load(), detail::cache_misses.load()}; }
+
+/// Greater than zero while oneDNN runs. What it allocates by itself, a few hundred bytes per call, is not ours to avoid;
+/// a test that counts allocations looks here.
+inline thread_local int inside_library = 0;
+
+/// One primitive with its arguments bound; only pointers change from call to call.
+class Primitive {
+ public:
+  struct Argument {
+    int id;
+    Desc desc;
+  };
+
+  Primitive(dnnl::primitive p, const Desc& scratchpad, std::initializer_list<Argument> arguments, std::string name)
+      : primitive_(std::move(p)), name_(std::move(name)), scratch_bytes_(scratchpad.get_size()) {
+    for (const Argument& a : arguments) add(a.id, a.desc);
+    add(DNNL_ARG_SCRATCHPAD, scratchpad);
+    for (std::size_t i = 0; i < memory_.size(); ++i) c_args_.push_back({ids_[i], memory_[i].get()});
+  }
+  Primitive(const Primitive&) = delete;
+  Primitive& operator=(const Primitive&) = delete;
+
+  const std::string& name() const { return name_; }
+  std::size_t scratch_bytes() const { return scratch_bytes_; }
+
+  /// `pointers` in the order of the arguments; `scratch` has `reserved` bytes.
+  void run(std::initializer_list<const void*> pointers, void* scratch, std::size_t reserved) {
+    if (scratch_bytes_ > reserved) own_scratch_.resize(scratch_bytes_), scratch = own_scratch_.data();
+    ++inside_library;
+    std::size_t i = 0;
+    for (const void* p : pointers) memory_[i++].set_data_handle(const_cast<void*>(p));
+    memory_.back().set_data_handle(scratch);
+    const auto status =
+        dnnl_primitive_execute(primitive_.get(), stream().get(), static_cast<int>(c_args_.size()), c_args_.data());
+    --inside_library;
+    check(status == dnnl_success, "oneDNN could not run {} (status {})", name_, static_cast<int>(status));
+  }
+
+ private:
+  void add(int id, const Desc& desc) {
+    ids_.push_back(id);
+    memory_.emplace_back(desc, engine(), static_cast<void*>(nullptr));
+  }
+
+  dnnl::primitive primitive_;
+  std::string name_;
+  std::size_t scratch_bytes_ = 0;
+  std::vector<int> ids_;
+  std::vector<dnnl::memory> memory_;
+  std::vector<dnnl_exec_arg_t> c_args_;
+  std::vector<std::byte> own_scratch_;  // for a row count that needs more than was planned for
+};
+
+/// A reorder between two ways of storing the same tensor.
+inline std::unique_ptr<Primitive> make_reorder(const Desc& from, const Desc& to) {
+  const dnnl::reorder::primitive_desc pd(engine(), from, engine(), to, user_scratchpad());
+  return std::make_unique<Primitive>(
+      dnnl::reorder(pd), pd.scratchpad_desc(),
+      std::initializer_list<Primitive::Argument>{{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}},
+      std::string("reorder ") + pd.impl_info_str());
+}
+
+/// The three convolutions of a node. Only the row count differs between primitives of one kind, so a look-up is an
+/// index; two nodes of the same sizes share oneDNN's code through its own cache.
+class ConvPrimitives {
+ public:
+  enum Kind { forward, backward_data, backward_weights };
+
+  ConvPrimitives() = default;
+  ConvPrimitives(ConvChoice choice, const ConvUse& use) : choice_(std::move(choice)), use_(use) {
+    for (auto& list : by_rows_) list.resize(use.rows + 1);
+  }
+
+  const ConvChoice& choice() const { return choice_; }
+
+  Primitive& get(Kind kind, int rows) {
+    auto& p = by_rows_[kind][rows];
+    if (p) {
+      detail::cache_hits.fetch_add(1, std::memory_order_relaxed);
+    } else {
+      detail::cache_misses.fetch_add(1, std::memory_order_relaxed);
+      p = make(kind, rows);
+    }
+    return *p;
+  }
+
+  /// The most scratch memory that any of some typical row counts takes.
+  std::size_t scratch_bytes(Kind kind) {
+    std::size_t bytes = 0;
+    for (int rows = 1; rows < use_.rows; rows *= 2) bytes = std::max(bytes, make(kind, rows)->scratch_bytes());
+    return std::max(bytes, make(kind, use_.rows)->scratch_bytes());
+  }
+
+  /// Names of oneDNN's implementations met so far.
+  std::vector<std::string> names() const {
+    std::vector<std::string> list;
+    for (const auto& kind : by_rows_)
+      for (const auto& p : kind)
+        if (p && std::find(list.begin(), list.end(), p->name()) == list.end()) list.push_back(p->name());
+    return list;
+  }
+
+ private:
+  std::unique_ptr<Primitive> make(Kind kind, int rows) const {
+    const auto attr = user_scratchpad();
+    const auto& p = choice_.problem;
+    if (kind == forward) {
+      const auto d = p.descs(rows, choice_.weights, use_.bias);
+      const auto pd = conv_forward(d, use_.backward_weights, use_.forward_attr);
+      const dnnl::convolution_forward prim(pd);
+      const std::string name = std::string("forward ") + pd.impl_info_str();
+      if (!use_.bias)
+        return build(prim, pd, {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_WEIGHTS, d.weights}, {DNNL_ARG_DST, d.dst}}, name);
+      return build(
+          prim, pd,
+          {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_WEIGHTS, d.weights}, {DNNL_ARG_DST, d.dst}, {DNNL_ARG_BIAS, d.bias}}, name);
+    }
+    const auto hint = conv_forward(p.descs(rows, choice_.weights, use_.bias), true, attr);
+    if (kind == backward_data) {
+      const auto d = p.descs(rows, choice_.data_weights, false);
+      const auto pd = conv_backward_data(d, hint, attr);
+      return build(dnnl::convolution_backward_data(pd), pd,
+                   {{DNNL_ARG_DIFF_SRC, d.src}, {DNNL_ARG_WEIGHTS, d.weights}, {DNNL_ARG_DIFF_DST, d.dst}},
+                   std::string("backward data ") + pd.impl_info_str());
+    }
+    const auto d = p.descs(rows, choice_.weights_grad, use_.bias);
+    const auto pd = conv_backward_weights(d, hint, attr);
+    const dnnl::convolution_backward_weights prim(pd);
+    const std::string name = std::string("backward weights ") + pd.impl_info_str();
+    if (!use_.bias)
+      return build(prim, pd, {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_DIFF_WEIGHTS, d.weights}, {DNNL_ARG_DIFF_DST, d.dst}},
+                   name);
+    return build(prim, pd,
+                 {{DNNL_ARG_SRC, d.src},
+                  {DNNL_ARG_DIFF_WEIGHTS, d.weights},
+                  {DNNL_ARG_DIFF_DST, d.dst},
+                  {DNNL_ARG_DIFF_BIAS, d.bias}},
+                 name);
+  }
+
+  template <class P>
+  static std::unique_ptr<Primitive> build(const dnnl::primitive& prim, const P& pd,
+                                          std::initializer_list<Primitive::Argument> arguments, std::string name) {
+    return std::make_unique<Primitive>(prim, pd.scratchpad_desc(), arguments, std::move(name));
+  }
+
+  ConvChoice choice_;
+  ConvUse use_;
+  std::array<std::vector<std::unique_ptr<Primitive>>, 3> by_rows_;
+};
+
+}  // namespace moecnn::onednn

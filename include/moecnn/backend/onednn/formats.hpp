@@ -1,0 +1,50 @@
+#pragma once
+/// \file
+/// Which edges are stored in blocks of channels.
+
+#include "moecnn/graph/graph.hpp"
+
+#include <numeric>
+
+namespace moecnn::onednn {
+
+/// Not zero for every edge that is stored in blocks. Edges between which only element-wise kernels lie share one
+/// format. They are blocked when a convolution writes one of them, and none is read or written by something that knows
+/// plain order only: the images, linear layers, gates, the loss.
+inline std::vector<char> blocked_edges(const Graph& g) {
+  std::vector<int> root(g.edges.size());
+  std::iota(root.begin(), root.end(), 0);
+  auto find = [&](int e) {
+    while (root[e] != e) e = root[e] = root[root[e]];
+    return e;
+  };
+  for (const Node& n : g.nodes) {
+    const bool conv = std::holds_alternative<ops::Conv>(n.op);
+    const bool together = conv || std::holds_alternative<ops::BatchNorm>(n.op) ||
+                          std::holds_alternative<ops::Relu>(n.op) || std::holds_alternative<ops::Add>(n.op) ||
+                          std::holds_alternative<ops::MaxPool>(n.op) || std::holds_alternative<ops::Gather>(n.op) ||
+                          std::holds_alternative<ops::Combine>(n.op);
+    if (!together) continue;
+    for (std::size_t i = conv ? 1 : 0; i < n.inputs.size(); ++i) root[find(n.inputs[i])] = find(n.output);
+  }
+  std::vector<char> conv(g.edges.size(), 0), plain(g.edges.size(), 0);
+  for (const Node& n : g.nodes) {
+    if (std::holds_alternative<ops::Conv>(n.op)) conv[find(n.output)] = 1;
+    const bool reads_plain = std::holds_alternative<ops::Linear>(n.op) || std::holds_alternative<ops::Route>(n.op) ||
+                             std::holds_alternative<ops::CrossEntropy>(n.op);
+    const bool writes_plain = reads_plain || std::holds_alternative<ops::Input>(n.op) ||
+                              std::holds_alternative<ops::GlobalAvgPool>(n.op) ||
+                              std::holds_alternative<ops::ConstantScores>(n.op);
+    if (reads_plain)
+      for (int e : n.inputs) plain[find(e)] = 1;
+    if (writes_plain) plain[find(n.output)] = 1;
+  }
+  std::vector<char> blocked(g.edges.size(), 0);
+  for (std::size_t e = 0; e < blocked.size(); ++e) {
+    const int r = find(static_cast<int>(e));
+    blocked[e] = conv[r] && !plain[r];
+  }
+  return blocked;
+}
+
+}  // namespace moecnn::onednn
