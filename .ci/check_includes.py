@@ -23,8 +23,8 @@ ARROWS = {
     "model": ["backend"],
     "data": ["core"],
     "io": ["core"],
-    "train": ["model", "io"],
-    "analysis": ["train", "moe"],
+    "train": ["model", "io", "moe"],  # moe: statistics and warnings about experts
+    "analysis": ["train", "data"],
     "report": ["analysis"],
 }
 TOP = {"moecnn.hpp", "fwd.hpp", "version.hpp"}  # these may include everything and nobody includes the umbrella
