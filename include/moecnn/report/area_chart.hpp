@@ -7,8 +7,8 @@
 namespace moecnn::report {
 
 struct AreaChart {
-  std::string label;  ///< for screen readers
-  std::string x_title, y_title;
+  std::string label = {};  ///< for screen readers
+  std::string x_title = {}, y_title = {};
   double width = 460, height = 270;
 };
 
@@ -74,7 +74,9 @@ inline Markup stacked_areas(std::vector<double> x, std::vector<std::vector<doubl
   const Scale sy{.lo = 0, .hi = 1, .from = bottom, .to = top};
   const auto at = [&](std::size_t i) { return one ? (i == 0 ? left : right) : sx(x[i]); };
 
-  Svg svg(options.width, options.height, options.label);
+  std::string spoken = options.label + "; at the end:";
+  for (const auto& l : labels) spoken += " " + l + (&l == &labels.back() ? "" : ",");
+  Svg svg(options.width, options.height, spoken);
   std::vector<double> above(rows.size(), 1.0), wanted;
   for (std::size_t e = 0; e < bands; ++e) {
     std::string upper, lower;
@@ -106,7 +108,10 @@ inline Markup stacked_areas(std::vector<double> x, std::vector<std::vector<doubl
       svg.text(right + 16, y[e] + 4, labels[e], "lab");
     }
   }
-  return std::move(svg).done();
+  if (named) return std::move(svg).done();
+  std::vector<int> inks(bands);
+  std::iota(inks.begin(), inks.end(), 0);
+  return {legend(labels, inks).html + std::move(svg).done().html};
 }
 
 }  // namespace moecnn::report

@@ -14,21 +14,22 @@
 
 namespace moecnn::report {
 
-/// Smallest and largest finite value; empty() when there is none.
+/// Smallest and largest value; what is not finite or beyond any axis (1e150) does not count. empty(): none counted.
 struct Range {
   double lo = std::numeric_limits<double>::infinity(), hi = -std::numeric_limits<double>::infinity();
 
   bool empty() const { return !(lo <= hi); }
   void add(double v) {
-    if (std::isfinite(v)) lo = std::min(lo, v), hi = std::max(hi, v);
+    if (std::fabs(v) < 1e150) lo = std::min(lo, v), hi = std::max(hi, v);
   }
 };
 
 /// Round numbers (1, 2, 5 · 10^n apart) from at or below `lo` to at or above `hi`, about `wanted` of them.
 inline std::vector<double> round_ticks(double lo, double hi, int wanted) {
-  if (!(hi > lo)) {
-    const double pad = lo == 0 ? 1 : std::fabs(lo) * 0.1;
-    hi = lo + pad, lo = lo - (lo == 0 ? 0 : pad);
+  const double size = std::max(std::fabs(lo), std::fabs(hi));
+  if (!(hi - lo > size * 1e-9) || hi - lo < 1e-250) {  // one value, as far as an axis can tell
+    const bool zero = size < 1e-250;
+    hi = zero ? 1 : lo + size * 0.1, lo = zero ? 0 : lo - size * 0.1;
   }
   const double rough = (hi - lo) / std::max(1, wanted);
   const double power = std::pow(10.0, std::floor(std::log10(rough)));
@@ -40,13 +41,13 @@ inline std::vector<double> round_ticks(double lo, double hi, int wanted) {
   return ticks;
 }
 
-/// Ticks of a logarithmic axis that enclose lo … hi (> 0): decades, with 2 and 5 between when there are few.
+/// Ticks of a logarithmic axis that enclose lo … hi (> 0): decades, with 2 and 5 between when there are but one or two.
 inline std::vector<double> log_ticks(double lo, double hi) {
   const int first = static_cast<int>(std::floor(std::log10(lo) + 1e-9));
   const int last = static_cast<int>(std::ceil(std::log10(hi) - 1e-9));
   const int every = std::max(1, (last - first + 5) / 6);
   std::vector<double> ticks;
-  if (last - first <= 2) {
+  if (last - first <= 1) {
     for (int e = first; e <= last; ++e)
       for (const double m : {1.0, 2.0, 5.0}) ticks.push_back(m * std::pow(10.0, e));
     while (ticks.size() > 2 && ticks[1] <= lo * 1.0001) ticks.erase(ticks.begin());
@@ -62,13 +63,16 @@ inline std::vector<std::string> tick_texts(const std::vector<double>& ticks, boo
   std::vector<std::string> texts;
   const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : 1;
   const double largest = ticks.empty() ? 1 : std::max(std::fabs(ticks.front()), std::fabs(ticks.back()));
-  const bool scientific = log || largest >= 1e7 || (largest < 1e-3 && largest > 0);
-  const double unit = !scientific && largest >= 1e4 ? 1e3 : 1;
+  const bool powers = largest >= 1e7 || (largest < 1e-3 && largest > 0) || (log && ticks.front() < 1e-3);
+  const double unit = !powers && largest >= 1e4 ? 1e3 : 1;
   const double digits = std::ceil(-std::log10(std::max(step / unit, 1e-300)) - 1e-9);
   for (const double t : ticks) {
-    std::string text = scientific ? fmt::format("{:g}", t)
-                                  : fmt::format("{:.{}f}{}", t / unit, static_cast<int>(std::clamp(digits, 0.0, 6.0)),
-                                                unit > 1 && t != 0 ? "k" : "");
+    if (powers || log) {
+      texts.push_back(!powers ? fmt::format("{:g}", t) : t == 0 ? "0" : t < 0 ? "−" + scientific(-t) : scientific(t));
+      continue;
+    }
+    std::string text = fmt::format("{:.{}f}{}", t / unit, static_cast<int>(std::clamp(digits, 0.0, 6.0)),
+                                   unit > 1 && t != 0 ? "k" : "");
     if (text.starts_with('-')) text = "−" + text.substr(1);
     texts.push_back(std::move(text));
   }

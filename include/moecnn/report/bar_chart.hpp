@@ -7,21 +7,21 @@
 namespace moecnn::report {
 
 struct BarSeries {
-  std::string name;
-  std::vector<double> values;  ///< one per category; not finite = no bar
+  std::string name = {};
+  std::vector<double> values = {};  ///< one per category; not finite = no bar
 };
 
 enum class Direction { horizontal, vertical };
 
 struct BarChart {
-  std::string label;  ///< for screen readers
-  std::string value_title;
-  std::string unit;  ///< after values, such as " %"
-  int decimals = 1;  ///< of the values beside the bars
+  std::string label = {};  ///< for screen readers
+  std::string value_title = {};
+  std::string unit = {};  ///< after values, such as " %"
+  int decimals = 1;       ///< of the values beside the bars
   Direction direction = Direction::horizontal;
-  bool category_ink = true;         ///< category i has expert i's colour; later series of a group are paler
-  std::optional<double> reference;  ///< a dashed line across all bars …
-  std::string reference_name;       ///< … and what it means
+  bool category_ink = true;              ///< category i has expert i's colour; later series of a group are paler
+  std::optional<double> reference = {};  ///< a dashed line across all bars …
+  std::string reference_name = {};       ///< … and what it means
   double width = 460;
   double height = 270;  ///< of vertical bars; horizontal ones are as high as they need to be
 };
@@ -35,11 +35,18 @@ struct BarFrame {
   std::vector<double> ticks;
 
   std::string text(double v) const {
-    return std::isfinite(v) ? fmt::format("{:.{}f}{}", v, options.decimals, options.unit) : "–";
+    if (!std::isfinite(v)) return "–";
+    return (v < 0 ? "−" : "") + fmt::format("{:.{}f}{}", std::fabs(v), options.decimals, options.unit);
   }
   std::string css(std::size_t category, std::size_t s) const {
     if (options.category_ink) return "fl " + ink_class(static_cast<int>(category)) + (s > 0 ? " pale" : "");
     return "fl " + ink_class(s == 0 ? ink_main : s == 1 ? ink_second : ink_faint);
+  }
+  std::string spoken() const {
+    std::string words = options.label + ":";
+    for (std::size_t s = 0; s < series.size(); ++s)
+      for (std::size_t c = 0; c < categories.size(); ++c) words += " " + title(c, s) + ";";
+    return words;
   }
   std::string title(std::size_t category, std::size_t s) const {
     return categories[category] + (series[s].name.empty() ? "" : ", " + series[s].name) + ": " +
@@ -48,7 +55,7 @@ struct BarFrame {
 };
 
 inline Markup horizontal_bars(const BarFrame& f) {
-  const double thick = f.series.size() == 1 ? 14 : 11, group = thick * static_cast<double>(f.series.size()) + 11;
+  const double thick = f.series.size() == 1 ? 14 : 13, group = thick * static_cast<double>(f.series.size()) + 11;
   const double top = f.options.reference ? 24 : 6;
   const double bottom = top + group * static_cast<double>(f.categories.size()) + 2;
   const double height = bottom + (f.options.value_title.empty() ? 22 : 40);
@@ -57,13 +64,18 @@ inline Markup horizontal_bars(const BarFrame& f) {
   for (const auto& s : f.series)
     for (const double v : s.values) values = std::max(values, text_width(f.text(v)));
   const Scale x{.lo = f.ticks.front(), .hi = f.ticks.back(), .from = left, .to = f.options.width - values - 8};
-  Svg svg(f.options.width, height, f.options.label);
+  Svg svg(f.options.width, height, f.spoken());
   const auto texts = tick_texts(f.ticks);
   for (std::size_t i = 0; i < f.ticks.size(); ++i) {
     svg.line(x(f.ticks[i]), top, x(f.ticks[i]), bottom, f.ticks[i] == 0 ? "axis" : "grid");
     svg.text(x(f.ticks[i]), bottom + 16, texts[i], "mid");
   }
   if (!f.options.value_title.empty()) svg.text((x.from + x.to) / 2, bottom + 34, f.options.value_title, "mid");
+  if (f.options.reference) {
+    const double at = x(*f.options.reference);
+    svg.line(at, top - 4, at, bottom, "ref");
+    svg.text(at, top - 9, f.options.reference_name, "mid");
+  }
   for (std::size_t c = 0; c < f.categories.size(); ++c) {
     const double y = top + group * static_cast<double>(c) + 5;
     svg.text(left - 8, y + (group - 11) / 2 + 4, shorten(f.categories[c], 20), "lab end");
@@ -71,14 +83,8 @@ inline Markup horizontal_bars(const BarFrame& f) {
       const double v = f.series[s].values[c], at = y + thick * static_cast<double>(s);
       if (std::isfinite(v))
         svg.rect(std::min(x(0), x(v)), at + 0.5, std::fabs(x(v) - x(0)), thick - 1, f.css(c, s), f.title(c, s));
-      svg.text((std::isfinite(v) ? std::max(x(v), x(0)) : x(0)) + 5, at + thick / 2 + 4, f.text(v),
-               thick < 12 ? "small" : "");
+      svg.text((std::isfinite(v) ? std::max(x(v), x(0)) : x(0)) + 5, at + thick / 2 + 4, f.text(v), "val small");
     }
-  }
-  if (f.options.reference) {
-    const double at = x(*f.options.reference);
-    svg.line(at, top - 4, at, bottom, "ref");
-    svg.text(at, top - 9, f.options.reference_name, "mid");
   }
   return std::move(svg).done();
 }
@@ -88,7 +94,7 @@ inline Markup vertical_bars(const BarFrame& f) {
   const auto texts = tick_texts(f.ticks);
   const double left = widest(texts) + 10, right = f.options.width - 4;
   const Scale y{.lo = f.ticks.front(), .hi = f.ticks.back(), .from = bottom, .to = top};
-  Svg svg(f.options.width, f.options.height, f.options.label);
+  Svg svg(f.options.width, f.options.height, f.spoken());
   for (std::size_t i = 0; i < f.ticks.size(); ++i) {
     svg.line(left, y(f.ticks[i]), right, y(f.ticks[i]), f.ticks[i] == 0 ? "axis" : "grid");
     svg.text(left - 8, y(f.ticks[i]) + 4, texts[i], "end");
@@ -109,7 +115,7 @@ inline Markup vertical_bars(const BarFrame& f) {
       const double at = middle + thick * (static_cast<double>(s) - static_cast<double>(f.series.size()) / 2);
       if (!std::isfinite(v)) continue;
       svg.rect(at + 0.5, std::min(y(v), y(0)), thick - 1, std::fabs(y(0) - y(v)), f.css(c, s), f.title(c, s));
-      if (values_fit) svg.text(at + thick / 2, std::min(y(v), y(0)) - 5, f.text(v), "mid");
+      if (values_fit) svg.text(at + thick / 2, std::min(y(v), y(0)) - 5, f.text(v), "val mid");
     }
     if (c % std::max<std::size_t>(1, every) == 0)
       svg.text(middle, bottom + 17, shorten(f.categories[c], 12), "lab mid");

@@ -14,12 +14,6 @@ inline std::vector<std::string> name_rows(const std::vector<std::string>& names,
   return numbered;
 }
 
-inline std::vector<std::string> short_names(int experts) {
-  std::vector<std::string> names;
-  for (int e = 0; e < experts; ++e) names.push_back(fmt::format("{}", e));
-  return names;
-}
-
 /// Sorts rows by the expert with their largest weight, then by that weight, falling: specialisation becomes a staircase.
 inline void sort_by_favourite(Matrix& weights, std::vector<std::string>& names) {
   std::vector<int> order(names.size()), favourite(names.size());
@@ -41,93 +35,82 @@ inline void sort_by_favourite(Matrix& weights, std::vector<std::string>& names) 
   weights = std::move(sorted), names = std::move(sorted_names);
 }
 
-/// A card per expert with its favourite classes, their mean weight and some of their images.
-inline void add_cards(Page& page, const MixtureReport& m) {
-  const bool any =
-      std::any_of(m.top_classes.begin(), m.top_classes.end(), [](const auto& list) { return !list.empty(); });
-  if (!any) return;
+/// Sample images of one class as a sheet of two rows (one for up to three images).
+inline Markup sample_sheet(const ExpertClass& c, int expert) {
+  if (c.samples.empty()) return {};
+  const int count = static_cast<int>(c.samples.size());
+  return image_tag(image_grid(c.samples, count <= 3 ? count : (count + 1) / 2, 3, 12),
+                   fmt::format("test images of class {}, a favourite of expert {}", c.name, expert), 1.6);
+}
+
+/// A band per expert with its favourite classes, their mean weight and some of their images.
+inline void add_favourites(Page& page, const MixtureReport& m) {
+  std::size_t most = 0;
+  for (const auto& list : m.top_classes) most = std::max(most, list.size());
+  if (most == 0) return;
   const auto importance = final_importance(m);
   const auto alive = living(m);
   page.heading("What each expert likes");
   page.paragraph(
-      "The classes whose test images give an expert the most weight on average, with some of their images. "
-      "Experts whose classes look alike to the eye have found something visible.");
-  page.add({fmt::format("<div class=\"cards{}\">\n", m.experts <= 4 ? " pairwise" : "")});
+      "The classes whose test images give an expert the most weight on average, with some of their images. Classes "
+      "that look alike to the eye show what the expert looks for.");
   for (int e = 0; e < m.experts; ++e) {
     const auto i = static_cast<std::size_t>(e);
     std::string state = importance.empty() ? "" : percent(importance[i]) + " of the importance";
-    if (!alive.empty() && !alive[i]) state = "dead";
-    page.add({fmt::format("<div class=\"card {}\"><h4>expert {}<span>{}</span></h4>\n", ink_class(e), e, state)});
-    if (m.top_classes[i].empty()) page.add({"<p class=\"class\"><span>no images came here</span></p>"});
+    if (!alive.empty() && !alive[i]) state += importance.empty() ? "dead" : ", dead";
+    std::string out =
+        fmt::format("<div class=\"expert {}\"><h4>expert {}<span>{}</span></h4>\n", ink_class(e), e, state);
+    if (m.top_classes[i].empty())
+      out += "<p>No class gives it weight worth showing.</p>";
+    else
+      out += fmt::format("<div class=\"classes\" style=\"--n:{}\">\n", std::clamp<std::size_t>(most, 4, 6));
     for (const ExpertClass& c : m.top_classes[i]) {
       const double length = std::isfinite(c.mean_weight) ? std::clamp(c.mean_weight, 0.0, 1.0) * 100 : 0;
-      page.add(
-          {fmt::format("<div class=\"class\"><span>{}</span><span>{}</span></div>"
-                       "<span class=\"track\"><i style=\"width:{:.1f}%\"></i></span>",
-                       escape(c.name), percent(c.mean_weight), length)});
-      if (c.samples.empty()) continue;
-      const auto sheet = image_grid(c.samples, static_cast<int>(c.samples.size()), 3, 12);
-      page.add({"<div class=\"strip\">"})
-          .add(image_tag(sheet, fmt::format("sample images of class {}, which expert {} likes", c.name, e)));
-      page.add({"</div>\n"});
+      out += fmt::format(
+          "<div class=\"class\"><div><span>{}</span><span>{}</span></div>"
+          "<span class=\"track\"><i style=\"width:{:.1f}%\"></i></span>{}</div>\n",
+          escape(c.name), percent(c.mean_weight), length, sample_sheet(c, e).html);
     }
-    page.add({"</div>\n"});
+    if (!m.top_classes[i].empty()) out += "</div>";
+    page.add({out + "</div>\n"});
   }
-  page.add({"</div>\n"});
 }
 
+/// Families and classes against experts, sorted into staircases.
 inline void add_heat_maps(Page& page, const MixtureReport& m, const TrainingReport& report) {
+  if (m.family_weights.rows() == 0 && m.class_weights.rows() == 0) return;
+  page.heading("Classes and experts");
   const auto columns = short_names(m.experts);
-  std::vector<Figure> small;
   if (m.family_weights.rows() > 0) {
     auto names = name_rows(report.family_names, m.family_weights.rows(), "family");
     Matrix weights = m.family_weights;
     sort_by_favourite(weights, names);
-    small.push_back({"Families and experts",
-                     "Mean routing weight in percent of the images of a family (row) for each expert (column). A row "
-                     "sums to 100; one dark cell in a row is a family with an expert of its own.",
-                     heat_map(weights, {.label = m.name + ": families against experts",
-                                        .scale_title = "mean weight",
-                                        .rows = names,
-                                        .columns = columns,
-                                        .print_values = true})});
+    page.figure({"Families and experts",
+                 "Mean routing weight, in percent, of the images of a family (row) for each expert (column), sorted by "
+                 "favourite expert. A row sums to 100; one strong cell in a row is a family with an expert of its own.",
+                 heat_map(weights, {.label = m.name + ": families against experts",
+                                    .scale_title = "mean weight",
+                                    .rows = names,
+                                    .columns = columns,
+                                    .print_values = true,
+                                    .name_length = 30,
+                                    .rows_per_panel = m.experts <= 10 ? 10u : 30u,
+                                    .cell_width = m.experts <= 4 ? 48.0 : 29.0})});
   }
-  if (m.pairs.rows() > 1) {
-    double sum = 0;
-    for (int i = 0; i < m.experts; ++i)
-      for (int j = 0; j < i; ++j) sum += m.pairs(i, j);
-    Matrix lower(m.experts - 1, m.experts - 1);
-    lower.fill(std::numeric_limits<double>::quiet_NaN());
-    for (int i = 1; i < m.experts; ++i)
-      for (int j = 0; j < i; ++j) lower(i - 1, j) = sum > 0 ? m.pairs(i, j) / sum : 0;
-    auto rows = expert_names(m.experts);
-    rows.erase(rows.begin());
-    small.push_back({"Which experts work together",
-                     "Share in percent of all pairs of experts that served the same test image. Few dark cells are "
-                     "fixed teams; an even triangle means that experts are combined freely.",
-                     heat_map(lower, {.label = m.name + ": pairs of experts",
-                                      .scale_title = "share of pairs",
-                                      .rows = rows,
-                                      .columns = {columns.begin(), columns.end() - 1},
-                                      .print_values = m.experts <= 16})});
+  if (m.class_weights.rows() > 0) {
+    auto names = name_rows(report.class_names, m.class_weights.rows(), "class");
+    Matrix weights = m.class_weights;
+    sort_by_favourite(weights, names);
+    page.figure(
+        {"All classes",
+         "The same for every class. A clear staircase is specialisation; rows without a strong cell are classes "
+         "that all experts share. Point at a cell for its value.",
+         heat_map(weights, {.label = m.name + ": classes against experts",
+                            .scale_title = "mean weight",
+                            .rows = names,
+                            .columns = columns,
+                            .rows_per_panel = 26})});
   }
-  if (small.empty() && m.class_weights.rows() == 0) return;
-  page.heading("Classes and experts");
-  page.figures(small);
-  if (m.class_weights.rows() == 0) return;
-  auto names = name_rows(report.class_names, m.class_weights.rows(), "class");
-  Matrix weights = m.class_weights;
-  sort_by_favourite(weights, names);
-  page.figure(
-      {"All classes",
-       "Mean routing weight of the images of a class (row) for each expert (column), sorted by favourite expert. "
-       "A clear staircase is specialisation; rows without a dark cell are classes that all experts share. Point at "
-       "a cell for its value.",
-       heat_map(weights, {.label = m.name + ": classes against experts",
-                          .scale_title = "mean weight",
-                          .rows = names,
-                          .columns = columns,
-                          .rows_per_panel = 26})});
 }
 
 }  // namespace moecnn::report::detail

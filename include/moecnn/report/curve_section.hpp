@@ -64,12 +64,18 @@ inline void add_numbers(Page& page, const Curves& c) {
 
 /// Adds the section; nothing when no curve was recorded.
 inline void add_curves(Page& page, const Curves& c) {
-  std::vector<Figure> figures;
-  const auto draw = [&](std::string title, std::string caption, const std::vector<Series>& series, LineChart options) {
+  double last = 0;
+  for (const Curve* curve : {&c.loss, &c.test_loss, &c.balance_loss, &c.train_accuracy, &c.test_accuracy,
+                             &c.learning_rate, &c.images_per_second})
+    for (const double x : curve->x)
+      if (std::isfinite(x)) last = std::max(last, x);
+  const auto draw = [&](std::vector<Figure>& to, std::string title, std::string caption,
+                        const std::vector<Series>& series, LineChart options) {
     if (series.empty()) return;
     options.label = title + " over epochs";
     options.x_title = "epoch";
-    figures.push_back({std::move(title), std::move(caption), line_chart(series, options)});
+    options.x_min = 0, options.x_max = last;
+    to.push_back({std::move(title), std::move(caption), line_chart(series, options)});
   };
 
   std::vector<Series> loss, accuracy, balance, rate, speed;
@@ -78,26 +84,29 @@ inline void add_curves(Page& page, const Curves& c) {
   detail::add_series(accuracy, c.train_accuracy, "training", c.test_accuracy.empty() ? ink_main : ink_second, true);
   detail::add_series(accuracy, c.test_accuracy, "test", ink_main, true);
   detail::add_series(balance, c.balance_loss, "", ink_main);
-  detail::add_series(rate, c.learning_rate, "", ink_main);
   detail::add_series(speed, c.images_per_second, "", ink_main);
-  for (auto* one : {&balance, &rate, &speed})
-    if (!one->empty()) one->back().name = "last";
+  if (!c.learning_rate.empty())
+    rate.push_back({.name = "", .x = c.learning_rate.x, .y = c.learning_rate.y, .steps = true});
 
-  draw("Loss",
+  std::vector<Figure> large, small;
+  draw(large, "Loss",
        "Cross-entropy per image, without the balance loss. A test curve that rises while training falls is "
        "over-fitting.",
        loss, {.y_title = "cross-entropy, nats", .y_min = 0});
-  draw("Accuracy", "Share of images whose first guess is right. Training images are augmented, so theirs can be lower.",
-       accuracy, {.y_title = "top-1, %", .unit = " %", .y_min = 0});
-  draw("Balance loss", "What the gate pays for using its experts unequally. It should fall early and stay low.",
-       balance, {.y_title = "balance loss (weighted)", .y_min = 0});
-  draw("Learning rate", "As the schedule set it.", rate, {.y_title = "learning rate, logarithmic", .log_y = true});
-  draw("Speed", "Training images per second. Dips are evaluations, checkpoints or other load on the machine.", speed,
-       {.y_title = "images/s", .y_min = 0});
-  if (figures.empty()) return;
+  draw(large, "Accuracy",
+       "Share of images whose first guess is right. Training images are augmented, so theirs can be lower.", accuracy,
+       {.y_title = "top-1, %", .unit = " %", .decimals = 1, .y_min = 0});
+  draw(small, "Balance loss", "What the gate pays for using its experts unequally. It should fall early and stay low.",
+       balance, {.y_title = "balance loss, weighted", .y_min = 0, .width = 330, .height = 230});
+  draw(small, "Learning rate", "As the schedule set it, on a logarithmic axis.", rate,
+       {.y_title = "learning rate", .log_y = true, .width = 330, .height = 230});
+  draw(small, "Speed", "Training images per second. Dips are other work of the machine.", speed,
+       {.y_title = "images/s", .y_min = 0, .width = 330, .height = 230});
+  if (large.empty() && small.empty()) return;
   page.section("Training",
-               "Pale lines are single steps, strong lines their moving mean; point at a chart to read values.");
-  page.figures(figures);
+               "Where steps were recorded, pale lines are single steps and strong lines their moving mean. Point at a "
+               "chart to read values.");
+  page.figures(large).figures(small, 3);
   detail::add_numbers(page, c);
 }
 

@@ -11,15 +11,16 @@
 namespace moecnn::report {
 
 struct HeatMap {
-  std::string label;                       ///< for screen readers
-  std::string scale_title;                 ///< what a colour means, with unit
-  std::vector<std::string> rows, columns;  ///< names
-  bool expert_columns = true;              ///< column j carries expert j's colour
-  bool as_percent = true;                  ///< values are shares 0 … 1, shown in percent
-  bool print_values = false;               ///< writes the value into each cell
-  std::size_t rows_per_panel = 40;         ///< more rows are broken into panels side by side
-  double cell_width = 0, cell_height = 0;  ///< 0: what fits
-  double most = 0;                         ///< value of the darkest cell; 0: the largest value
+  std::string label = {};                            ///< for screen readers
+  std::string scale_title = {};                      ///< what a colour means, with unit
+  std::vector<std::string> rows = {}, columns = {};  ///< names
+  bool expert_columns = true;                        ///< column j carries expert j's colour
+  bool as_percent = true;                            ///< values are shares 0 … 1, shown in percent
+  bool print_values = false;                         ///< writes the value into each cell
+  std::size_t name_length = 20;                      ///< longer row names are cut
+  std::size_t rows_per_panel = 40;                   ///< more rows are broken into panels side by side
+  double cell_width = 0, cell_height = 0;            ///< 0: what fits
+  double most = 0;                                   ///< value of the darkest cell; 0: the largest value
 };
 
 namespace detail {
@@ -50,7 +51,7 @@ inline Markup heat_panel(const HeatMap& map, const Matrix& values, const HeatFra
   }
   for (std::size_t i = first; i < last; ++i) {
     const double y = f.head + f.cell_h * static_cast<double>(i - first);
-    svg.text(f.names - 8, y + f.cell_h / 2 + 4, shorten(map.rows[i], 19), "lab end small");
+    svg.text(f.names - 8, y + f.cell_h / 2 + 4, shorten(map.rows[i], map.name_length), "lab end small");
     for (std::size_t j = 0; j < map.columns.size(); ++j) {
       const double x = f.names + f.cell_w * static_cast<double>(j);
       const double v = values(static_cast<int>(i), static_cast<int>(j));
@@ -98,7 +99,7 @@ inline Markup heat_map(const Matrix& values, const HeatMap& map) {
   f.cell_w = std::max(f.cell_w, widest_column);
   f.cell_h = map.cell_height > 0 ? map.cell_height : map.print_values ? 22 : 16;
   for (const auto& r : map.rows)
-    f.names = std::max(f.names, 6.2 * static_cast<double>(characters(shorten(r, 19))) + 12);
+    f.names = std::max(f.names, 6.7 * static_cast<double>(characters(shorten(r, map.name_length))) + 12);
   f.head = 24;
   f.most = map.most > 0 ? map.most : range.hi > 0 ? range.hi : 1;
 
@@ -107,7 +108,8 @@ inline Markup heat_map(const Matrix& values, const HeatMap& map) {
                          escape(map.scale_title), detail::heat_scale(map, f).html)};
   out.html += fmt::format("<div class=\"panels\" style=\"--w:{:.0f}px\">", natural);
   for (std::size_t first = 0; first < map.rows.size(); first += per_panel)
-    out += detail::heat_panel(map, values, f, first, std::min(map.rows.size(), first + per_panel));
+    out.html += "<div class=\"panel\">" +
+                detail::heat_panel(map, values, f, first, std::min(map.rows.size(), first + per_panel)).html + "</div>";
   out.html += "</div></div>";
   return out;
 }

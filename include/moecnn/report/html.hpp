@@ -15,39 +15,34 @@
 namespace moecnn::report {
 
 struct KeyValue {
-  std::string key, value;
+  std::string key = {}, value = {};
 };
 
 /// A number that deserves large type; `more` says what it is worth.
 struct Tile {
-  std::string name, value, more;
+  std::string name = {}, value = {}, more = {};
   Markup picture = {};
 };
 
 /// A picture with its title and a sentence on how to read it.
 struct Figure {
-  std::string title, caption;
-  Markup picture;
+  std::string title = {}, caption = {};
+  Markup picture = {};
   bool wide = false;  ///< takes the page's whole width
 };
 
 /// One cell of a table: text or markup, and optionally a bar behind the number.
 struct Cell {
-  std::string text;
+  std::string text = {};
   Markup markup = {};  ///< instead of the text, when not empty
   double bar = -1;     ///< length 0 … 1 of a bar before the text; negative: none
   int ink = ink_second;
 };
 
 struct Column {
-  std::string name;
+  std::string name = {};
   bool numeric = true;  ///< right-aligned
 };
-
-/// A coloured square before `text`, the sign of expert `ink` everywhere on the page.
-inline Markup chip(int ink, std::string_view text) {
-  return {fmt::format("<span class=\"{}\"><span class=\"chip\"></span>{}</span>", ink_class(ink), escape(text))};
-}
 
 class Page {
  public:
@@ -105,10 +100,10 @@ class Page {
     return raw(out + "</tbody></table></div>\n");
   }
 
-  /// Figures in two columns (one on narrow screens).
-  Page& figures(const std::vector<Figure>& figures) {
+  /// Figures in two or three columns (one on narrow screens).
+  Page& figures(const std::vector<Figure>& figures, int columns = 2) {
     if (figures.empty()) return *this;
-    raw("<div class=\"figures\">\n");
+    raw(columns == 3 ? "<div class=\"figures three\">\n" : "<div class=\"figures\">\n");
     for (const Figure& f : figures)
       raw(fmt::format("<figure{}><figcaption><b>{}</b>{}</figcaption>{}</figure>\n", f.wide ? " class=\"wide\"" : "",
                       escape(f.title), escape(f.caption), f.picture.html));
@@ -208,6 +203,7 @@ class Page {
       else if (!base.empty() && base.back() != '-')
         base += '-';
     }
+    if (base.ends_with('-')) base.pop_back();
     if (base.empty()) base = "part";
     std::string name = base;
     const auto taken = [&] {

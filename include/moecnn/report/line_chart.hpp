@@ -3,6 +3,7 @@
 /// Line charts: one or several series, gaps where values are missing, optional logarithmic and right axis, each line
 /// named at its end, values shown on hovering without a script.
 
+#include "moecnn/core/error.hpp"
 #include "moecnn/report/axis.hpp"
 #include "moecnn/report/svg.hpp"
 
@@ -12,20 +13,24 @@
 namespace moecnn::report {
 
 struct Series {
-  std::string name;
-  std::vector<double> x, y;  ///< equally long; a y that is not finite is a gap
-  int ink = ink_main;        ///< an expert's number or an Ink
-  bool right = false;        ///< drawn against the right axis
-  bool background = false;   ///< thin and pale, not named: the raw values behind a smoothed line
+  std::string name = {};
+  std::vector<double> x = {}, y = {};  ///< equally long; a y that is not finite is a gap
+  int ink = ink_main;                  ///< an expert's number or an Ink
+  bool right = false;                  ///< drawn against the right axis
+  bool background = false;             ///< thin and pale, not named: the raw values behind a smoothed line
   bool dashed = false;
+  bool steps = false;  ///< a value holds until the next one
 };
 
 struct LineChart {
-  std::string label;                          ///< for screen readers: what the chart shows
-  std::string x_title, y_title, right_title;  ///< with units
-  std::string unit;                           ///< after values in labels, such as " %"
-  bool log_y = false;                         ///< left axis; values ≤ 0 are gaps
-  std::optional<double> y_min, y_max;         ///< the left axis reaches at least so far
+  std::string label = {};                                    ///< for screen readers: what the chart shows
+  std::string x_title = {}, y_title = {}, right_title = {};  ///< with units
+  std::string unit = {};                                     ///< after values in labels, such as " %"
+  bool log_y = false;                                        ///< left axis; values ≤ 0 are gaps
+  int decimals = -1;                                         ///< of values in labels; -1: about three figures
+  std::optional<double> x_min = {}, x_max = {};              ///< the x axis reaches at least so far
+  std::optional<double> y_min = {}, y_max = {};              ///< the left axis reaches at least so far
+  bool whole_x = false;                                      ///< x counts something: no ticks between whole numbers
   double width = 460, height = 270;
 };
 
@@ -50,11 +55,11 @@ inline YAxis y_axis(const std::vector<Series>& all, const LineChart& options, bo
   if (range.empty()) return axis;
   if (!right && options.y_min && (!log || *options.y_min > 0)) range.add(*options.y_min);
   if (!right && options.y_max) range.add(*options.y_max);
+  if (log && range.lo == range.hi) range.add(range.lo / 2), range.add(range.hi * 2);
   axis.used = true;
   axis.ticks = log ? log_ticks(range.lo, range.hi) : round_ticks(range.lo, range.hi, 5);
   axis.texts = tick_texts(axis.ticks, log);
   axis.scale = {.lo = axis.ticks.front(), .hi = axis.ticks.back(), .from = bottom, .to = top, .log = log};
-  if (axis.scale.hi <= axis.scale.lo) axis.scale.hi = axis.scale.lo * 10;  // a log axis on one decade exactly
   return axis;
 }
 
@@ -64,12 +69,12 @@ inline double widest(const std::vector<std::string>& texts) {
   return w;
 }
 
-/// The x axis below `bottom`: line, round ticks inside the data's range, title.
-inline void draw_x_axis(Svg& svg, const Scale& x, double bottom, const std::string& title) {
+/// The x axis below `bottom`: line, round ticks (`whole` numbers if asked) inside the data's range, title.
+inline void draw_x_axis(Svg& svg, const Scale& x, double bottom, const std::string& title, bool whole = false) {
   const double pad = (x.hi - x.lo) * 1e-6;
   std::vector<double> ticks;
   for (const double t : round_ticks(x.lo, x.hi, 6))
-    if (t >= x.lo - pad && t <= x.hi + pad) ticks.push_back(t);
+    if (t >= x.lo - pad && t <= x.hi + pad && (!whole || t == std::round(t))) ticks.push_back(t);
   const auto texts = tick_texts(ticks);
   svg.line(x.from, bottom, x.to, bottom, "axis");
   for (std::size_t i = 0; i < ticks.size(); ++i) {
@@ -99,11 +104,19 @@ inline void draw_curve(Svg& svg, const Series& s, const Scale& x, const Scale& y
       continue;
     }
     last_x = x(s.x[i]), last_y = y(shown[i]);
+    if (run > 0 && s.steps) d += "H" + px(last_x);
     d += (run == 0 ? "M" : "L") + px(last_x) + " " + px(last_y);
     ++run;
   }
   end_run();
   if (!d.empty()) svg.path(d, fmt::format("ln {}{}{}", ink, s.background ? " thin" : "", s.dashed ? " dash" : ""));
+}
+
+/// A value as it stands in labels.
+inline std::string label_value(const LineChart& options, const Series& s, double v) {
+  if (s.right) return number(v);
+  return (options.decimals < 0 || !std::isfinite(v) ? number(v) : fmt::format("{:.{}f}", v, options.decimals)) +
+         options.unit;
 }
 
 /// Index of the last finite value, or -1.
@@ -131,7 +144,7 @@ inline void draw_hover(Svg& svg, const std::vector<Series>& all, const LineChart
       for (std::size_t j = 0; j < s.x.size(); ++j)
         if (std::fabs(s.x[j] - at(i)) < std::fabs(s.x[nearest] - at(i))) nearest = j;
       if (std::isfinite(s.y[nearest]))
-        title += fmt::format("\n{}: {}{}", s.name, number(s.y[nearest]), s.right ? "" : options.unit);
+        title += "\n" + (s.name.empty() ? "" : s.name + ": ") + label_value(options, s, s.y[nearest]);
     }
     const double left = i == 0 ? x.from : (x(at(i - 1)) + x(at(i))) / 2;
     const double right = i + 1 == stripes ? x.to : (x(at(i)) + x(at(i + 1))) / 2;
@@ -155,6 +168,8 @@ inline Markup line_chart(const std::vector<Series>& series, const LineChart& opt
     for (std::size_t i = 0; i < s.x.size(); ++i)
       if (axes[s.right].used && axes[s.right].scale.shows(s.y[i])) xs.add(s.x[i]);
   if (xs.empty()) return empty_chart(options.width, options.height, options.label);
+  if (options.x_min) xs.add(*options.x_min);
+  if (options.x_max) xs.add(*options.x_max);
 
   struct EndLabel {
     std::string text;
@@ -165,9 +180,9 @@ inline Markup line_chart(const std::vector<Series>& series, const LineChart& opt
   double label_width = 0;
   for (const Series& s : series) {
     const int i = detail::last_finite(s.y);
-    if (s.background || s.name.empty() || i < 0 || !axes[s.right].scale.shows(s.y[i])) continue;
-    labels.push_back({s.name + " " + number(s.y[i]) + (s.right ? "" : options.unit), s.x[i], s.y[i], s.ink});
-    labels.back().y = axes[s.right].scale(s.y[i]);
+    if (s.background || i < 0 || !axes[s.right].scale.shows(s.y[i])) continue;
+    labels.push_back({(s.name.empty() ? "" : s.name + " ") + detail::label_value(options, s, s.y[i]), s.x[i],
+                      axes[s.right].scale(s.y[i]), s.ink});
     label_width = std::max(label_width, text_width(labels.back().text));
   }
   const bool named = static_cast<double>(labels.size()) * 14 <= bottom - top + 14;
@@ -177,7 +192,9 @@ inline Markup line_chart(const std::vector<Series>& series, const LineChart& opt
   const double pad = xs.hi > xs.lo ? 0 : 0.5;
   const Scale x{.lo = xs.lo - pad, .hi = xs.hi + pad, .from = left, .to = right, .log = false};
 
-  Svg svg(options.width, options.height, options.label);
+  std::string spoken = options.label;
+  for (std::size_t i = 0; i < labels.size(); ++i) spoken += (i == 0 ? "; last values: " : ", ") + labels[i].text;
+  Svg svg(options.width, options.height, spoken);
   const auto& ruled = axes[axes[0].used ? 0 : 1];
   for (const double t : ruled.ticks) svg.line(left, ruled.scale(t), right, ruled.scale(t), "grid");
   for (std::size_t i = 0; i < axes[0].ticks.size(); ++i)
@@ -186,7 +203,7 @@ inline Markup line_chart(const std::vector<Series>& series, const LineChart& opt
     svg.text(options.width - right_axis + 14, axes[1].scale(axes[1].ticks[i]) + 4, axes[1].texts[i]);
   if (!options.y_title.empty()) svg.text(0, 12, options.y_title);
   if (!options.right_title.empty() && axes[1].used) svg.text(options.width, 12, options.right_title, "end");
-  detail::draw_x_axis(svg, x, bottom, options.x_title);
+  detail::draw_x_axis(svg, x, bottom, options.x_title, options.whole_x || xs.hi <= xs.lo);
 
   for (const bool background : {true, false})
     for (const Series& s : series)
@@ -196,16 +213,21 @@ inline Markup line_chart(const std::vector<Series>& series, const LineChart& opt
     std::vector<double> wanted;
     for (const auto& l : labels) wanted.push_back(l.y);
     const auto at = spread(wanted, 15, top + 2, bottom - 2);
+    const bool together = std::all_of(labels.begin(), labels.end(), [&](const auto& l) { return l.x == labels[0].x; });
     for (std::size_t i = 0; i < labels.size(); ++i) {
-      const double from = x(labels[i].x);
-      if (std::fabs(at[i] - labels[i].y) > 5 && right - from < 1)
-        svg.path(fmt::format("M{} {}L{} {}", px(from + 1), px(labels[i].y), px(right + 8), px(at[i])), "lead");
+      const double from = x(labels[i].x), names = together ? from : right;
+      if (std::fabs(at[i] - labels[i].y) > 5 && names - from < 1)
+        svg.path(fmt::format("M{} {}L{} {}", px(from + 1), px(labels[i].y), px(names + 8), px(at[i])), "lead");
       svg.circle(from, labels[i].y, 2.6, "fl " + ink_class(labels[i].ink));
-      svg.text(right + 10, at[i] + 4, labels[i].text, "lab");
+      svg.text(names + 10, at[i] + 4, labels[i].text, "lab");
     }
   }
   detail::draw_hover(svg, series, options, x, top, bottom);
-  return std::move(svg).done();
+  if (named) return std::move(svg).done();
+  std::vector<std::string> texts;
+  std::vector<int> inks;
+  for (const auto& l : labels) texts.push_back(l.text), inks.push_back(l.ink);
+  return {legend(texts, inks).html + std::move(svg).done().html};
 }
 
 /// Mean of the values in a window of `width` points around each; shorter at the ends; values that are not finite are

@@ -4,6 +4,7 @@
 
 #include "moecnn/report/area_chart.hpp"
 #include "moecnn/report/bar_chart.hpp"
+#include "moecnn/report/heat_map.hpp"
 #include "moecnn/report/sparkline.hpp"
 #include "moecnn/report/training_data.hpp"
 
@@ -15,6 +16,13 @@ namespace moecnn::report {
 inline std::vector<std::string> expert_names(int experts) {
   std::vector<std::string> names;
   for (int e = 0; e < experts; ++e) names.push_back(fmt::format("expert {}", e));
+  return names;
+}
+
+/// "0", "1", …: for columns, whose colour says the rest.
+inline std::vector<std::string> short_names(int experts) {
+  std::vector<std::string> names;
+  for (int e = 0; e < experts; ++e) names.push_back(fmt::format("{}", e));
   return names;
 }
 
@@ -68,6 +76,30 @@ inline std::vector<bool> living(const MixtureReport& m) {
 
 namespace detail {
 
+/// Who serves images together with whom.
+inline Figure pair_figure(const MixtureReport& m) {
+  double sum = 0;
+  for (int i = 0; i < m.experts; ++i)
+    for (int j = 0; j < i; ++j) sum += m.pairs(i, j);
+  Matrix lower(m.experts - 1, m.experts - 1);
+  lower.fill(std::numeric_limits<double>::quiet_NaN());
+  for (int i = 1; i < m.experts; ++i)
+    for (int j = 0; j < i; ++j) lower(i - 1, j) = sum > 0 ? m.pairs(i, j) / sum : 0;
+  auto rows = expert_names(m.experts);
+  auto columns = short_names(m.experts);
+  rows.erase(rows.begin());
+  columns.pop_back();
+  return {
+      "Which experts work together",
+      "Share in percent of all pairs of experts that served the same test image. A few strong cells are fixed teams; "
+      "an even triangle means that experts are combined freely.",
+      heat_map(lower, {.label = m.name + ": pairs of experts",
+                       .scale_title = "share of pairs",
+                       .rows = rows,
+                       .columns = columns,
+                       .print_values = m.experts <= 16})};
+}
+
 inline void add_key_figures(Page& page, const MixtureReport& m) {
   const auto alive = living(m);
   std::vector<Tile> tiles;
@@ -78,8 +110,9 @@ inline void add_key_figures(Page& page, const MixtureReport& m) {
   }
   if (m.entropy) tiles.push_back({"Routing entropy", fmt::format("{:.3f}", *m.entropy), "1 balanced, 0 collapsed"});
   if (m.cv_importance)
-    tiles.push_back({"Spread of importance", percent(*m.cv_importance), "deviation over experts / mean; 0 is even"});
-  if (m.cv_load) tiles.push_back({"Spread of load", percent(*m.cv_load), "the same for the number of images"});
+    tiles.push_back(
+        {"Spread of importance (CV)", percent(*m.cv_importance), "deviation over experts / mean; 0 is even"});
+  if (m.cv_load) tiles.push_back({"Spread of load (CV)", percent(*m.cv_load), "the same for the number of images"});
   page.tiles(tiles);
 }
 
@@ -140,8 +173,11 @@ inline void add_use(Page& page, const MixtureReport& m) {
          line_chart(series, {.label = m.name + ": accuracy against k",
                              .x_title = "active experts per image, k",
                              .y_title = "accuracy, %",
-                             .unit = " %"})});
+                             .unit = " %",
+                             .decimals = 1,
+                             .whole_x = true})});
   }
+  if (m.pairs.rows() > 1) figures.push_back(pair_figure(m));
   page.figures(figures);
 }
 
@@ -159,7 +195,7 @@ inline void add_expert_table(Page& page, const MixtureReport& m) {
   if (!importance.empty()) columns.push_back({"importance", false});
   if (!load.empty()) columns.push_back({"load", false});
   if (trend) columns.push_back({"importance over time", false});
-  if (!m.expert_accuracy.empty()) columns.push_back({"alone"});
+  if (!m.expert_accuracy.empty()) columns.push_back({"top-1 alone"});
   if (favourites) columns.push_back({"favourite classes", false});
   if (!alive.empty()) columns.push_back({"state", false});
   std::vector<std::vector<Cell>> rows;
@@ -171,7 +207,8 @@ inline void add_expert_table(Page& page, const MixtureReport& m) {
     if (trend) {
       std::vector<double> history;
       for (const auto& point : m.importance) history.push_back(shares(point)[i]);
-      row.push_back({"", sparkline(history, e, fmt::format("importance of expert {} over time", e), 2.0 / m.experts)});
+      row.push_back({"", sparkline(history, e, fmt::format("importance of expert {} over time", e), 3.0 / m.experts,
+                                   1.0 / m.experts)});
     }
     if (!m.expert_accuracy.empty()) row.push_back({percent(m.expert_accuracy[i])});
     if (favourites) {
@@ -183,7 +220,10 @@ inline void add_expert_table(Page& page, const MixtureReport& m) {
     if (!alive.empty()) row.push_back({"", {alive[i] ? "alive" : "<span class=\"dead\">dead</span>"}});
     rows.push_back(std::move(row));
   }
-  page.heading("The experts").table(columns, rows);
+  page.heading("The experts");
+  if (trend)
+    page.paragraph("The small curves run from 0 to three times the even share; the dashed line is the even share.");
+  page.table(columns, rows);
 }
 
 }  // namespace detail

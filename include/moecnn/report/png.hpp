@@ -20,7 +20,7 @@ namespace moecnn::report {
 struct Image {
   int width = 0, height = 0;
   int channels = 3;
-  std::vector<std::uint8_t> pixels;  ///< height × width × channels
+  std::vector<std::uint8_t> pixels = {};  ///< height × width × channels
 
   bool empty() const { return width <= 0 || height <= 0; }
 };

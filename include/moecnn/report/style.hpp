@@ -44,9 +44,10 @@ section{margin-top:60px}
 h2{font-size:24px;line-height:1.25;letter-spacing:-.01em;font-weight:640;margin:0 0 8px}
 h3{font-size:18px;line-height:1.3;font-weight:630;margin:44px 0 6px}
 p{margin:0 0 14px;max-width:76ch}
+h2+.two h3{margin-top:18px}
 section>p{color:var(--soft)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:1px;background:var(--line);border:1px solid var(--line);border-radius:10px;overflow:hidden;margin:30px 0 0}
-.tile{background:var(--bg);padding:16px 18px 14px;min-width:0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));border:1px solid var(--line);border-radius:10px;overflow:hidden;margin:30px 0 0}
+.tile{padding:16px 18px 14px;min-width:0;margin:0 -1px -1px 0;border-right:1px solid var(--line);border-bottom:1px solid var(--line)}
 .tile dt{font-size:13.5px;color:var(--muted)}
 .tile dd{margin:2px 0 0;font-size:27px;line-height:1.25;font-weight:620;letter-spacing:-.01em;font-variant-numeric:tabular-nums}
 .tile .more{font-size:13px;color:var(--muted);font-weight:400;letter-spacing:0;display:block;line-height:1.45;margin-top:2px}
@@ -54,12 +55,12 @@ section>p{color:var(--soft)}
 .box p{margin:0}.box p+p{margin-top:6px}
 .box.warning{border-color:var(--warn-line);background:var(--warn-bg);color:var(--warn)}
 .figures{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:40px 44px;margin:26px 0 0}
-.figures>.wide{grid-column:1/-1}
+.figures.three{grid-template-columns:repeat(3,minmax(0,1fr));gap:40px 36px}.figures+.figures{margin-top:44px}.figures>.wide{grid-column:1/-1}
 figure{margin:0;min-width:0}
 figcaption{margin:0 0 12px;font-size:14px;line-height:1.5;color:var(--muted);max-width:76ch}
 figcaption b{display:block;color:var(--fg);font-size:15.5px;font-weight:620}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:13.5px;color:var(--soft);margin:0 0 8px;padding:0;list-style:none}
-.chip{display:inline-block;width:.72em;height:.72em;border-radius:2px;background:var(--k,var(--ca));opacity:var(--o,1);margin-right:.5em}
+.name{white-space:nowrap}.chip{display:inline-block;width:.72em;height:.72em;border-radius:2px;background:var(--k,var(--ca));opacity:var(--o,1);margin-right:.5em}
 svg{display:block;overflow:visible}
 svg.chart{width:100%;height:auto}
 svg text{font-size:12px;fill:var(--muted);font-variant-numeric:tabular-nums}
@@ -71,12 +72,13 @@ svg .thin{stroke-width:1;opacity:.45}svg .dash,svg .ln.v1{stroke-dasharray:5 4}s
 svg .fl{fill:var(--k);fill-opacity:var(--o,1)}svg .pale{fill-opacity:.42}svg .band{stroke:var(--bg);stroke-width:1}
 svg .hit{fill:transparent}svg .hit:hover{fill:var(--hover)}
 svg .none{fill:none;stroke:var(--grid)}svg .small{font-size:11px}
+svg .val{paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}svg .ref.pale{opacity:.6}
 svg .low{fill:var(--heat-low)}svg .high{fill:var(--heat-high)}
 svg.spark{display:inline-block;vertical-align:middle}
 .c0{--k:var(--c0)}.c1{--k:var(--c1)}.c2{--k:var(--c2)}.c3{--k:var(--c3)}.c4{--k:var(--c4)}.c5{--k:var(--c5)}.c6{--k:var(--c6)}.c7{--k:var(--c7)}.c8{--k:var(--c8)}.c9{--k:var(--c9)}
 .ca{--k:var(--ca)}.cb{--k:var(--cb)}.cc{--k:var(--cc)}.v1{--o:.62}.v2{--o:.36}
 .h0{fill:var(--h0)}.h1{fill:var(--h1)}.h2{fill:var(--h2)}.h3{fill:var(--h3)}.h4{fill:var(--h4)}.h5{fill:var(--h5)}.h6{fill:var(--h6)}.h7{fill:var(--h7)}.h8{fill:var(--h8)}.h9{fill:var(--h9)}.h10{fill:var(--h10)}.h11{fill:var(--h11)}
-.panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(var(--w),100%),1fr));gap:14px 20px}
+.panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(var(--w),100%),1fr));gap:14px 20px}.panel{overflow-x:auto;min-width:0}
 .scroll{overflow-x:auto;margin:14px 0 0}
 table{border-collapse:collapse;font-size:14.5px;font-variant-numeric:tabular-nums;width:100%}
 th,td{padding:7px 14px 7px 0;text-align:left;vertical-align:middle;border-bottom:1px solid var(--line)}
@@ -90,23 +92,25 @@ td.bar{min-width:120px;white-space:nowrap}
 table.pairs th{width:13em;font-weight:400;font-size:14.5px}
 table.pairs td{overflow-wrap:anywhere}
 .two{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:8px 44px}
-pre{background:var(--raise);border:1px solid var(--line);border-radius:8px;padding:14px 18px;overflow-x:auto;font:13.5px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;user-select:all;white-space:pre-wrap;overflow-wrap:anywhere}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr));gap:36px 44px;margin-top:22px}
-.cards.pairwise{grid-template-columns:repeat(2,minmax(0,1fr))}
-.card{min-width:0;border-top:3px solid var(--k);padding-top:10px}
-.card h4{margin:0;font-size:16px;font-weight:620;display:flex;justify-content:space-between;gap:12px}
-.card h4 span{font-weight:400;font-size:13.5px;color:var(--muted);white-space:nowrap}
-.card .class{display:flex;justify-content:space-between;gap:12px;font-size:14px;margin:12px 0 4px}
-.card .class span:last-child{color:var(--muted);font-variant-numeric:tabular-nums;white-space:nowrap}
-.card img{display:block;max-width:100%;height:auto}
-.card .track{width:100%;height:4px;margin:0;display:block}
+pre{background:var(--raise);border:1px solid var(--line);border-radius:8px;padding:14px 18px;overflow-x:auto;font:13.5px/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;user-select:all;white-space:pre}
+.expert{border-top:3px solid var(--k);padding-top:10px;margin-top:30px}
+.expert h4{margin:0;font-size:16px;font-weight:620}
+.expert h4 span{font-weight:400;font-size:14px;color:var(--muted);margin-left:14px}
+.expert p{margin:4px 0 0;font-size:14px;color:var(--muted)}
+.classes{display:grid;grid-template-columns:repeat(var(--n),minmax(0,1fr));gap:18px 24px;margin-top:10px}
+.class{min-width:0;font-size:14px}
+.class div{display:flex;justify-content:space-between;gap:8px}
+.class div span:first-child{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.class div span:last-child{color:var(--muted);font-variant-numeric:tabular-nums;white-space:nowrap}
+.class .track{width:100%;height:4px;margin:4px 0 8px;display:block}
+.class img{display:block;max-width:100%;height:auto}
 details{margin-top:26px}summary{cursor:pointer;color:var(--soft);font-size:14.5px}
 .dead{color:var(--warn);font-weight:600}
 footer{margin-top:72px;padding-top:16px;border-top:1px solid var(--line);font-size:13.5px;color:var(--muted)}
 @media (max-width:720px){.page{padding:32px 16px 64px}header h1{font-size:27px}section{margin-top:48px}
-.figures,.two,.cards.pairwise{grid-template-columns:minmax(0,1fr)}.figures{gap:36px}.tiles{grid-template-columns:repeat(2,1fr)}
-.tile dd{font-size:23px}svg.chart text{font-size:13.5px}table.pairs th{width:40%}nav a{padding:3px 0}}
-@media print{.page{max-width:none;padding:0}figure,.card,tr{break-inside:avoid}nav,details{display:none}}
+.figures,.figures.three,.two{grid-template-columns:minmax(0,1fr)}.figures{gap:36px}.tiles{grid-template-columns:repeat(2,1fr)}
+.tile dd{font-size:23px}svg.chart{max-width:580px}.three svg.chart{max-width:400px}svg.chart text{font-size:13.5px}.three svg.chart text{font-size:12px}.classes{grid-template-columns:repeat(2,minmax(0,1fr))}table.pairs th{width:40%}nav a{padding:3px 0}}
+@media print{.page{max-width:none;padding:0}figure,.expert,tr{break-inside:avoid}nav,details{display:none}}
 )css";
 
 }  // namespace moecnn::report

@@ -9,6 +9,8 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace moecnn::report {
 
@@ -21,6 +23,18 @@ inline std::string ink_class(int ink) {
   std::string name = fmt::format("c{}", ink % 10);
   if (ink >= 10) name += ink / 10 % 2 == 1 ? " v1" : " v2";
   return name;
+}
+
+/// A coloured square before `text`, the sign of expert `ink` everywhere on the page.
+inline Markup chip(int ink, std::string_view text) {
+  return {fmt::format("<span class=\"name {}\"><span class=\"chip\"></span>{}</span>", ink_class(ink), escape(text))};
+}
+
+/// Names with their colours, for above a chart with no room to name things inside it.
+inline Markup legend(const std::vector<std::string>& names, const std::vector<int>& inks) {
+  std::string out = "<ul class=\"legend\">";
+  for (std::size_t i = 0; i < names.size(); ++i) out += "<li>" + chip(inks[i], names[i]).html + "</li>";
+  return {out + "</ul>"};
 }
 
 /// A coordinate with one decimal, as short as possible.

@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -87,6 +89,27 @@ inline std::string shorten(std::string_view text, std::size_t most) {
   return std::string(text.substr(0, bytes)) + "…";
 }
 
+/// 0.00005 → "5·10⁻⁵": two figures, powers of ten alone without a factor.
+inline std::string scientific(double v) {
+  static constexpr std::string_view digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+  const std::string text = fmt::format("{:.1e}", v);
+  const std::size_t e = text.find('e');
+  std::string factor = text.substr(0, e);
+  if (factor.ends_with(".0")) factor.resize(factor.size() - 2);
+  const int exponent = std::stoi(text.substr(e + 1));
+  std::string power = exponent < 0 ? "10⁻" : "10";
+  for (const char c : std::to_string(std::abs(exponent))) power += digits[c - '0'];
+  return factor == "1" ? power : factor + "·" + power;
+}
+
+/// 10000 → "10,000".
+inline std::string grouped(long long n) {
+  std::string text = std::to_string(n);
+  for (int at = static_cast<int>(text.size()) - 3; at > (n < 0 ? 1 : 0); at -= 3)
+    text.insert(static_cast<std::size_t>(at), ",");
+  return text;
+}
+
 /// 0.1234 → "0.123", 12345 → "12.3k", 11170000 → "11.2M", NaN → "–": about three figures that matter.
 inline std::string number(double v) {
   if (std::isnan(v)) return "–";
@@ -98,7 +121,7 @@ inline std::string number(double v) {
   if (a >= 999.5e3) return sign + fmt::format("{:.3g}M", a / 1e6);
   if (a >= 9999.5) return sign + fmt::format("{:.3g}k", a / 1e3);
   if (a >= 999.5) return sign + fmt::format("{:.0f}", a);
-  if (a < 1e-3) return sign + fmt::format("{:.1e}", a);
+  if (a < 1e-3) return sign + scientific(a);
   return sign + fmt::format("{:.3g}", a);
 }
 

@@ -13,7 +13,7 @@ namespace moecnn::report {
 
 /// Values over time. `x` is in epochs (fractions between), so that curves of steps and of epochs share an axis.
 struct Curve {
-  std::vector<double> x, y;
+  std::vector<double> x = {}, y = {};
 
   bool empty() const { return x.empty(); }
   void add(double at, double value) { x.push_back(at), y.push_back(value); }
@@ -29,9 +29,9 @@ struct Curves {
 
 /// One class that an expert is fond of.
 struct ExpertClass {
-  std::string name;
-  double mean_weight = 0;      ///< over all test images of the class
-  std::vector<Image> samples;  ///< a few of its images, all of one size
+  std::string name = {};
+  double mean_weight = 0;           ///< over all test images of the class
+  std::vector<Image> samples = {};  ///< a few of its images, all of one size
 };
 
 struct AccuracyAtK {
@@ -42,45 +42,47 @@ struct AccuracyAtK {
 
 /// One mixture layer. N = experts.
 struct MixtureReport {
-  std::string name;  ///< as in parameter names, such as "layer4"
+  std::string name = {};  ///< as in parameter names, such as "layer4"
   int experts = 0, k = 0;
-  std::string gate, constraint;  ///< in words
+  std::string gate = {}, constraint = {};  ///< in words
 
-  std::vector<double> x;                              ///< recorded points, in epochs
-  std::vector<std::vector<double>> load, importance;  ///< [point][expert]: counts or shares, scaled to sum 1 when drawn
+  std::vector<double> x = {};  ///< recorded points, in epochs
+  std::vector<std::vector<double>> load = {},
+                                   importance = {};  ///< [point][expert]: counts or shares, scaled to sum 1 when drawn
 
-  std::vector<double> test_load, test_importance;  ///< N: on the test set, counts or shares
-  std::vector<bool> alive;                         ///< N: overrides "test importance of at least `dead_below`"
+  std::vector<double> test_load = {}, test_importance = {};  ///< N: on the test set, counts or shares
+  std::vector<bool> alive = {};  ///< N: overrides "test importance of at least `dead_below`"
   double dead_below = 0.01;
-  std::optional<double> cv_load, cv_importance;  ///< standard deviation over the experts / mean, as a fraction
-  std::optional<double> entropy;                 ///< of the importance shares / ln N: 1 balanced, 0 collapsed
-  std::vector<std::string> warnings;             ///< sentences
+  std::optional<double> cv_load = {},
+                        cv_importance = {};  ///< standard deviation over the experts / mean, as a fraction
+  std::optional<double> entropy = {};        ///< of the importance shares / ln N: 1 balanced, 0 collapsed
+  std::vector<std::string> warnings = {};    ///< sentences
 
-  std::vector<std::vector<ExpertClass>> top_classes;  ///< [expert], heaviest first
-  Matrix class_weights;                               ///< classes × N: mean weight over the test images of a class
-  Matrix family_weights;                              ///< families × N
-  Matrix pairs;  ///< N × N, symmetric: test images that both experts served; the diagonal is not shown
+  std::vector<std::vector<ExpertClass>> top_classes = {};  ///< [expert], heaviest first
+  Matrix class_weights = {};   ///< classes × N: mean weight over the test images of a class
+  Matrix family_weights = {};  ///< families × N
+  Matrix pairs = {};           ///< N × N, symmetric: test images that both experts served; the diagonal is not shown
 
-  std::vector<AccuracyAtK> accuracy_at_k;
-  std::vector<double> expert_accuracy;  ///< N: top-1 when this expert alone serves every image
+  std::vector<AccuracyAtK> accuracy_at_k = {};
+  std::vector<double> expert_accuracy = {};  ///< N: top-1 when this expert alone serves every image
 };
 
 struct TrainingReport {
-  std::string title;
-  std::string description;  ///< one or two sentences: which net on which data, what was varied
-  std::string date;
-  std::vector<Tile> facts;  ///< further large figures beside accuracy: parameters, MACs, minutes
-  std::vector<KeyValue> settings;
-  std::vector<KeyValue> environment;  ///< machine, threads, backend, versions
-  std::string command;                ///< repeats the run when pasted into a shell
-  std::string version;                ///< of the program that wrote the page
+  std::string title = {};
+  std::string description = {};  ///< one or two sentences: which net on which data, what was varied
+  std::string date = {};
+  std::vector<Tile> facts = {};  ///< further large figures beside accuracy: parameters, MACs, minutes
+  std::vector<KeyValue> settings = {};
+  std::vector<KeyValue> environment = {};  ///< machine, threads, backend, versions
+  std::string command = {};                ///< repeats the run when pasted into a shell
+  std::string version = {};                ///< of the program that wrote the page
 
-  Curves curves;
-  std::optional<double> top1, top5;  ///< on the test set, after training
-  std::optional<int> test_images;
-  std::vector<std::string> class_names, family_names;
-  std::vector<MixtureReport> mixtures;
-  std::vector<std::string> warnings, notes;
+  Curves curves = {};
+  std::optional<double> top1 = {}, top5 = {};  ///< on the test set, after training
+  std::optional<int> test_images = {};
+  std::vector<std::string> class_names = {}, family_names = {};
+  std::vector<MixtureReport> mixtures = {};
+  std::vector<std::string> warnings = {}, notes = {};
 };
 
 }  // namespace moecnn::report

@@ -11,7 +11,7 @@ namespace detail {
 
 inline void add_summary(Page& page, const TrainingReport& r) {
   std::vector<Tile> tiles;
-  const std::string images = r.test_images ? fmt::format("of {} test images", *r.test_images) : "of the test images";
+  const std::string images = r.test_images ? "of " + grouped(*r.test_images) + " test images" : "of the test images";
   if (r.top1) tiles.push_back({"Top-1 accuracy", percent(*r.top1, 2), images});
   if (r.top5) tiles.push_back({"Top-5 accuracy", percent(*r.top5, 2), images});
   for (const MixtureReport& m : r.mixtures) {
@@ -41,8 +41,19 @@ inline void add_mixture(Page& page, const MixtureReport& m, const TrainingReport
   add_key_figures(page, m);
   add_use(page, m);
   add_expert_table(page, m);
-  add_cards(page, m);
+  add_favourites(page, m);
   add_heat_maps(page, m, report);
+}
+
+/// A long command with a line break before each option; untouched where a break might land inside quotes.
+inline std::string fold_command(const std::string& command) {
+  if (command.size() < 90 || command.find_first_of("'\"\\\n") != std::string::npos) return command;
+  std::string out;
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    if (command.compare(i, 3, " --") == 0) out += " \\\n   ";
+    out += command[i];
+  }
+  return out;
 }
 
 inline void add_settings(Page& page, const TrainingReport& r) {
@@ -50,7 +61,7 @@ inline void add_settings(Page& page, const TrainingReport& r) {
   page.section("Settings");
   if (!r.settings.empty() || !r.environment.empty())
     page.key_values("The run", r.settings, "The machine", r.environment);
-  if (!r.command.empty()) page.heading("How to repeat this").command(r.command);
+  if (!r.command.empty()) page.heading("How to repeat this").command(fold_command(r.command));
 }
 
 }  // namespace detail
