@@ -2,9 +2,9 @@
 
   python pytorch_resnet.py --threads 2 --steps 20 --warmup 3 --json out/bench/pytorch.json
 
-Networks: the plain ResNet-18, and the mixture at positions 1 and 4 (N = 4, k = 2, importance loss, learned noise; a mask
-per expert, see tests/golden/torch_resnet_moe.py). Every figure comes from a fresh process, so that peak memory is that
-of one thing. Settings: eager in NCHW and in channels_last, and torch.compile with --compile; the best one is reported
+Networks: the plain ResNet-18, and the mixture at positions 1 and 4 (N = 4, k = 2, importance loss, learned noise; a
+mask per expert, see tests/golden/torch_resnet_moe.py). Every figure comes from a fresh process, so that peak memory is
+that of one thing. Settings: eager in NCHW and in channels_last, and torch.compile with --compile; the best one is reported
 under the plain name, each under `<name>@<setting>`. A step is forward, backward and the SGD update.
 """
 
@@ -36,7 +36,7 @@ def options():
     p.add_argument("--momentum", type=float, default=0.9)
     p.add_argument("--nets", nargs="+", default=list(NETS), choices=NETS)
     p.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
-    p.add_argument("--compile", action="store_true", help="also try torch.compile (needs a C++ compiler, takes minutes)")
+    p.add_argument("--compile", action="store_true", help="also torch.compile (needs a C++ compiler, takes minutes)")
     p.add_argument("--no-mkldnn", action="store_true", help="without oneDNN")
     p.add_argument("--json", type=pathlib.Path)
     p.add_argument("--one", nargs=3, metavar=("MODE", "NET", "SETTING"), help=argparse.SUPPRESS)
@@ -118,8 +118,8 @@ def report(results, mode, net, by_setting):
             {"name": f"first_step_ms/{mode}/{net}{suffix}", "value": m["first_step_ms"], "unit": "ms"},
             {"name": f"peak_memory_mb/{mode}/{net}{suffix}", "value": m["peak_memory_mb"], "unit": "MB"},
             # A build of PyTorch with CUDA holds hundreds of MB before it does anything: told apart from the network's.
-            {"name": f"memory_above_start_mb/{mode}/{net}{suffix}", "value": m["peak_memory_mb"] - m["import_memory_mb"],
-             "unit": "MB"},
+            {"name": f"memory_above_start_mb/{mode}/{net}{suffix}",
+             "value": m["peak_memory_mb"] - m["import_memory_mb"], "unit": "MB"},
         ]
     # Speed and memory may have different best settings: memory is compared with the most frugal one.
     frugal = min(m["peak_memory_mb"] for m in by_setting.values())

@@ -67,7 +67,8 @@ def state_keys(o):
     if not o.position or o.constraint not in HARD:
         return {}
     gate = f"layer{o.position}.gate."
-    return {"state": gate + f"{o.constraint}_importance"} | ({"steps": gate + "steps"} if o.constraint == "mean" else {})
+    keys = {"state": gate + f"{o.constraint}_importance"}
+    return keys | {"steps": gate + "steps"} if o.constraint == "mean" else keys
 
 
 def load_network(o, file):

@@ -111,8 +111,8 @@ def main():
     print("hash_name(layer1.0.conv1.weight) =", hash_name("layer1.0.conv1.weight"))
     big = (1 << 33) + 5
     for i in (0, 1, 2, big):
-        print(f"index {i}: uniform {rng.uniform(i)[0]:.17g} normal {rng.normal(i)[0]:.17g} below(100) {rng.below(100, i)[0]}",
-              f"lane 3 {rng.uniform(i, 3)[0]:.17g}")
+        print(f"index {i}: uniform {rng.uniform(i)[0]:.17g} normal {rng.normal(i)[0]:.17g}",
+              f"below(100) {rng.below(100, i)[0]} lane 3 {rng.uniform(i, 3)[0]:.17g}")
 
 
 if __name__ == "__main__":

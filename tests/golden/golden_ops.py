@@ -31,7 +31,8 @@ CONVS = [  # name, input channels, output channels, height, width, options (kern
 ]  # fmt: skip
 
 TRANSPOSED = [
-    ("conv_transpose_k3_s2_p1_op1", 3, 4, 4, 5, dict(kernel=[3, 3], stride=[2, 2], pad=[1, 1], output_pad=[1, 1], bias=True)),
+    ("conv_transpose_k3_s2_p1_op1", 3, 4, 4, 5,
+     dict(kernel=[3, 3], stride=[2, 2], pad=[1, 1], output_pad=[1, 1], bias=True)),
     ("conv_transpose_k2_s2", 4, 3, 3, 4, dict(kernel=[2, 2], stride=[2, 2])),
 ]  # fmt: skip
 
@@ -42,15 +43,21 @@ def convolutions(g):
         inputs = dict(x=leaf(g, 2, cin, h, w), weight=leaf(g, cout, cin // o["groups"], *o["kernel"]))
         if o["bias"]:
             inputs["bias"] = leaf(g, cout)
-        yield {"name": name, "op": "conv"} | o, with_gradients(
-            g, lambda x, weight, bias=None: F.conv2d(x, weight, bias, o["stride"], o["pad"], o["dilation"], o["groups"]), **inputs)
+
+        def conv(x, weight, bias=None, o=o):
+            return F.conv2d(x, weight, bias, o["stride"], o["pad"], o["dilation"], o["groups"])
+
+        yield {"name": name, "op": "conv"} | o, with_gradients(g, conv, **inputs)
     for name, cin, cout, h, w, options in TRANSPOSED:
         o = dict(kernel=None, stride=[1, 1], pad=[0, 0], output_pad=[0, 0], bias=False) | options
         inputs = dict(x=leaf(g, 2, cin, h, w), weight=leaf(g, cin, cout, *o["kernel"]))
         if o["bias"]:
             inputs["bias"] = leaf(g, cout)
-        yield {"name": name, "op": "conv_transpose"} | o, with_gradients(
-            g, lambda x, weight, bias=None: F.conv_transpose2d(x, weight, bias, o["stride"], o["pad"], o["output_pad"]), **inputs)
+
+        def transposed(x, weight, bias=None, o=o):
+            return F.conv_transpose2d(x, weight, bias, o["stride"], o["pad"], o["output_pad"])
+
+        yield {"name": name, "op": "conv_transpose"} | o, with_gradients(g, transposed, **inputs)
 
 
 def batch_norms(g):
@@ -60,14 +67,19 @@ def batch_norms(g):
         ("batch_norm_eval", (4, 3, 5, 4), False),
     ):
         c = shape[1]
-        mean, var = torch.randn(c, dtype=torch.float64, generator=g), 0.5 + torch.rand(c, dtype=torch.float64, generator=g)
+        mean = torch.randn(c, dtype=torch.float64, generator=g)
+        var = 0.5 + torch.rand(c, dtype=torch.float64, generator=g)
         inputs = dict(x=leaf(g, *shape), weight=leaf(g, c), bias=leaf(g, c))
         after_mean, after_var = mean.clone(), var.clone()
-        out = with_gradients(
-            g, lambda x, weight, bias: F.batch_norm(2 * x + 1, after_mean, after_var, weight, bias, training, 0.1, 1e-5), **inputs)
+
+        def norm(x, weight, bias):
+            return F.batch_norm(2 * x + 1, after_mean, after_var, weight, bias, training, 0.1, 1e-5)
+
+        out = with_gradients(g, norm, **inputs)
         # The input of the norm itself is 2x + 1: far from zero mean and unit variance.
         out["x"], out["dx"] = 2 * out["x"] + 1, out["dx"] / 2
-        out |= {"running_mean": mean, "running_var": var, "running_mean_after": after_mean, "running_var_after": after_var}
+        out |= {"running_mean": mean, "running_mean_after": after_mean}
+        out |= {"running_var": var, "running_var_after": after_var}
         yield {"name": name, "op": "batch_norm", "training": training, "eps": 1e-5, "momentum": 0.1}, out
 
 
@@ -83,8 +95,11 @@ def pools(g):
         ("avg_pool_k3_s2_p1", 7, 6, dict(kernel=3, stride=2, pad=1, count_include_pad=True)),
         ("avg_pool_k3_s2_p1_valid", 7, 6, dict(kernel=3, stride=2, pad=1, count_include_pad=False)),
     ):
-        yield {"name": name, "op": "avg_pool"} | o, with_gradients(
-            g, lambda x: F.avg_pool2d(x, o["kernel"], o["stride"], o["pad"], False, o["count_include_pad"]), x=leaf(g, 2, 3, h, w))
+
+        def pool(x, o=o):
+            return F.avg_pool2d(x, o["kernel"], o["stride"], o["pad"], False, o["count_include_pad"])
+
+        yield {"name": name, "op": "avg_pool"} | o, with_gradients(g, pool, x=leaf(g, 2, 3, h, w))
     yield {"name": "global_avg_pool", "op": "global_avg_pool"}, with_gradients(
         g, lambda x: x.mean((2, 3)), x=leaf(g, 3, 4, 5, 6))
 
@@ -95,12 +110,12 @@ def others(g):
         yield {"name": "linear" if bias else "linear_no_bias", "op": "linear"}, with_gradients(
             g, lambda x, weight, bias=None: F.linear(x, weight, bias), **inputs)
     yield {"name": "relu", "op": "relu"}, with_gradients(g, lambda x: F.relu(x), x=leaf(g, 2, 3, 4, 5))
-    for name, rows, scale in (("cross_entropy", 6, 1.0), ("cross_entropy_large", 5, 300.0), ("cross_entropy_one_row", 1, 1.0)):
+    for name, rows, scale in (("", 6, 1.0), ("_large", 5, 300.0), ("_one_row", 1, 1.0)):
         x = (scale * torch.randn(rows, 10, dtype=torch.float64, generator=g)).requires_grad_()
         target = torch.randint(0, 10, (rows,), generator=g)
         loss = F.cross_entropy(x, target)
         loss.backward()
-        yield {"name": name, "op": "cross_entropy", "reduction": "mean"}, {
+        yield {"name": "cross_entropy" + name, "op": "cross_entropy", "reduction": "mean"}, {
             "x": x.detach(), "target": target, "y": loss.detach().view(1), "dx": x.grad}  # fmt: skip
 
 

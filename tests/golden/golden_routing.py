@@ -25,7 +25,7 @@ CASES = [
     ("relative_all_barred", "relative", 6, 4, 2, dict(state=[0.6, 0.7, 0.8, 0.9])),
     ("mean_first_batch", "mean", 8, 4, 2, dict(state=[0.0] * 4, steps=0)),
     ("mean_one_barred", "mean", 8, 4, 2, dict(state=[0.56, 0.2, 0.14, 0.1], steps=3)),
-    ("mean_two_barred", "mean", 10, 10, 2, dict(state=[0.41, 0.02, 0.42, 0.03, 0.02, 0.02, 0.02, 0.02, 0.02, 0.02], steps=9)),
+    ("mean_two_barred", "mean", 10, 10, 2, dict(state=[0.41, 0.01, 0.42, 0.03] + [0.02] * 6, steps=9)),
 ]  # fmt: skip
 
 
@@ -71,5 +71,6 @@ def make():
     """Yields (attributes, tensors)."""
     g = torch.Generator().manual_seed(7)
     for name, constraint, rows, experts, k, options in CASES:
-        attributes = dict(name=name, constraint=constraint, rows=rows, experts=experts, k=k, noise=options.get("noise", False))
+        attributes = dict(name=name, constraint=constraint, rows=rows, experts=experts, k=k)
+        attributes["noise"] = options.get("noise", False)
         yield attributes, run(g, constraint, rows, experts, k, **options)

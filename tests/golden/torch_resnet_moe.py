@@ -154,7 +154,7 @@ class MixtureStage(nn.Module):
             self.barred = self.barred_experts()
             logits = logits.masked_fill(self.barred, float("-inf"))
         ordered = torch.sort(logits.detach(), dim=1, descending=True).values
-        gaps = ordered[:, self.k - 1] - ordered[:, self.k] if self.k < logits.shape[1] else ordered[:, 0] - ordered[:, -1]
+        gaps = ordered[:, self.k - 1] - ordered[:, self.k] if self.k < logits.shape[1] else ordered.abs().amax(1)
         self.margin = float((gaps / logits.detach().masked_fill(self.barred, 0.0).abs().amax(1)).min())
         weights = sparse_weights(logits, self.k)
         if self.training and self.constraint in HARD:
