@@ -10,7 +10,7 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-SOURCES = sorted([*(ROOT / "tests" / "docs").glob("*.[ch]pp"), *(ROOT / "examples").glob("*.cpp")])
+SOURCES = sorted([*(ROOT / "tests" / "docs").rglob("*.[ch]pp"), *(ROOT / "examples").glob("*.cpp")])
 BLOCK = re.compile(r"^```cpp\n// docs: (?P<name>\S+)\n(?P<code>.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 
