@@ -38,13 +38,83 @@ struct Evaluation {
   std::vector<MixtureInfo> mixtures = {};
   std::vector<RoutingStats> routing = {};  ///< per mixture
 
-  TestRecord record() const;
+  TestRecord record() const {
+    TestRecord r{images, loss, top1, top5, {}};
+    for (const RoutingStats& s : routing) r.mixtures.push_back({s.load_share(), s.importance_share()});
+    return r;
+  }
 };
+
+/// The mixtures of a network.
+inline std::vector<MixtureInfo> mixtures_of(const Graph& g) {
+  std::vector<MixtureInfo> list;
+  for (const RoutingSpec& r : g.routings) list.push_back({r.name, r.experts, r.k});
+  return list;
+}
+
+namespace detail {
+
+/// Throws Error unless images of the source have the model's size (where the source tells it) and labels are classes.
+template <class Source>
+void check_images(Source& source, Extent images, int channels) {
+  if constexpr (requires { source.image_elements(); }) {
+    const auto has = static_cast<long long>(source.image_elements());
+    check(has == channels * images.pixels(),
+          "the images have {} values each, but the model wants {} × {} × {}; make the model for the size of the images",
+          has, channels, images.h, images.w);
+  }
+}
+
+inline void check_labels(const int* labels, int count, int classes) {
+  for (int i = 0; i < count; ++i)
+    check(labels[i] >= 0 && labels[i] < classes,
+          "image {} of a batch has label {}, but the network has {} classes (from 0)", i, labels[i], classes);
+}
+
+}  // namespace detail
 
 /// Runs one epoch of `source` from its beginning through the model's inference programs. Batch norm uses its running
 /// statistics, gates have no noise. The order of the images is the source's: for dumps give a loader without shuffling.
 template <class Net, class Backend, BatchSource Source>
 Evaluation evaluate(Model<Net, Backend>& model, Source& source,
-                    const EvaluateOpts<typename Backend::scalar>& opts = {});
+                    const EvaluateOpts<typename Backend::scalar>& opts = {}) {
+  using T = typename Backend::scalar;
+  detail::check_images(source, model.images(), Net::in);
+  StepContext step;
+  step.noise_off = true;
+  step.fixed_expert = opts.fixed_expert;
+  step.equal_weights = opts.equal_weights;
+  Evaluation result;
+  std::vector<T> logits;
+  auto position = source.position();
+  position.epoch = position.batch = 0;
+  source.seek(position);
+  for (bool last = false; !last;) {
+    const auto& batch = source.next();
+    if (batch.count == 0) break;
+    last = batch.last_of_epoch;
+    auto& program = model.inference(batch.count, opts.k);
+    const Graph& g = program.graph();
+    const int edge = g.outputs[0], classes = g.edges[edge].channels;
+    detail::check_labels(batch.labels, batch.count, classes);
+    program.set_images(batch.images);
+    program.forward(step);
+    logits.resize(static_cast<std::size_t>(batch.count) * classes);
+    program.read(edge, logits.data());
+
+    if (result.images == 0) result.mixtures = mixtures_of(g), result.routing.resize(g.routings.size());
+    for (std::size_t m = 0; m < result.routing.size(); ++m) result.routing[m].add(program.routings()[m]);
+    for (int r = 0; r < batch.count; ++r)
+      result.loss += cross_entropy_of(logits.data() + static_cast<std::size_t>(r) * classes, classes, batch.labels[r]);
+    result.top1 += count_top_k(logits.data(), batch.labels, batch.count, classes, 1);
+    result.top5 += count_top_k(logits.data(), batch.labels, batch.count, classes, 5);
+    if (opts.on_batch)
+      opts.on_batch({result.images, batch.count, classes, logits.data(), batch.labels, &program.routings()});
+    result.images += batch.count;
+  }
+  check(result.images > 0, "there are no images to evaluate on");
+  for (double* sum : {&result.loss, &result.top1, &result.top5}) *sum /= result.images;
+  return result;
+}
 
 }  // namespace moecnn

@@ -2,7 +2,7 @@
 /// \file
 /// Optimisers: one pass over all parameters of a store.
 
-#include <optional>
+#include <algorithm>
 #include <string_view>
 #include <variant>
 

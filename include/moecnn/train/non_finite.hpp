@@ -1,0 +1,79 @@
+#pragma once
+/// \file
+/// Where a value that is no number comes from.
+
+#include "moecnn/model/op_name.hpp"
+#include "moecnn/model/program.hpp"
+
+#include <cmath>
+
+namespace moecnn {
+
+/// Vectorises, unlike a loop that stops early.
+template <class T>
+bool all_finite(const T* values, std::size_t n) {
+  bool fine = true;
+  for (std::size_t i = 0; i < n; ++i) fine &= values[i] - values[i] == T(0);
+  return fine;
+}
+
+/// The first parameter or buffer with a value that is not finite, by name; empty if there is none.
+template <class T>
+std::string non_finite_parameter(const ParamStore<T>& store) {
+  for (int i = 0; i < store.size(); ++i)
+    if (!all_finite(store.value(i), store.stored_elements(i))) return store.spec(i).name;
+  return {};
+}
+
+/// The first parameter whose gradient is not finite, by name; empty if there is none.
+template <class T>
+std::string non_finite_gradient(const ParamStore<T>& store) {
+  for (int i = 0; i < store.size(); ++i)
+    if (store.grad(i) && !all_finite(store.grad(i), store.stored_elements(i))) return store.spec(i).name;
+  return {};
+}
+
+namespace detail {
+
+template <class Backend>
+bool finite_output(const Program<Backend>& program, const Node& node) {
+  const Edge& e = program.graph().output_of(node);
+  const auto& layout = program.lowered().value_layout[node.output];
+  auto n = layout ? layout->elements() : static_cast<std::size_t>(e.elements());
+  if (e.routing >= 0 && !std::holds_alternative<ops::Route>(node.op))  // only the slots in use were written
+    n = n / static_cast<std::size_t>(e.extent.n) * static_cast<std::size_t>(program.routings()[e.routing].slots());
+  return all_finite(program.value(node.output), n);
+}
+
+}  // namespace detail
+
+/// Runs a forward pass node by node, on images that have been set just before, and tells in words which layer is the
+/// first with a value that is not finite; empty if there is none. Running statistics move on, so this is for runs that
+/// end here.
+template <class Backend>
+std::string find_non_finite(Program<Backend>& program, const ParamStore<typename Backend::scalar>& store,
+                            const StepContext& step) {
+  const Graph& g = program.graph();
+  for (std::size_t n = 0; n < g.nodes.size(); ++n) {
+    const Node& node = g.nodes[n];
+    const std::string layer = node.name.empty() ? std::string() : " '" + node.name + "'";
+    for (int p : node.params)
+      for (int i = p; i < p + node.copies; ++i)
+        if (i < store.size() && !all_finite(store.value(i), store.stored_elements(i)))
+          return fmt::format("parameter {} of layer{} ({}) is not finite; the step before spoilt it, as a learning rate "
+                             "that is too high does",
+                             store.spec(i).name, layer, op_name(node.op));
+    try {
+      program.lowered().kernels[n]->forward(step);
+    } catch (const Error& e) {
+      return fmt::format("layer{} ({}) says: {}", layer, op_name(node.op), e.what());
+    }
+    // Gates of constant scores bar an expert by minus infinity.
+    if (std::holds_alternative<ops::ConstantScores>(node.op) || detail::finite_output(program, node)) continue;
+    if (std::holds_alternative<ops::Input>(node.op)) return "the images themselves hold values that are not finite";
+    return fmt::format("the first value that is not finite comes out of layer{} ({})", layer, op_name(node.op));
+  }
+  return {};
+}
+
+}  // namespace moecnn

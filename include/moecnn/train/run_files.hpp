@@ -1,0 +1,52 @@
+#pragma once
+/// \file
+/// The folder of a run: checkpoint.safetensors, last.safetensors, metrics.jsonl.
+
+#include <optional>
+
+#include "moecnn/train/records.hpp"
+
+namespace moecnn {
+
+class RunFiles {
+ public:
+  /// An empty path: no files at all.
+  explicit RunFiles(std::filesystem::path folder = {}) : folder_(std::move(folder)) {
+    if (folder_.empty()) return;
+    std::error_code error;
+    std::filesystem::create_directories(folder_, error);
+    check(!error, "cannot make the folder {}: {}; choose another one for the results", folder_.string(),
+          error.message());
+  }
+
+  std::filesystem::path checkpoint() const { return folder_ / "checkpoint.safetensors"; }
+  std::filesystem::path weights() const { return folder_ / "last.safetensors"; }
+  std::filesystem::path metrics() const { return folder_ / "metrics.jsonl"; }
+  bool has_checkpoint() const {
+    std::error_code ignored;
+    return !folder_.empty() && std::filesystem::exists(checkpoint(), ignored);
+  }
+
+  /// Begins a new log.
+  void start(const std::vector<MixtureInfo>& mixtures, const Settings& settings) {
+    if (folder_.empty()) return;
+    log_.emplace(io::JsonLines::create(metrics()));
+    log_->append(detail::json_of_run(mixtures, settings));
+  }
+
+  /// Goes on with the log after step `step`; returns the records up to there.
+  TrainResult resume(std::int64_t step) {
+    log_.emplace(io::JsonLines::resume(metrics(), step));
+    return read_metrics(metrics());
+  }
+
+  void log(const detail::Json& line) {
+    if (log_) log_->append(line);
+  }
+
+ private:
+  std::filesystem::path folder_;
+  std::optional<io::JsonLines> log_;
+};
+
+}  // namespace moecnn

@@ -1,0 +1,117 @@
+#pragma once
+/// \file
+/// Weights files: parameters and buffers under torchvision's names, plain order, and the constraints' state.
+
+#include <deque>
+
+#include "moecnn/io/safetensors.hpp"
+#include "moecnn/model/param_store.hpp"
+
+namespace moecnn {
+
+namespace detail {
+
+inline std::vector<std::int64_t> file_shape(const ParamSpec& p) { return {p.shape.begin(), p.shape.end()}; }
+
+/// Adds tensors of a store to a file; keeps the copies that a change of layout or type needs until they are written.
+template <class T>
+class StoreWriter {
+ public:
+  explicit StoreWriter(ParamStore<T>& store) : store_(store) {}
+
+  /// Memory that is stored like parameter i, as type `Out`.
+  template <class Out>
+  void add(const std::string& name, int i, const T* stored) {
+    const ParamSpec& p = store_.spec(i);
+    if constexpr (std::is_same_v<Out, T>) {
+      if (!store_.layouts()[i]) return file.add(name, dtype_of<T>, file_shape(p), stored);
+    }
+    std::vector<T> plain(p.elements());
+    store_.read_as(i, stored, plain.data());
+    if constexpr (std::is_same_v<Out, T>)
+      file.add(name, dtype_of<T>, file_shape(p), copies_.emplace_back(std::move(plain)).data());
+    else
+      file.add(name, dtype_of<Out>, file_shape(p), casts<Out>().emplace_back(plain.begin(), plain.end()).data());
+  }
+
+  /// All parameters and buffers as type `Out`, and the constraints' state as doubles.
+  template <class Out>
+  void add_all() {
+    for (int i = 0; i < store_.size(); ++i) add<Out>(store_.spec(i).name, i, store_.value(i));
+    for (std::size_t s = 0; s < store_.states().size(); ++s)
+      file.add<double>(store_.states()[s].name, {store_.states()[s].size}, store_.state(static_cast<int>(s)));
+  }
+
+  io::TensorWriter file;
+
+ private:
+  template <class Out>
+  std::deque<std::vector<float>>& casts() {
+    static_assert(std::is_same_v<Out, float>, "files hold the store's own type or float");
+    return casts_;
+  }
+
+  ParamStore<T>& store_;
+  std::deque<std::vector<T>> copies_;
+  std::deque<std::vector<float>> casts_;
+};
+
+/// Reads tensor `name` into memory that is stored like parameter i.
+template <class T>
+void read_stored(const io::TensorFile& file, const std::string& name, const ParamStore<T>& store, int i, T* stored,
+                 io::Cast cast, std::vector<T>& plain) {
+  plain.resize(store.spec(i).elements());
+  file.read(name, std::span<T>(plain), cast);
+  store.write_as(i, plain.data(), stored);
+}
+
+/// Parameters, buffers and state; the caller has compared the keys.
+template <class T>
+void read_all(const io::TensorFile& file, ParamStore<T>& store, io::Cast cast) {
+  std::vector<T> plain;
+  for (int i = 0; i < store.size(); ++i) read_stored(file, store.spec(i).name, store, i, store.value(i), cast, plain);
+  for (std::size_t s = 0; s < store.states().size(); ++s) {
+    const auto state = store.state(static_cast<int>(s));
+    std::fill(state.begin(), state.end(), 0.0);
+    if (file.contains(store.states()[s].name)) file.read(store.states()[s].name, state, cast);
+  }
+  store.touch();
+}
+
+template <class T>
+std::vector<io::WantedTensor> wanted_of(const ParamStore<T>& store, DType dtype) {
+  std::vector<io::WantedTensor> wanted;
+  for (int i = 0; i < store.size(); ++i) wanted.push_back({store.spec(i).name, file_shape(store.spec(i)), dtype});
+  return wanted;
+}
+
+/// Everything in a checkpoint that is not weights has a name that begins so.
+inline constexpr const char* own_prefix = "moecnn.";
+
+}  // namespace detail
+
+/// Writes parameters and buffers as float32 and the constraints' state as float64, atomically.
+template <class T>
+void save_weights(ParamStore<T>& store, const std::filesystem::path& path) {
+  detail::StoreWriter<T> writer(store);
+  writer.template add_all<float>();
+  writer.file.write(path);
+}
+
+/// Reads a weights file or the weights of a checkpoint, of any float type. Throws Error that lists every missing,
+/// unexpected and misshapen tensor, and then nothing has changed. torchvision's batch counters are passed over; the
+/// constraints' state may be missing, as it is in files from elsewhere, and then starts at zero.
+template <class T>
+void load_weights(ParamStore<T>& store, const std::filesystem::path& path) {
+  const auto file = io::TensorFile::open(path);
+  auto wanted = detail::wanted_of(store, DType::f32);
+  for (const StateSpec& s : store.states())
+    if (file.contains(s.name)) wanted.push_back({s.name, {s.size}, DType::f64});
+  const auto ignore = [](std::string_view name) {
+    return io::is_batch_counter(name) || name.starts_with(detail::own_prefix);
+  };
+  io::match_keys(wanted, file, {.cast = io::Cast::floats, .ignore = ignore});
+  detail::read_all(file, store, io::Cast::floats);
+}
+
+}  // namespace moecnn
