@@ -2,16 +2,10 @@
 /// \file
 /// What all reference kernels share: where a node's rows lie, and how a gradient is handed over.
 
+#include "moecnn/backend/reference/product.hpp"
 #include "moecnn/graph/kernel.hpp"
 
-#include <Eigen/Core>
-
 namespace moecnn::reference {
-
-template <class T>
-using MatrixMap = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
-template <class T>
-using ConstMatrixMap = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
 
 /// A kernel that knows its node, its edges and its flow.
 template <class T>
@@ -57,9 +51,7 @@ class NodeKernel : public Kernel<T> {
     if (!adds) std::fill(grad, grad + n, T(0));
   }
   /// Hands over one number. What lies in memory before the first write may be anything, NaN included.
-  static void deliver(T& grad, double value, bool adds) {
-    grad = static_cast<T>(adds ? grad + value : value);
-  }
+  static void deliver(T& grad, double value, bool adds) { grad = static_cast<T>(adds ? grad + value : value); }
 
   Node node_;
   Edge out_;

@@ -3,58 +3,64 @@
 
 namespace moecnn::reference {
 
-/// Convolution as one matrix product per row and group: the windows of a row become the columns of a matrix
-/// [in/groups · kh · kw, h' · w'] ("im2col"), which the weights [out/groups, in/groups · kh · kw] multiply.
+/// Convolution as one matrix product per group and handful of rows: their windows become the columns of a matrix
+/// [in/groups · kh · kw, rows · h' · w'] ("im2col"), which the weights [out/groups, in/groups · kh · kw] multiply.
 template <class T>
 class ConvKernel final : public NodeKernel<T> {
  public:
-  ConvKernel(const Graph& g, const Flow& f, int n) : NodeKernel<T>(g, f, n), op_(std::get<ops::Conv>(node_.op)) {}
+  ConvKernel(const Graph& g, const Flow& f, int n) : NodeKernel<T>(g, f, n), op_(std::get<ops::Conv>(node_.op)) {
+    rows_at_once_ = static_cast<int>(std::clamp(columns_at_once / out_.extent.pixels(), 1LL, 1LL * out_.extent.n));
+  }
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
     n.keeps_input[0] = this->wants_param(0);
-    n.scratch_forward = n.scratch_backward = sizeof(T) * static_cast<std::size_t>(window_size()) * pixels();
+    // The windows, and the output or its gradient as a matrix with the same columns.
+    n.scratch_forward = n.scratch_backward =
+        sizeof(T) * static_cast<std::size_t>(window_size() + out_per_group()) * rows_at_once_ * pixels();
     return n;
   }
 
   void forward(const StepContext&) override {
-    T* windows = reinterpret_cast<T*>(at.scratch_forward);
-    this->for_each_copy([&](int copy, int first, int count) {
-      for (int r = first; r < first + count; ++r)
-        for (int g = 0; g < op_.groups; ++g) {
-          unfold(input_of(at.input[0], r, g), windows);
-          MatrixMap<T> y(output_of(at.output, r, g), out_per_group(), pixels());
-          y.noalias() = weights(this->param(0, copy), g) * ConstMatrixMap<T>(windows, window_size(), pixels());
-          for (int o = 0; o < out_per_group(); ++o) finish(y.row(o).data(), r, g * out_per_group() + o, copy);
-        }
+    for_each_block([&](int copy, int first, int rows, int g) {
+      T* windows = reinterpret_cast<T*>(at.scratch_forward);
+      unfold(first, rows, g, windows);
+      MatrixMap<T> y(windows + 1LL * window_size() * rows * pixels(), out_per_group(), rows * pixels());
+      y.setZero();
+      add_product(weights(copy, g), ConstMatrixMap<T>(windows, window_size(), rows * pixels()), y);
+      for (int r = 0; r < rows; ++r)
+        for (int o = 0; o < out_per_group(); ++o)
+          finish(y.row(o).data() + r * pixels(), first + r, g * out_per_group() + o, copy);
     });
   }
 
   void backward(const StepContext&) override {
-    T* windows = reinterpret_cast<T*>(at.scratch_backward);
     this->for_each_copy([&](int copy, int first, int count) {
       if (this->wants_param(0)) this->start(this->param_grad(0, copy), op_.weights(), this->adds_to_param(0));
-      if (op_.bias && this->wants_param(1)) this->start(this->param_grad(1, copy), op_.out, this->adds_to_param(1));
-      for (int r = first; r < first + count; ++r)
-        for (int g = 0; g < op_.groups; ++g) {
-          const ConstMatrixMap<T> dy(output_of(at.output_grad, r, g), out_per_group(), pixels());
-          if (this->wants_param(0)) {
-            unfold(input_of(at.input[0], r, g), windows);
-            MatrixMap<T> dw(this->param_grad(0, copy) + g * group_weights(), out_per_group(), window_size());
-            dw.noalias() += dy * ConstMatrixMap<T>(windows, window_size(), pixels()).transpose();
-          }
-          if (op_.bias && this->wants_param(1)) {
-            for (int o = 0; o < out_per_group(); ++o)
-              this->param_grad(1, copy)[g * out_per_group() + o] += dy.row(o).sum();
-          }
-          if (this->wants_input(0)) {
-            MatrixMap<T> dx(windows, window_size(), pixels());
-            dx.noalias() = weights(this->param(0, copy), g).transpose() * dy;
-            T* grad = input_of(at.input_grad[0], r, g);
-            this->start(grad, in_per_group() * in_[0].extent.pixels(), this->adds_to_input(0));
-            fold(windows, grad);
-          }
-        }
+      if (has_bias_grad()) this->start(this->param_grad(1, copy), op_.out, this->adds_to_param(1));
+      if (this->wants_input(0))
+        this->start(input_of(at.input_grad[0], first, 0), 1LL * count * op_.in * in_[0].extent.pixels(),
+                    this->adds_to_input(0));
+    });
+    for_each_block([&](int copy, int first, int rows, int g) {
+      T* windows = reinterpret_cast<T*>(at.scratch_backward);
+      MatrixMap<T> dy(windows + 1LL * window_size() * rows * pixels(), out_per_group(), rows * pixels());
+      for (int r = 0; r < rows; ++r)
+        dy.middleCols(r * pixels(), pixels()) =
+            ConstMatrixMap<T>(output_of(at.output_grad, first + r, g), out_per_group(), pixels());
+      if (this->wants_param(0)) {
+        unfold(first, rows, g, windows);
+        add_product(dy, ConstMatrixMap<T>(windows, window_size(), dy.cols()).transpose(),
+                    MatrixMap<T>(this->param_grad(0, copy) + g * group_weights(), out_per_group(), window_size()));
+      }
+      if (has_bias_grad())
+        for (int o = 0; o < out_per_group(); ++o) this->param_grad(1, copy)[g * out_per_group() + o] += dy.row(o).sum();
+      if (this->wants_input(0)) {
+        MatrixMap<T> dx(windows, window_size(), dy.cols());
+        dx.setZero();
+        add_product(weights(copy, g).transpose(), dy, dx);
+        fold(first, rows, g, windows);
+      }
     });
   }
 
@@ -64,61 +70,92 @@ class ConvKernel final : public NodeKernel<T> {
   using NodeKernel<T>::in_;
   using NodeKernel<T>::out_;
 
+  /// Small maps share a product, or most of its time would go into reading the weights.
+  static constexpr long long columns_at_once = 256;
+
   int in_per_group() const { return op_.in / op_.groups; }
   int out_per_group() const { return op_.out / op_.groups; }
   int window_size() const { return in_per_group() * op_.kernel.h * op_.kernel.w; }
   int pixels() const { return static_cast<int>(out_.extent.pixels()); }
   long long group_weights() const { return 1LL * out_per_group() * window_size(); }
+  bool has_bias_grad() const { return op_.bias && this->wants_param(1); }
 
-  template <class P>
-  P* input_of(P* x, int row, int group) const {
+  T* input_of(T* x, int row, int group) const {
     return x + (1LL * row * op_.in + group * in_per_group()) * in_[0].extent.pixels();
   }
-  template <class P>
-  P* output_of(P* y, int row, int group) const {
-    return y + (1LL * row * op_.out + group * out_per_group()) * out_.extent.pixels();
+  T* output_of(T* y, int row, int group) const {
+    return y + (1LL * row * op_.out + group * out_per_group()) * pixels();
   }
-  ConstMatrixMap<T> weights(const T* w, int group) const {
-    return ConstMatrixMap<T>(w + group * group_weights(), out_per_group(), window_size());
-  }
-
-  /// Bias, residual and activation, for one output channel of one row.
-  void finish(T* y, int row, int channel, int copy) const {
-    const T bias = op_.bias ? this->param(1, copy)[channel] : T(0);
-    const T* add = op_.residual ? at.input[1] + (1LL * row * op_.out + channel) * pixels() : nullptr;
-    for (int i = 0; i < pixels(); ++i) {
-      T v = y[i] + bias + (add ? add[i] : T(0));
-      y[i] = op_.relu ? std::max(v, T(0)) : v;
-    }
+  ConstMatrixMap<T> weights(int copy, int group) const {
+    return ConstMatrixMap<T>(this->param(0, copy) + group * group_weights(), out_per_group(), window_size());
   }
 
-  /// Calls `visit(window element, output pixel, input index or -1 in the padding)`.
+  /// Calls `work(copy, first row, rows, group)` with at most rows_at_once_ rows.
   template <class F>
-  void for_each_tap(const F& visit) const {
-    const Extent x = in_[0].extent, y = out_.extent;
-    long long element = 0;
+  void for_each_block(const F& work) const {
+    this->for_each_copy([&](int copy, int first, int count) {
+      for (int r = 0; r < count; r += rows_at_once_)
+        for (int g = 0; g < op_.groups; ++g) work(copy, first + r, std::min(rows_at_once_, count - r), g);
+    });
+  }
+
+  /// Writes one output channel of one row: bias, residual and activation on top of the product.
+  void finish(const T* product, int row, int channel, int copy) const {
+    const T bias = op_.bias ? this->param(1, copy)[channel] : T(0);
+    const long long begin = (1LL * row * op_.out + channel) * pixels();
+    T* y = at.output + begin;
+    for (int i = 0; i < pixels(); ++i) y[i] = product[i] + bias;
+    if (op_.residual)
+      for (int i = 0; i < pixels(); ++i) y[i] += at.input[1][begin + i];
+    if (op_.relu)
+      for (int i = 0; i < pixels(); ++i) y[i] = y[i] < T(0) ? T(0) : y[i];
+  }
+
+  /// Output positions [first, last) along one axis whose tap lies inside the image and not in the padding.
+  struct Span {
+    int first, last;
+  };
+  static Span inside(int out, int in, int stride, int offset) {
+    const auto first_from = [&](int bound) { return std::clamp((bound - offset + stride - 1) / stride, 0, out); };
+    return {offset < 0 ? first_from(0) : 0, in > offset ? first_from(in) : 0};
+  }
+
+  /// Calls `visit(line of windows, line of input, columns)` for every line of h' · w' that the taps of `rows` read:
+  /// windows[ow] belongs to input[ow · stride] for ow in `columns`, and to padding elsewhere.
+  template <class F>
+  void for_each_line(T* x, int first, int rows, int group, T* windows, const F& visit) const {
+    const Extent in = in_[0].extent, out = out_.extent;
     for (int c = 0; c < in_per_group(); ++c)
       for (int kh = 0; kh < op_.kernel.h; ++kh)
-        for (int kw = 0; kw < op_.kernel.w; ++kw, ++element)
-          for (int oh = 0; oh < y.h; ++oh) {
-            const int ih = oh * op_.stride.h - op_.pad.h + kh * op_.dilation.h;
-            for (int ow = 0; ow < y.w; ++ow) {
-              const int iw = ow * op_.stride.w - op_.pad.w + kw * op_.dilation.w;
-              const bool inside = ih >= 0 && ih < x.h && iw >= 0 && iw < x.w;
-              visit(element * pixels() + oh * y.w + ow, inside ? (1LL * c * x.h + ih) * x.w + iw : -1);
+        for (int kw = 0; kw < op_.kernel.w; ++kw) {
+          const int up = kh * op_.dilation.h - op_.pad.h, left = kw * op_.dilation.w - op_.pad.w;
+          const Span lines = inside(out.h, in.h, op_.stride.h, up), columns = inside(out.w, in.w, op_.stride.w, left);
+          for (int r = 0; r < rows; ++r) {
+            T* plane = input_of(x, first + r, group) + c * in.pixels();
+            for (int oh = 0; oh < out.h; ++oh, windows += out.w) {
+              const bool hit = lines.first <= oh && oh < lines.last;
+              visit(windows, plane + (oh * op_.stride.h + up) * in.w + left, hit ? columns : Span{0, 0});
             }
           }
+        }
   }
-  void unfold(const T* x, T* windows) const {
-    for_each_tap([&](long long tap, long long i) { windows[tap] = i < 0 ? T(0) : x[i]; });
+  void unfold(int first, int rows, int group, T* windows) const {
+    const int width = out_.extent.w, stride = op_.stride.w;
+    for_each_line(at.input[0], first, rows, group, windows, [&](T* to, const T* from, Span s) {
+      std::fill(to, to + s.first, T(0));
+      for (int ow = s.first; ow < s.last; ++ow) to[ow] = from[ow * stride];
+      std::fill(to + std::max(s.first, s.last), to + width, T(0));
+    });
   }
-  void fold(const T* windows, T* dx) const {
-    for_each_tap([&](long long tap, long long i) {
-      if (i >= 0) dx[i] += windows[tap];
+  void fold(int first, int rows, int group, T* windows) const {
+    const int stride = op_.stride.w;
+    for_each_line(at.input_grad[0], first, rows, group, windows, [&](const T* from, T* to, Span s) {
+      for (int ow = s.first; ow < s.last; ++ow) to[ow * stride] += from[ow];
     });
   }
 
   ops::Conv op_;
+  int rows_at_once_ = 1;
 };
 
 }  // namespace moecnn::reference

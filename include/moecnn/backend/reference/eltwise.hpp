@@ -52,8 +52,8 @@ class AddKernel final : public NodeKernel<T> {
     for (long long i = 0; i < size(); ++i) at.output[i] = at.input[0][i] + at.input[1][i];
   }
   void backward(const StepContext&) override {
-    // The second gradient first: the first one may lie where the output's gradient lies.
-    for (std::size_t j : {1, 0}) {
+    // The first gradient may lie where the output's gradient lies; then it is there already.
+    for (std::size_t j : {0, 1}) {
       if (!this->wants_input(j) || at.input_grad[j] == at.output_grad) continue;
       for (long long i = 0; i < size(); ++i)
         this->deliver(at.input_grad[j][i], at.output_grad[i], this->adds_to_input(j));

@@ -19,7 +19,8 @@ class LinearKernel final : public NodeKernel<T> {
     this->for_each_copy([&](int copy, int first, int count) {
       if (count == 0) return;
       MatrixMap<T> y(at.output + 1LL * first * op_.out, count, op_.out);
-      y.noalias() = x(first, count) * w(copy).transpose();
+      y.setZero();
+      add_product(x(first, count), w(copy).transpose(), y);
       if (op_.bias) y.rowwise() += ConstMatrixMap<T>(this->param(1, copy), 1, op_.out).row(0);
     });
   }
@@ -29,8 +30,7 @@ class LinearKernel final : public NodeKernel<T> {
       const ConstMatrixMap<T> dy(at.output_grad + 1LL * first * op_.out, count, op_.out);
       if (this->wants_param(0)) {
         this->start(this->param_grad(0, copy), 1LL * op_.out * op_.in, this->adds_to_param(0));
-        if (count > 0)
-          MatrixMap<T>(this->param_grad(0, copy), op_.out, op_.in).noalias() += dy.transpose() * x(first, count);
+        add_product(dy.transpose(), x(first, count), MatrixMap<T>(this->param_grad(0, copy), op_.out, op_.in));
       }
       if (op_.bias && this->wants_param(1)) {
         this->start(this->param_grad(1, copy), op_.out, this->adds_to_param(1));
@@ -38,7 +38,7 @@ class LinearKernel final : public NodeKernel<T> {
       }
       if (this->wants_input(0) && count > 0) {
         this->start(at.input_grad[0] + 1LL * first * op_.in, 1LL * count * op_.in, this->adds_to_input(0));
-        MatrixMap<T>(at.input_grad[0] + 1LL * first * op_.in, count, op_.in).noalias() += dy * w(copy);
+        add_product(dy, w(copy), MatrixMap<T>(at.input_grad[0] + 1LL * first * op_.in, count, op_.in));
       }
     });
   }

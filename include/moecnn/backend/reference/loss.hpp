@@ -19,6 +19,9 @@ class CrossEntropyKernel final : public NodeKernel<T> {
 
   void forward(const StepContext&) override {
     double sum = 0;
+    for (int r = 0; r < rows(); ++r)
+      check(at.labels[r] >= 0 && at.labels[r] < classes(), "row {} has the label {}, the network has classes 0 … {}", r,
+            at.labels[r], classes() - 1);
     for (int r = 0; r < rows(); ++r) sum += log_sum_exp(r) - x(r)[at.labels[r]];
     *at.loss = sum / rows();
     at.output[0] = static_cast<T>(*at.loss);

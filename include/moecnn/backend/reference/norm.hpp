@@ -26,46 +26,47 @@ class BatchNormKernel final : public NodeKernel<T> {
     this->for_each_copy([&](int copy, int first, int count) {
       if (count == 0) return;
       for (int c = 0; c < op_.channels; ++c) {
-        double mean = this->param(2, copy)[c], variance = this->param(3, copy)[c];
-        if (step.training) {
-          const double m = static_cast<double>(count) * pixels();
-          double sum = 0, squares = 0;
-          for_each_pixel(first, count, c, [&](long long i) { sum += at.input[0][i]; });
-          mean = sum / m;
-          for_each_pixel(first, count, c, [&](long long i) { squares += (at.input[0][i] - mean) * (at.input[0][i] - mean); });
-          variance = squares / m;
-          const double unbiased = m > 1 ? squares / (m - 1) : variance;
-          move(this->param(2, copy)[c], mean);
-          move(this->param(3, copy)[c], unbiased);
-        }
-        const double inverse = 1 / std::sqrt(variance + op_.eps);
-        if (training_) saved(copy, c) = {mean, inverse};
-        const double scale = this->param(0, copy)[c] * inverse, shift = this->param(1, copy)[c] - mean * scale;
-        for_each_pixel(first, count, c, [&](long long i) {
-          const double y = at.input[0][i] * scale + shift + (op_.residual ? at.input[1][i] : T(0));
-          at.output[i] = static_cast<T>(op_.relu ? std::max(y, 0.0) : y);
+        const Moments now = step.training ? take_statistics(copy, first, count, c) : running(copy, c);
+        if (training_) saved(copy, c) = now;
+        const double scale = this->param(0, copy)[c] * now.inverse, shift = this->param(1, copy)[c] - now.mean * scale;
+        for_each_plane(first, count, c, [&](long long begin) {
+          const T *x = at.input[0] + begin, *add = op_.residual ? at.input[1] + begin : nullptr;
+          T* y = at.output + begin;
+          for (int i = 0; i < pixels(); ++i) {
+            const double v = x[i] * scale + shift + (add ? add[i] : T(0));
+            y[i] = static_cast<T>(op_.relu && v < 0 ? 0.0 : v);
+          }
         });
       }
     });
   }
 
-  void backward(const StepContext&) override {
+  void backward(const StepContext& step) override {
     this->for_each_copy([&](int copy, int first, int count) {
       for (int c = 0; c < op_.channels; ++c) {
-        const auto [mean, inverse] = saved(copy, c);
+        const Moments before = saved(copy, c);
         double sum = 0, dot = 0;  // Σ dy and Σ dy · x̂
-        for_each_pixel(first, count, c, [&](long long i) {
-          const double dy = slope(i);
-          sum += dy;
-          dot += dy * (at.input[0][i] - mean) * inverse;
+        for_each_plane(first, count, c, [&](long long begin) {
+          const T* x = at.input[0] + begin;
+          for (int i = 0; i < pixels(); ++i) {
+            const double dy = slope(begin + i);
+            sum += dy;
+            dot += dy * before.normalise(x[i]);
+          }
         });
         if (this->wants_param(0)) this->deliver(this->param_grad(0, copy)[c], dot, this->adds_to_param(0));
         if (this->wants_param(1)) this->deliver(this->param_grad(1, copy)[c], sum, this->adds_to_param(1));
-        const double m = static_cast<double>(count) * pixels(), scale = this->param(0, copy)[c] * inverse;
-        for_each_pixel(first, count, c, [&](long long i) {
-          const double dy = slope(i), x_hat = (at.input[0][i] - mean) * inverse;
-          if (this->wants_input(0)) this->deliver(at.input_grad[0][i], scale * (dy - sum / m - x_hat * dot / m), this->adds_to_input(0));
-          if (op_.residual && this->wants_input(1)) this->deliver(at.input_grad[1][i], dy, this->adds_to_input(1));
+        // The running statistics are constants, those of the batch follow its values.
+        const double scale = this->param(0, copy)[c] * before.inverse, m = static_cast<double>(count) * pixels();
+        const double mean_dy = step.training ? sum / m : 0.0, mean_dot = step.training ? dot / m : 0.0;
+        for_each_plane(first, count, c, [&](long long begin) {
+          for (long long i = begin; i < begin + pixels(); ++i) {
+            const double dy = slope(i), x_hat = before.normalise(at.input[0][i]);
+            if (this->wants_input(0))
+              this->deliver(at.input_grad[0][i], scale * (dy - mean_dy - x_hat * mean_dot), this->adds_to_input(0));
+            // Last, since it may lie where the output's gradient lies.
+            if (op_.residual && this->wants_input(1)) this->deliver(at.input_grad[1][i], dy, this->adds_to_input(1));
+          }
         });
       }
     });
@@ -75,26 +76,46 @@ class BatchNormKernel final : public NodeKernel<T> {
   using NodeKernel<T>::at;
   using NodeKernel<T>::node_;
   using NodeKernel<T>::out_;
+
   struct Moments {
-    double mean, inverse;
+    double mean, inverse;  ///< inverse = 1 / σ
+    double normalise(double x) const { return (x - mean) * inverse; }
   };
 
   int pixels() const { return static_cast<int>(out_.extent.pixels()); }
-  Moments& saved(int copy, int c) const {
-    return reinterpret_cast<Moments*>(at.saved[0])[copy * op_.channels + c];
+  Moments& saved(int copy, int c) const { return reinterpret_cast<Moments*>(at.saved[0])[copy * op_.channels + c]; }
+  Moments running(int copy, int c) const {
+    return {this->param(2, copy)[c], 1 / std::sqrt(this->param(3, copy)[c] + op_.eps)};
   }
-  void move(T& running, double now) const {
-    running = static_cast<T>((1 - op_.momentum) * running + op_.momentum * now);
+
+  /// The moments of the batch; moves the running ones.
+  Moments take_statistics(int copy, int first, int count, int c) const {
+    const double m = static_cast<double>(count) * pixels();
+    double sum = 0, squares = 0;
+    for_each_plane(first, count, c, [&](long long begin) {
+      for (long long i = begin; i < begin + pixels(); ++i) sum += at.input[0][i];
+    });
+    const double mean = sum / m;
+    for_each_plane(first, count, c, [&](long long begin) {
+      for (long long i = begin; i < begin + pixels(); ++i) {
+        const double d = at.input[0][i] - mean;
+        squares += d * d;
+      }
+    });
+    const double variance = squares / m, unbiased = m > 1 ? squares / (m - 1) : variance;
+    const auto move = [&](T& old, double now) { old = static_cast<T>((1 - op_.momentum) * old + op_.momentum * now); };
+    move(this->param(2, copy)[c], mean);
+    move(this->param(3, copy)[c], unbiased);
+    return {mean, 1 / std::sqrt(variance + op_.eps)};
   }
+
   /// Gradient that reaches the sum before the activation.
   double slope(long long i) const { return op_.relu && !(at.output[i] > T(0)) ? 0.0 : at.output_grad[i]; }
 
+  /// Calls `visit(index of its first pixel)` for the channel's plane in every row.
   template <class F>
-  void for_each_pixel(int first, int count, int c, const F& visit) const {
-    for (int r = first; r < first + count; ++r) {
-      const long long begin = (1LL * r * op_.channels + c) * pixels();
-      for (long long i = begin; i < begin + pixels(); ++i) visit(i);
-    }
+  void for_each_plane(int first, int count, int c, const F& visit) const {
+    for (int r = first; r < first + count; ++r) visit((1LL * r * op_.channels + c) * pixels());
   }
 
   ops::BatchNorm op_;

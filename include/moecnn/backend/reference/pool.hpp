@@ -21,7 +21,8 @@ class GlobalAvgPoolKernel final : public NodeKernel<T> {
     const long long pixels = in_[0].extent.pixels();
     for (long long i = 0; i < planes(); ++i)
       for (long long p = 0; p < pixels; ++p)
-        this->deliver(at.input_grad[0][i * pixels + p], static_cast<double>(at.output_grad[i]) / pixels, this->adds_to_input(0));
+        this->deliver(at.input_grad[0][i * pixels + p], static_cast<double>(at.output_grad[i]) / pixels,
+                      this->adds_to_input(0));
   }
 
  private:

@@ -21,10 +21,14 @@ class RouteKernel final : public NodeKernel<T> {
     Kernel<T>::bind(b);
     at.routing->resize(spec_.rows, spec_.experts, spec_.k);
     if (at.slopes)
-      for (Matrix* m : {&at.slopes->weights, &at.slopes->logits, &at.slopes->noise}) m->resize(spec_.rows, spec_.experts);
+      for (Matrix* m : {&at.slopes->weights, &at.slopes->logits, &at.slopes->noise})
+        m->resize(spec_.rows, spec_.experts);
   }
 
   void forward(const StepContext& step) override {
+    check(!step.equal_weights || spec_.k == spec_.experts,
+          "{}: equal weights run all {} experts, this program has room for k = {}; ask for a program with k = {}",
+          op_.name, spec_.experts, spec_.k, spec_.experts);
     std::copy_n(at.input[0], logits_.flat().size(), logits_.flat().begin());
     std::copy_n(node_.inputs.size() > 1 ? at.input[1] : nullptr, noise_.flat().size(), noise_.flat().begin());
     context_.training = step.training;
