@@ -13,10 +13,11 @@ enum class GradMode : unsigned char { ignore, overwrite, accumulate };
 /// gradient, the others add.
 struct Flow {
   bool training = false;
-  std::vector<char> edge_grad;                     ///< per edge: a gradient exists
-  std::vector<char> runs_backward;                 ///< per node
-  std::vector<std::vector<GradMode>> input_mode;   ///< per node, per input
-  std::vector<std::vector<GradMode>> param_mode;   ///< per node, per parameter
+  std::vector<char> edge_grad;                    ///< per edge: a gradient exists
+  std::vector<char> runs_backward;                ///< per node
+  std::vector<std::vector<GradMode>> input_mode;  ///< per node, per input
+  std::vector<std::vector<GradMode>> param_mode;  ///< per node, per parameter
+  std::vector<int> seeds;                         ///< edges whose gradient comes from outside
 };
 
 /// `seeds` are edges whose gradient comes from outside (outputs of a graph without a loss); `input_grad` also follows
@@ -25,6 +26,7 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
   const std::size_t nodes = g.nodes.size();
   Flow f;
   f.training = training;
+  f.seeds = seeds;
   f.edge_grad.assign(g.edges.size(), 0);
   f.runs_backward.assign(nodes, 0);
   f.input_mode.resize(nodes);
@@ -54,7 +56,8 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
   for (int e : seeds) reached[e] = written[e] = 1;
   for (std::size_t i = nodes; i-- > 0;) {
     const Node& node = g.nodes[i];
-    const bool is_source = std::holds_alternative<ops::CrossEntropy>(node.op) || std::holds_alternative<ops::Route>(node.op);
+    const bool is_source =
+        std::holds_alternative<ops::CrossEntropy>(node.op) || std::holds_alternative<ops::Route>(node.op);
     if (!is_source && !reached[node.output]) continue;
     if (!needs[node.output]) continue;
     f.runs_backward[i] = 1;

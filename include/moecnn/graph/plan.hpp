@@ -25,11 +25,11 @@ struct Buffer {
 /// Which buffer holds what; -1 where there is none.
 struct Plan {
   std::vector<Buffer> buffers;
-  std::vector<int> value, grad;          ///< per edge
-  std::vector<std::vector<int>> saved;   ///< per node
+  std::vector<int> value, grad;             ///< per edge
+  std::vector<std::vector<int>> saved;      ///< per node
   std::vector<std::array<int, 2>> scratch;  ///< per node: forward, backward
   std::size_t arena_bytes = 0;
-  std::size_t total_bytes = 0;           ///< what separate allocations would take
+  std::size_t total_bytes = 0;  ///< what separate allocations would take
 };
 
 namespace detail {
@@ -110,8 +110,7 @@ inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNe
   for (int e : keep) value[e].touch(end);
   if (flow.edge_grad[g.input]) grad[g.input].touch(end);
   // Seeds are written from outside before the backward pass starts.
-  for (int e : g.outputs)
-    if (flow.edge_grad[e]) grad[e].touch(nodes);
+  for (int e : flow.seeds) grad[e].touch(nodes);
 
   // Values, with outputs that may take over the memory of an input which dies there.
   for (int n = 0; n < nodes; ++n) {
@@ -135,7 +134,8 @@ inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNe
       const int e = node.inputs[i];
       if (flow.input_mode[n][i] != GradMode::overwrite) continue;
       const bool take = static_cast<int>(i) == needs[n].inplace_backward && flow.edge_grad[node.output] &&
-                        grad_bytes[e] == grad_bytes[node.output];
+                        grad_bytes[e] == grad_bytes[node.output] &&
+                        std::count(node.inputs.begin(), node.inputs.end(), e) == 1;
       p.grad[e] = take ? p.grad[node.output] : make(grad_bytes[e]);
     }
   }

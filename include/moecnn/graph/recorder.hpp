@@ -58,6 +58,8 @@ class Recorder {
     const Extent ea = extent(a), eb = extent(b);
     check(ea == eb, "{}: cannot add a map of {}x{}x{} to one of {}x{}x{} (rows, height, width)", path(), ea.n, ea.h,
           ea.w, eb.n, eb.h, eb.w);
+    check(graph_.edges[a.edge].routing == graph_.edges[b.edge].routing,
+          "{}: cannot add rows of the batch to rows grouped by expert; combine them first", path());
     return {record(ops::Add{}, {a.edge, b.edge}, C, ea)};
   }
 
@@ -71,6 +73,9 @@ class Recorder {
 
   template <int C>
   Value<C> max_pool(Value<C> x, ops::MaxPool window) {
+    check(2 * window.pad.h <= window.kernel.h && 2 * window.pad.w <= window.kernel.w,
+          "{}: max-pooling windows of {}x{} with padding {}x{} may hold no pixel; pad by at most half a window", path(),
+          window.kernel.h, window.kernel.w, window.pad.h, window.pad.w);
     return {record(window, {x.edge}, C, window.output(extent(x)))};
   }
 
@@ -120,6 +125,10 @@ class Recorder {
     node.name = path();
     int routing = node.inputs.empty() ? -1 : graph_.edges[node.inputs[0]].routing;
     if (expert_routing_ >= 0) node.routing = routing = expert_routing_, node.copies = copies();
+    check(expert_routing_ >= 0 || routing < 0 || node.params.empty(),
+          "{}: a layer with parameters between gather and combine would see the rows of all experts mixed up; wire it "
+          "inside experts()",
+          node.name);
     graph_.edges.push_back({extent, channels, routing, static_cast<int>(graph_.nodes.size()), node.name});
     graph_.nodes.push_back(std::move(node));
     return static_cast<int>(graph_.edges.size()) - 1;
@@ -165,6 +174,10 @@ class Recorder {
     return result;
   }
 
+  struct Declared {
+    int id, copies;
+  };
+
   int copies() const { return graph_.routings[expert_routing_].experts; }
 
   std::string path_of_copy(int e) const {
@@ -181,12 +194,12 @@ class Recorder {
     const int n = expert_routing_ >= 0 ? copies() : 1;
     const std::string first = path_of_copy(0) + '.' + std::string(leaf);
     if (const auto known = ids_.find(first); known != ids_.end()) {
-      check(graph_.params[known->second].shape == shape,
+      check(graph_.params[known->second.id].shape == shape && known->second.copies == n,
             "parameter {} is used twice with different shapes; give the second layer another name", first);
-      return known->second;
+      return known->second.id;
     }
     const int id = static_cast<int>(graph_.params.size());
-    ids_.emplace(first, id);
+    ids_.emplace(first, Declared{id, n});
     for (int e = 0; e < n; ++e)
       graph_.params.push_back({path_of_copy(e) + '.' + std::string(leaf), shape, init, fan_in, trained});
     return id;
@@ -200,24 +213,46 @@ class Recorder {
           graph_.edges[scores].channels, experts);
     ops::Route op;
     op.policy = policy;
-    op.name = path();
-    op.state_id = static_cast<int>(graph_.states.size());
-    for (auto& s : policy->state()) {
-      graph_.states.push_back({path() + ".gate." + s.name, s.size});
-      op.state_size += s.size;
-    }
+    op.name = routing_name();
+    declare_state(*policy, op);
     std::vector<int> inputs{scores};
     if (noise >= 0) inputs.push_back(noise);
     const int id = static_cast<int>(graph_.routings.size());
-    graph_.routings.push_back({path(), static_cast<int>(graph_.nodes.size()), rows.n, experts, k});
+    graph_.routings.push_back({op.name, static_cast<int>(graph_.nodes.size()), rows.n, experts, k});
     record(std::move(op), std::move(inputs), experts, {rows.n, 1, 1});
     graph_.nodes.back().routing = id;
     return id;
   }
 
+  /// The scope's name; a mixture wired twice under one name routes twice, with noise of its own: "layer4", "layer4#2".
+  std::string routing_name() const {
+    const auto taken = [&](const std::string& name) {
+      return std::any_of(graph_.routings.begin(), graph_.routings.end(), [&](const auto& r) { return r.name == name; });
+    };
+    std::string name = path();
+    for (int use = 2; taken(name); ++use) name = path() + '#' + std::to_string(use);
+    return name;
+  }
+
+  /// The constraint's state, under the gate's name; shared by name as parameters are.
+  void declare_state(const RoutePolicy& policy, ops::Route& op) {
+    op.state_id = -1;
+    for (const StateSpec& s : policy.state()) {
+      const StateSpec wanted{path() + ".gate." + s.name, s.size};
+      auto at = std::find_if(graph_.states.begin(), graph_.states.end(),
+                             [&](const StateSpec& known) { return known.name == wanted.name; });
+      if (at == graph_.states.end()) at = graph_.states.insert(at, wanted);
+      check(at->size == wanted.size,
+            "the state {} is used twice with different sizes; give the second layer another name", wanted.name);
+      if (op.state_id < 0) op.state_id = static_cast<int>(at - graph_.states.begin());
+      op.state_size += s.size;
+    }
+  }
+
   int record_gather(int x, int id) {
     const RoutingSpec& r = graph_.routings[id];
     const Edge in = graph_.edges[x];
+    check(in.routing < 0, "{}: these rows are grouped by expert already; combine them first", path());
     check(in.extent.n == r.rows, "{}: {} rows cannot be gathered by a routing of {} rows", path(), in.extent.n, r.rows);
     const int e = record(ops::Gather{}, {x}, in.channels, {r.rows * r.k, in.extent.h, in.extent.w});
     graph_.edges[e].routing = graph_.nodes.back().routing = id;
@@ -227,6 +262,9 @@ class Recorder {
   int record_combine(int slots, int id) {
     const Edge in = graph_.edges[slots];
     check(in.routing == id, "{}: combine needs the slots of its own routing", path());
+    for (const Node& n : graph_.nodes)  // the slopes of the weights have one writer
+      check(!std::holds_alternative<ops::Combine>(n.op) || n.routing != id, "{}: a routing can be combined once",
+            path());
     const int e = record(ops::Combine{}, {slots}, in.channels, {graph_.routings[id].rows, in.extent.h, in.extent.w});
     graph_.edges[e].routing = -1;
     graph_.nodes.back().routing = id;
@@ -246,7 +284,7 @@ class Recorder {
 
   Graph& graph_;
   std::vector<std::string> scopes_;
-  std::map<std::string, int, std::less<>> ids_;
+  std::map<std::string, Declared> ids_;  // by the name of the first copy
   int expert_routing_ = -1;
   std::size_t expert_depth_ = 0;
 };

@@ -17,6 +17,9 @@ struct Conv {
   static_assert(In >= 1 && Out >= 1, "Conv<In, Out>: both channel counts must be at least 1");
   static_assert(O.groups >= 1 && In % O.groups == 0 && Out % O.groups == 0,
                 "Conv<In, Out>: groups must divide both channel counts");
+  static_assert(O.kernel.h >= 1 && O.kernel.w >= 1 && O.stride.h >= 1 && O.stride.w >= 1 && O.dilation.h >= 1 &&
+                    O.dilation.w >= 1 && O.pad.h >= 0 && O.pad.w >= 0,
+                "Conv<In, Out, ConvOpts>: kernel, stride and dilation must be at least 1, padding at least 0");
   static constexpr int in = In, out = Out;
 
   Value<Out> wire(Recorder& g, Value<In> x) const {

@@ -100,7 +100,7 @@ class ParamStore {
   const std::vector<StateSpec>& states() const { return state_specs_; }
   std::span<double> state(int i) { return {state_.data() + state_offsets_[i], std::size_t(state_specs_[i].size)}; }
   double* state_data(int i) {
-    return i < static_cast<int>(state_offsets_.size()) ? state_.data() + state_offsets_[i] : nullptr;
+    return i >= 0 && i < static_cast<int>(state_offsets_.size()) ? state_.data() + state_offsets_[i] : nullptr;
   }
 
   /// Changes whenever values do; programs refresh what they derive from them.
@@ -116,7 +116,8 @@ class ParamStore {
       const Rng rng(seed, Purpose::init, hash_name(p.name));
       long long pixels = 1;
       for (std::size_t d = 2; d < p.shape.size(); ++d) pixels *= p.shape[d];
-      const double fan_in = p.fan_in > 0 ? p.fan_in : static_cast<double>(pixels) * (p.shape.size() > 1 ? p.shape[1] : 1);
+      const double fan_in =
+          p.fan_in > 0 ? p.fan_in : static_cast<double>(pixels) * (p.shape.size() > 1 ? p.shape[1] : 1);
       const double fan_out = static_cast<double>(pixels) * p.shape[0];
       if (p.init == Init::kaiming_uniform || p.init == Init::fan_in_uniform)
         for (std::size_t j = 0; j < plain.size(); ++j)

@@ -30,9 +30,9 @@ class Arena {
 
 struct ProgramOpts {
   bool training = false;
-  bool input_grad = false;         ///< also the gradient of the images
-  std::vector<int> seeds = {};     ///< edges whose gradient the caller gives, for graphs without a loss
-  std::vector<int> keep = {};      ///< edges that stay readable after a run
+  bool input_grad = false;      ///< also the gradient of the images
+  std::vector<int> seeds = {};  ///< edges whose gradient the caller gives, for graphs without a loss
+  std::vector<int> keep = {};   ///< edges that stay readable after a run
 };
 
 template <class Backend>
@@ -83,6 +83,7 @@ class Program {
   void set_labels(const int* labels) { std::copy_n(labels, labels_.size(), labels_.begin()); }
 
   void forward(const StepContext& step) {
+    check(!step.training || opts_.training, "this program was made for inference; run the model's training program");
     rebind_if_moved();
     if (refreshed_ != store_.version()) {
       folded_.refresh(graph_, store_);
@@ -90,6 +91,10 @@ class Program {
       refreshed_ = store_.version();
     }
     for (auto& k : lowered_.kernels) k->forward(step);
+    if (step.training) {
+      store_.touch();  // running statistics have moved, which other programs have folded into weights
+      refreshed_ = store_.version();
+    }
   }
 
   void backward(const StepContext& step) {
