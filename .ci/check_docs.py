@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks that the code in the documentation is compiled code and that links lead somewhere. Usage: check_docs.py [--fix]
 
-A block of a .md file that starts with `// docs: NAME` must equal the lines between the two `// [NAME]` markers of a file
+A block of a .md file under a line `<!-- docs: NAME -->` must equal the lines between the two `// [NAME]` markers of a file
 in tests/docs/ or examples/, which the test build compiles. --fix copies the code into the documents."""
 import pathlib
 import re
@@ -11,7 +11,7 @@ import textwrap
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SOURCES = sorted([*(ROOT / "tests" / "docs").rglob("*.[ch]pp"), *(ROOT / "examples").glob("*.cpp")])
-BLOCK = re.compile(r"^```cpp\n// docs: (?P<name>\S+)\n(?P<code>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^<!-- docs: (?P<name>\S+) -->\n```cpp\n(?P<code>.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 
 
@@ -51,7 +51,7 @@ def main():
                 problems.append(f"{place}: no source has a region [{name}]")
             elif match["code"] != code[name]:
                 if fix:
-                    return f"```cpp\n// docs: {name}\n{code[name]}```"
+                    return f"<!-- docs: {name} -->\n```cpp\n{code[name]}```"
                 problems.append(f"{place}: block '{name}' differs from the compiled code; run .ci/check_docs.py --fix")
             return match[0]
 
