@@ -94,6 +94,17 @@ TEST_CASE("without shuffling the order is that of the set") {
   CHECK(all[3].indices == std::vector{0, 1, 2, 3});
 }
 
+TEST_CASE("every epoch augments anew, as augment() does it") {
+  const auto set = numbered(4, 8);
+  const LoaderOpts opts{.batch = 4, .shuffle = false, .seed = 6};
+  const auto all = copies(set, opts, 3);
+  CHECK(all[0].images != all[1].images);
+  CHECK(all[1].images != all[2].images);
+  std::vector<float> third(set.image_bytes());
+  data::augment(set.image(3), third.data(), opts.augment, Rng(6, Purpose::augment, 2), 3, 8, 8);
+  CHECK(std::equal(third.begin(), third.end(), all[2].images.begin() + 3 * set.image_bytes()));
+}
+
 TEST_CASE("an incomplete last batch can be dropped") {
   const auto set = numbered(10);
   const auto all = copies(set, {.batch = 4, .shuffle = false, .drop_last = true}, 3);

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Augmentation of small colour images: flip, colour jitter, crop, normalisation (recipe of SPEC 10.1, operations as
+/// Augmentation of small colour images: flip, colour jitter, crop, normalisation (operations as
 /// torchvision defines them for float tensors: values in [0, 1], clamped after each step of the jitter).
 
 #include "moecnn/data/draws.hpp"
