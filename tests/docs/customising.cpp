@@ -1,6 +1,6 @@
 // The code of docs/customising.md. What stands between two `// [name]` markers is shown there word for word.
 #include "moecnn/backend/reference.hpp"
-#include "moecnn/model/program.hpp"
+#include "moecnn/model/model.hpp"
 #include "moecnn/moe/moe.hpp"
 
 #include <doctest/doctest.h>
@@ -82,17 +82,17 @@ struct TinyNet {
 
 /// The net in double on the reference backend, fed with the same 6 images at every step.
 struct Run {
-  ParamStore<double> store;
-  Arena arena;
-  Program<backend::Reference<double>> program{record(TinyNet{}, {.n = 6, .h = 8, .w = 8}), store, arena};
+  Model<TinyNet, backend::Reference<double>> model{{.n = 6, .h = 8, .w = 8}, {.seed = 7}};
 
-  Run() { store.initialise(7); }
-
-  const Routing& operator()(const StepContext& step) {
+  const Routing& operator()(bool training) {
+    auto& program = training ? model.training() : model.inference();
     const Rng rng(7, Purpose::other);
     std::vector<double> images(6 * 3 * 8 * 8);
     for (std::size_t i = 0; i < images.size(); ++i) images[i] = rng.normal(i);
     program.set_images(images.data());
+    if (training) program.set_labels(std::vector<int>(6, 0).data());
+    StepContext step;
+    step.training = training;
     program.forward(step);
     return program.routing("mixture");
   }
@@ -115,9 +115,9 @@ TEST_CASE("a gate and an expert of one's own give their parameters names below t
 
 TEST_CASE("a net of one's own parts runs") {
   Run run;
-  const Routing& r = run({});
+  const Routing& r = run(false);
   CHECK(r.slots() == 12);
-  const auto logits = run.program.read(run.program.graph().outputs[0]);
+  const auto logits = run.model.inference().read(run.model.inference().graph().outputs[0]);
   CHECK(logits.size() == 30);
   CHECK(std::all_of(logits.begin(), logits.end(), [](double v) { return std::isfinite(v); }));
   CHECK(r.balance_loss > 0);
@@ -125,14 +125,12 @@ TEST_CASE("a net of one's own parts runs") {
 
 TEST_CASE("a constraint of one's own keeps its state and bars in training only") {
   Run run;
-  StepContext training;
-  training.training = true;
-  const std::vector<int> first = run(training).load;
+  const std::vector<int> first = run(true).load;
   const auto busiest = std::max_element(first.begin(), first.end()) - first.begin();
-  const Routing& second = run(training);
+  const Routing& second = run(true);
   CHECK(second.load[busiest] == 0);
   CHECK(second.barred[busiest] != 0);
-  CHECK(run({}).load == first);
+  CHECK(run(false).load == first);
 }
 
 TEST_CASE("the slope of a balance policy of one's own is the derivative of its loss") {
