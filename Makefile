@@ -28,7 +28,7 @@ demo: configure  ## build the examples, train a small mixture on generated image
 	@echo; echo "The report: $(CURDIR)/out/demo/report.html"
 
 # Sized for less than ten minutes on two cores, setting up and compiling included.
-DEMO_FLAGS ?= --epochs 3 --max-steps 240 --batch 64
+DEMO_FLAGS ?= --images 6000 --epochs 2 --batch 64
 
 test: configure  ## build everything and run all tests
 	cmake --build $(BUILD) -j $(JOBS)

@@ -12,8 +12,9 @@ if(MOECNN_NATIVE)
   include(CheckCXXCompilerFlag)
   check_cxx_compiler_flag(-march=native MOECNN_KNOWS_NATIVE)
   if(MOECNN_KNOWS_NATIVE)
-    # GCC 12's own AVX-512 header reads a variable that it has not set, on purpose, and warns about it.
-    target_compile_options(moecnn_flags INTERFACE -march=native $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+    # GCC 12's AVX-512 header reads variables that it has not set, on purpose, and then warns about them.
+    target_compile_options(moecnn_flags INTERFACE -march=native
+      $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized>)
   endif()
 endif()
 if(MOECNN_SANITIZE)
