@@ -16,6 +16,7 @@ foreach(line IN LISTS lines)
   endif()
 endforeach()
 
+set(ENV{LC_ALL} C)  # plain quotes, English
 execute_process(COMMAND "${COMPILER}" ${flags} -fsyntax-only "${SOURCE}"
   RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
 
