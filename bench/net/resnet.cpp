@@ -51,7 +51,7 @@ struct Setup {
   }
 
   Model<CifarMoENet, backend::OneDnn> model;
-  Sgd optimiser{{.momentum = 0.9}};
+  Optimizer<float> optimiser{Sgd{.momentum = 0.9}, model.params()};
   std::vector<float> pixels;
   std::vector<int> labels;
   std::uint64_t steps = 0;

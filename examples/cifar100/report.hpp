@@ -136,7 +136,7 @@ report::TrainingReport report_of(M& model, const TrainResult& run, const Options
   char date[32];
   std::strftime(date, sizeof date, "%Y-%m-%d %H:%M", std::localtime(&today));
   r.date = date;
-  r.version = MOECNN_VERSION_STRING;
+  r.version = fmt::format("moecnn {}.{}.{}", version.major, version.minor, version.patch);
   r.command = command;
   const Graph g = model.recorded();
   r.facts = {{"parameters", fmt::format("{:.2f} M", static_cast<double>(parameter_count(g)) / 1e6)},

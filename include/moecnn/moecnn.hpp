@@ -1,0 +1,26 @@
+#pragma once
+/// \file
+/// Everything except the backends of vendors; those come with one more include, moecnn/backend/onednn.hpp, or with
+/// moecnn/backend/default.hpp.
+
+#include "moecnn/analysis/predictions.hpp"
+#include "moecnn/analysis/specialisation.hpp"
+#include "moecnn/backend/reference.hpp"
+#include "moecnn/data/cifar100.hpp"
+#include "moecnn/data/loader.hpp"
+#include "moecnn/data/synthetic.hpp"
+#include "moecnn/io/safetensors.hpp"
+#include "moecnn/layer/basic_block.hpp"
+#include "moecnn/layer/batch_norm.hpp"
+#include "moecnn/layer/conv.hpp"
+#include "moecnn/layer/linear.hpp"
+#include "moecnn/model/model.hpp"
+#include "moecnn/moe/expert.hpp"
+#include "moecnn/moe/moe.hpp"
+#include "moecnn/moe/res_block_moe.hpp"
+#include "moecnn/moe/stats.hpp"
+#include "moecnn/report/training_report.hpp"
+#include "moecnn/train/trainer.hpp"
+#include "moecnn/version.hpp"
+#include "moecnn/zoo/cifar_moe.hpp"
+#include "moecnn/zoo/resnet.hpp"
