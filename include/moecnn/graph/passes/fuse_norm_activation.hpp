@@ -15,7 +15,10 @@ inline void fuse_norm_activation(Graph& g, const std::vector<int>& keep = {}) {
     // Take in the follower: it keeps its output and place, the norm moves there.
     const auto follower = [&](auto tag) -> Node* {
       const int next = only_reader(g, consumers, g.nodes[at].output, keep);
-      return next >= 0 && std::holds_alternative<decltype(tag)>(g.nodes[next].op) ? &g.nodes[next] : nullptr;
+      if (next < 0 || !std::holds_alternative<decltype(tag)>(g.nodes[next].op)) return nullptr;
+      for (int i = static_cast<int>(at) + 1; i < next; ++i)  // the order in which shared statistics move stays
+        if (!dead[i] && g.nodes[i].params == g.nodes[at].params) return nullptr;
+      return &g.nodes[next];
     };
     const auto move_to = [&](Node* next) {
       Node fused = std::move(g.nodes[at]);
