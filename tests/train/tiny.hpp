@@ -47,7 +47,10 @@ inline moecnn::data::ImageSet tiny_images(int n, std::uint64_t seed = 1) {
   return set;
 }
 
-inline moecnn::data::LoaderOpts tiny_loader(int batch = 8) { return {.batch = batch, .seed = 5, .threads = 1}; }
+/// Flips and crops, in an order of its own.
+inline moecnn::data::LoaderOpts tiny_loader(int batch = 8) {
+  return {.batch = batch, .augment = {.brightness = 0, .contrast = 0, .saturation = 0}, .seed = 5, .threads = 1};
+}
 inline moecnn::data::LoaderOpts test_loader(int batch = 8) {
   return {.batch = batch, .shuffle = false, .augment = moecnn::data::AugmentOpts::none(), .threads = 0, .epochs = 1};
 }

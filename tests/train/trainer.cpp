@@ -12,20 +12,171 @@ TEST_CASE("a tiny network with a mixture learns a toy problem") {
   data::Loader train(train_set, tiny_loader()), test(test_set, test_loader());
   TinyModel model({.n = 8, .h = 8, .w = 8});
   const double before = evaluate(model, test).loss;
-  const TrainResult r =
-      fit(model, train, test, {.epochs = 6, .schedule = schedule::Constant{1e-2}, .progress = silent()});
-  CHECK(r.step == 6 * 12);
-  CHECK(r.epoch == 6);
+  std::vector<int> epochs;
+  const TrainResult r = fit(
+      model, train, test,
+      {.epochs = 8, .schedule = schedule::Constant{1e-2}, .progress = silent(), .on_epoch = [&](const EpochRecord& e) {
+         epochs.push_back(e.epoch);
+       }});
+  CHECK(r.step == 8 * 12);
+  CHECK(r.epoch == 8);
   CHECK(r.ended == Ended::all_epochs);
-  REQUIRE(r.epochs.size() == 6);
+  REQUIRE(r.epochs.size() == 8);
+  CHECK(epochs == std::vector{0, 1, 2, 3, 4, 5, 6, 7});
   CHECK(r.epochs.back().loss < 0.5 * r.epochs.front().loss);
   REQUIRE(r.test);
   CHECK(r.test->top1 > 0.9);
+  CHECK(r.test->top5 == 1);
   CHECK(r.test->loss < 0.5 * before);
   CHECK(r.test->images == 50);
-  CHECK(r.mixtures.size() == 1);
+  REQUIRE(r.mixtures.size() == 1);
   CHECK(r.mixtures[0].name == "mix");
+  CHECK(r.mixtures[0].experts == 3);
+  CHECK(r.mixtures[0].k == 2);
   double sum = 0;
   for (double s : r.epochs.back().mixtures[0].load) sum += s;
   CHECK(sum == doctest::Approx(1));
+  CHECK(r.steps.back().step == 96);
+  CHECK(r.steps.back().epoch == 8);
+}
+
+TEST_CASE("every optimiser, schedule and clipping run in the loop") {
+  const auto set = tiny_images(40);
+  const std::vector<AnyOptimizer> optimizers{Sgd{.momentum = 0.9, .nesterov = true}, Sgd{}, AdamW{}};
+  const std::vector<AnySchedule> schedules{schedule::Cosine{.base = 0.05, .epochs = 3, .warm_up_epochs = 0.5},
+                                           schedule::Poly{.base = 0.05, .epochs = 3}, schedule::Constant{0.01}};
+  for (std::size_t i = 0; i < optimizers.size(); ++i) {
+    data::Loader train(set, tiny_loader());
+    TinyModel model({.n = 8, .h = 8, .w = 8});
+    std::vector<StepInfo> seen;
+    const auto r = fit(model, train,
+                       {.epochs = 3,
+                        .optimizer = optimizers[i],
+                        .schedule = schedules[i],
+                        .clip_norm = 0.5,
+                        .log_steps = 1,
+                        .progress = silent(),
+                        .on_step = [&](const StepInfo& s) { seen.push_back(s); }});
+    REQUIRE(seen.size() == 15);
+    CHECK(seen[7].epoch == 1);
+    CHECK(seen[7].batch == 2);
+    CHECK(seen[7].gradient_norm > 0);
+    CHECK(seen[7].lr == rate_at(schedules[i], {1, 2, 5}));
+    CHECK(r.epochs.back().loss < r.epochs.front().loss);
+    CHECK(r.steps.size() == 15);
+    CHECK(r.steps[3].loss == doctest::Approx(seen[3].loss));
+  }
+}
+
+TEST_CASE("max_steps ends a run inside an epoch, after a test") {
+  const auto set = tiny_images(40);
+  const Scratch out;
+  data::Loader train(set, tiny_loader()), test(set, test_loader());
+  TinyModel model({.n = 8, .h = 8, .w = 8});
+  const auto r =
+      fit(model, train, test, {.epochs = 3, .max_steps = 7, .out = out.dir(), .log_steps = 2, .progress = silent()});
+  CHECK(r.step == 7);
+  CHECK(r.ended == Ended::max_steps);
+  CHECK(r.epoch == 1);
+  CHECK(r.test);
+  CHECK(std::filesystem::exists(out / "last.safetensors"));
+  CHECK(std::filesystem::exists(out / "checkpoint.safetensors"));
+  const TrainResult log = read_metrics(out / "metrics.jsonl");
+  REQUIRE(log.steps.size() == r.steps.size());
+  CHECK(log.steps.back().step == 6);
+  CHECK(log.steps.back().loss == r.steps.back().loss);
+  CHECK(log.steps.back().mixtures[0].load == r.steps.back().mixtures[0].load);
+  CHECK(log.test->top1 == r.test->top1);
+}
+
+TEST_CASE("a loss that is no number stops the run and names step and layer") {
+  const auto set = tiny_images(40);
+  SUBCASE("in the images") {
+    auto opts = tiny_loader();
+    opts.transform = [](const data::ImageSet& s, int image, int, float* out) {
+      std::fill_n(out, s.image_bytes(), image == 17 ? std::nanf("") : 0.5f);
+    };
+    opts.shuffle = false;
+    data::Loader train(set, opts);
+    TinyModel model({.n = 8, .h = 8, .w = 8});
+    const auto text = error_of([&] { fit(model, train, {.progress = silent()}); });
+    INFO(text);
+    CHECK(has(text, "step 3"));
+    CHECK(has(text, "the images themselves"));
+  }
+  SUBCASE("in a parameter inside an expert") {
+    data::Loader train(set, tiny_loader());
+    TinyModel model({.n = 8, .h = 8, .w = 8});
+    const int id = model.params().find("mix.experts.1.conv.weight");
+    REQUIRE(id >= 0);
+    const auto text = error_of([&] {
+      fit(model, train, {.progress = silent(), .on_step = [&](const StepInfo& s) {
+                           if (s.step == 2) model.params().value(id)[3] = INFINITY;
+                         }});
+    });
+    INFO(text);
+    CHECK(has(text, "step 3"));
+    CHECK(has(text, "mix.experts.1.conv.weight"));
+  }
+  SUBCASE("made by a layer out of finite numbers") {
+    data::Loader train(set, tiny_loader());
+    TinyModel model({.n = 8, .h = 8, .w = 8});
+    auto& p = model.params();
+    std::vector<float> huge(p.spec(p.find("fc.weight")).elements(), 3e38f);
+    p.write(p.find("fc.weight"), huge.data());
+    const auto text = error_of([&] { fit(model, train, {.progress = silent()}); });
+    INFO(text);
+    CHECK(has(text, "step 1"));
+    CHECK(has(text, "comes out of layer 'fc' (linear)"));
+  }
+  SUBCASE("poisoned weights are never written") {
+    const Scratch out;
+    data::Loader train(set, tiny_loader());
+    TinyModel model({.n = 8, .h = 8, .w = 8});
+    const int id = model.params().find("fc.bias");
+    const auto text = error_of([&] {
+      fit(model, train, {.out = out.dir(), .progress = silent(), .on_step = [&](const StepInfo& s) {
+                           if (s.step == 5) model.params().value(id)[0] = NAN;
+                         }});
+    });
+    CHECK(has(text, "fc.bias is not finite, so no checkpoint is written"));
+    const auto file = io::TensorFile::open(out / "checkpoint.safetensors");
+    CHECK(std::isfinite(file.read<float>("fc.bias")[0]));
+  }
+}
+
+TEST_CASE("a dead expert is told once, on screen and in the log") {
+  const auto set = tiny_images(40);
+  const Scratch out;
+  data::Loader train(set, tiny_loader());
+  using Plain = Model<TinyNet<balance::None, constraint::None>, backend::Reference<float>>;
+  Plain model({.n = 8, .h = 8, .w = 8});
+  auto& p = model.params();
+  std::vector<float> bias{50, 50, -50};
+  p.write(p.find("mix.gate.fc.bias"), bias.data());
+  const auto r =
+      fit(model, train, {.epochs = 4, .noise = false, .out = out.dir(), .watch_steps = 5, .progress = silent()});
+  REQUIRE(r.warnings.size() == 1);
+  CHECK(has(r.warnings[0], "mix: expert 2"));
+  CHECK(read_metrics(out / "metrics.jsonl").warnings == r.warnings);
+}
+
+TEST_CASE("bad labels, options and folders are refused in words") {
+  auto set = tiny_images(40);
+  TinyModel model({.n = 8, .h = 8, .w = 8});
+  {
+    auto five = set;
+    five.class_names.push_back("fifth");
+    five.labels[3] = 4;
+    data::Loader train(five, tiny_loader());
+    CHECK(has(error_of([&] { fit(model, train, {.progress = silent()}); }), "label 4"));
+  }
+  data::Loader train(set, tiny_loader());
+  CHECK(has(error_of([&] { fit(model, train, {.epochs = 0}); }), "number of epochs"));
+  CHECK(has(error_of([&] { fit(model, train, {.optimizer = Sgd{.nesterov = true}}); }), "momentum"));
+  CHECK(has(error_of([&] { fit(model, train, {.out = "/proc/nowhere", .progress = silent()}); }), "/proc/nowhere"));
+  auto once = tiny_loader();
+  once.epochs = 1;
+  data::Loader short_train(set, once);
+  CHECK(has(error_of([&] { fit(model, short_train, {.epochs = 2, .progress = silent()}); }), "ended after 5 steps"));
 }

@@ -36,18 +36,22 @@ struct AdamUpdate {
 
   /// `step`: from 1.
   AdamUpdate(const AdamSettings& o, double lr, std::int64_t step)
-      : keep1(static_cast<T>(o.beta1)), take1(static_cast<T>(1 - o.beta1)), take2(static_cast<T>(1 - o.beta2)),
+      : keep1(static_cast<T>(o.beta1)),
+        take1(static_cast<T>(1 - o.beta1)),
+        take2(static_cast<T>(1 - o.beta2)),
         keep2(static_cast<T>(o.beta2)),
         rate(static_cast<T>(lr / (1 - std::pow(o.beta1, static_cast<double>(step))))),
         root(static_cast<T>(1 / std::sqrt(1 - std::pow(o.beta2, static_cast<double>(step))))),
-        eps(static_cast<T>(o.eps)), decay(static_cast<T>(o.decoupled ? 0 : o.weight_decay)),
+        eps(static_cast<T>(o.eps)),
+        decay(static_cast<T>(o.decoupled ? 0 : o.weight_decay)),
         shrink(static_cast<T>(o.decoupled ? 1 - lr * o.weight_decay : 1)) {}
 
 // Without this GCC keeps a scalar square root, for the sake of errno, and the loop does not vectorise.
 #if defined(__GNUC__) && !defined(__clang__)
   __attribute__((optimize("no-math-errno")))
 #endif
-  void operator()(T* __restrict p, const T* __restrict g, const std::array<T*, 2>& moments, std::size_t n) const {
+  void
+  operator()(T* __restrict p, const T* __restrict g, const std::array<T*, 2>& moments, std::size_t n) const {
     T* __restrict m = moments[0];
     T* __restrict v = moments[1];
     for (std::size_t i = 0; i < n; ++i) {

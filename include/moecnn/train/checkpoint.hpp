@@ -67,7 +67,7 @@ void save_checkpoint(const std::filesystem::path& path, ParamStore<T>& store, co
   file.add<double>(detail::seconds_name, {1}, std::span<const double>(&run.seconds, 1));
   for (const auto& s : run.sums)
     file.add<double>(detail::sums_name(s.name), {static_cast<std::int64_t>(s.values.size())},
-                            std::span<const double>(s.values));
+                     std::span<const double>(s.values));
   file.metadata("format", "moecnn checkpoint 1");
   file.metadata("settings", to_json(run.settings));
   if (keep_previous) detail::keep_old(path);
@@ -114,8 +114,8 @@ void load_checkpoint(const std::filesystem::path& path, ParamStore<T>& store, Op
   for (const auto& m : moments)
     for (int i = 0; i < store.size(); ++i)
       if (store.spec(i).trained)
-        detail::read_stored(file, detail::moment_name(m.name, store.spec(i).name), store, i,
-                            m.stored + store.offset(i), io::Cast::no, plain);
+        detail::read_stored(file, detail::moment_name(m.name, store.spec(i).name), store, i, m.stored + store.offset(i),
+                            io::Cast::no, plain);
   detail::read_all(file, store, io::Cast::no);
 }
 

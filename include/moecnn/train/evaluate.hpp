@@ -25,9 +25,9 @@ struct EvaluatedBatch {
 
 template <class T>
 struct EvaluateOpts {
-  int k = 0;                   ///< active experts; 0: as built
-  int fixed_expert = -1;       ///< ≥ 0: this expert serves every image with weight 1
-  bool equal_weights = false;  ///< every expert runs, with weight 1/N
+  int k = 0;                                                    ///< active experts; 0: as built
+  int fixed_expert = -1;                                        ///< ≥ 0: this expert serves every image with weight 1
+  bool equal_weights = false;                                   ///< every expert runs, with weight 1/N
   std::function<void(const EvaluatedBatch<T>&)> on_batch = {};  ///< for dumps and analysis
 };
 

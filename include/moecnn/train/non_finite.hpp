@@ -60,9 +60,10 @@ std::string find_non_finite(Program<Backend>& program, const ParamStore<typename
     for (int p : node.params)
       for (int i = p; i < p + node.copies; ++i)
         if (i < store.size() && !all_finite(store.value(i), store.stored_elements(i)))
-          return fmt::format("parameter {} of layer{} ({}) is not finite; the step before spoilt it, as a learning rate "
-                             "that is too high does",
-                             store.spec(i).name, layer, op_name(node.op));
+          return fmt::format(
+              "parameter {} of layer{} ({}) is not finite; the step before spoilt it, as a learning rate "
+              "that is too high does",
+              store.spec(i).name, layer, op_name(node.op));
     try {
       program.lowered().kernels[n]->forward(step);
     } catch (const Error& e) {

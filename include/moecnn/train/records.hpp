@@ -20,24 +20,36 @@ inline Json json_of(const std::vector<ExpertUse>& use, const std::vector<Mixture
 }
 
 inline Json json_of(const TestRecord& t, const std::vector<MixtureInfo>& mixtures) {
-  return {{"images", t.images}, {"loss", t.loss}, {"top1", t.top1}, {"top5", t.top5},
+  return {{"images", t.images},
+          {"loss", t.loss},
+          {"top1", t.top1},
+          {"top5", t.top5},
           {"mixtures", json_of(t.mixtures, mixtures)}};
 }
 
 inline Json json_of(const StepRecord& r, const std::vector<MixtureInfo>& mixtures) {
-  return {{"kind", "step"},         {"step", r.step},         {"epoch", r.epoch},
-          {"loss", r.loss},         {"balance_loss", r.balance_loss},
-          {"accuracy", r.accuracy}, {"lr", r.lr},             {"images_per_s", r.images_per_s},
+  return {{"kind", "step"},
+          {"step", r.step},
+          {"epoch", r.epoch},
+          {"loss", r.loss},
+          {"balance_loss", r.balance_loss},
+          {"accuracy", r.accuracy},
+          {"lr", r.lr},
+          {"images_per_s", r.images_per_s},
           {"mixtures", json_of(r.mixtures, mixtures)}};
 }
 
 inline Json json_of(const EpochRecord& r, const std::vector<MixtureInfo>& mixtures) {
-  Json line = {{"kind", "epoch"},        {"step", r.step},
-               {"epoch", r.epoch},       {"loss", r.loss},
+  Json line = {{"kind", "epoch"},
+               {"step", r.step},
+               {"epoch", r.epoch},
+               {"loss", r.loss},
                {"balance_loss", r.balance_loss},
-               {"accuracy", r.accuracy}, {"lr", r.lr},
+               {"accuracy", r.accuracy},
+               {"lr", r.lr},
                {"images_per_s", r.images_per_s},
-               {"seconds", r.seconds},   {"mixtures", json_of(r.mixtures, mixtures)}};
+               {"seconds", r.seconds},
+               {"mixtures", json_of(r.mixtures, mixtures)}};
   if (r.test) line["test"] = json_of(*r.test, mixtures);
   return line;
 }
@@ -111,9 +123,16 @@ inline TrainResult read_metrics(const std::filesystem::path& path) {
       result.steps.push_back({in.whole("step"), in.number("epoch"), in.number("loss"), in.number("balance_loss"),
                               in.number("accuracy"), in.number("lr"), in.number("images_per_s"), in.use()});
     } else if (kind == "epoch") {
-      EpochRecord r{static_cast<int>(in.whole("epoch")), in.whole("step"), in.number("loss"),
-                    in.number("balance_loss"), in.number("accuracy"), in.number("lr"), in.number("images_per_s"),
-                    in.number("seconds"), in.use(), {}};
+      EpochRecord r{static_cast<int>(in.whole("epoch")),
+                    in.whole("step"),
+                    in.number("loss"),
+                    in.number("balance_loss"),
+                    in.number("accuracy"),
+                    in.number("lr"),
+                    in.number("images_per_s"),
+                    in.number("seconds"),
+                    in.use(),
+                    {}};
       if (line.contains("test") && line["test"].is_object())
         result.test = r.test = detail::test_record(line["test"], result.mixtures);
       result.epoch = r.epoch + 1;

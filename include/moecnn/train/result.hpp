@@ -67,9 +67,9 @@ struct TrainResult {
   std::int64_t step = 0;                   ///< steps done in all
   int epoch = 0;                           ///< epochs done in all
   Ended ended = Ended::all_epochs;
-  double seconds = 0;          ///< training only, all sittings
-  bool resumed = false;        ///< this sitting went on from a checkpoint
-  std::string goodbye = {};    ///< how it ended and how to go on, in a sentence
+  double seconds = 0;        ///< training only, all sittings
+  bool resumed = false;      ///< this sitting went on from a checkpoint
+  std::string goodbye = {};  ///< how it ended and how to go on, in a sentence
 };
 
 }  // namespace moecnn

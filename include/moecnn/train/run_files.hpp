@@ -35,7 +35,8 @@ class RunFiles {
   }
 
   /// Goes on with the log after step `step`; returns the records up to there.
-  TrainResult resume(std::int64_t step) {
+  TrainResult resume(std::int64_t step, const std::vector<MixtureInfo>& mixtures, const Settings& settings) {
+    if (std::error_code ignored; !std::filesystem::exists(metrics(), ignored)) start(mixtures, settings);
     log_.emplace(io::JsonLines::resume(metrics(), step));
     return read_metrics(metrics());
   }

@@ -59,7 +59,8 @@ struct Steps {
     for (int l : last) t += fmt::format(" {}", l);
     if (warm_up.epochs > 0)
       t += fmt::format(", warm-up {} + {} e for {} epochs", warm_up.first, warm_up.slope, warm_up.epochs);
-    if (planned > 0 && epochs > 0 && planned != epochs) t += fmt::format(", {} epochs planned run in {}", planned, epochs);
+    if (planned > 0 && epochs > 0 && planned != epochs)
+      t += fmt::format(", {} epochs planned run in {}", planned, epochs);
     return t;
   }
 

@@ -38,7 +38,9 @@ struct Sgd {
     T lr, momentum, decay;
 
     Update(const Sgd& o, double rate, std::int64_t)
-        : lr(static_cast<T>(rate)), momentum(static_cast<T>(o.momentum)), decay(static_cast<T>(o.weight_decay)),
+        : lr(static_cast<T>(rate)),
+          momentum(static_cast<T>(o.momentum)),
+          decay(static_cast<T>(o.weight_decay)),
           nesterov_(o.nesterov) {}
 
     void operator()(T* p, const T* g, const std::array<T*, 2>& m, std::size_t n) const {

@@ -27,12 +27,23 @@ class Trainer {
  public:
   using T = typename Backend::scalar;
   static constexpr bool has_test = BatchSource<Test>;
+  static_assert(has_test || std::is_same_v<Test, NoBatches>,
+                "fit(): the test set is no BatchSource; see train/batches.hpp");
 
   Trainer(Model<Net, Backend>& model, Train& train, Test& test, const TrainOpts& opts)
-      : model_(model), train_(train), test_(test), opts_(opts), store_(model.params()),
-        mixtures_(mixtures_of(model.training().graph())), optimizer_(opts.optimizer, store_), norm_(store_),
-        batches_(train.batches_per_epoch()), window_(mixtures_), epoch_sums_(mixtures_),
-        watches_(mixtures_, patience()), progress_(opts.progress, mixtures_) {
+      : model_(model),
+        train_(train),
+        test_(test),
+        opts_(opts),
+        store_(model.params()),
+        mixtures_(mixtures_of(model.training().graph())),
+        optimizer_(opts.optimizer, store_),
+        norm_(store_),
+        batches_(train.batches_per_epoch()),
+        window_(mixtures_),
+        epoch_sums_(mixtures_),
+        watches_(mixtures_, patience()),
+        progress_(opts.progress, mixtures_) {
     check(opts.epochs >= 1, "the number of epochs is {}, expected at least 1", opts.epochs);
     check(opts.max_steps >= 0 && opts.log_steps >= 1 && opts.clip_norm >= 0 && opts.checkpoint_steps >= 0,
           "training options: max_steps {}, clip_norm {} and checkpoint_steps {} must be 0 (off) or more, log_steps {} "
@@ -66,17 +77,20 @@ class Trainer {
   }
 
  private:
-  bool done() const {
-    return run_.epoch >= opts_.epochs || (opts_.max_steps > 0 && run_.step >= opts_.max_steps);
+  bool done() const { return run_.epoch >= opts_.epochs || (opts_.max_steps > 0 && run_.step >= opts_.max_steps); }
+  int patience() const {
+    return opts_.watch_steps > 0 ? opts_.watch_steps : std::max(10, train_.batches_per_epoch() / 10);
   }
-  int patience() const { return opts_.watch_steps > 0 ? opts_.watch_steps : std::max(10, train_.batches_per_epoch() / 10); }
 
   /// What must be the same for a run to go on.
   Settings settings() const {
     Settings all = opts_.settings;
     const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
     add("training images", fmt::format("{} in {} batches", train_.images_per_epoch(), batches_));
-    if constexpr (requires { { train_.text() } -> std::convertible_to<std::string>; }) add("batches", train_.text());
+    if constexpr (requires {
+                    { train_.text() } -> std::convertible_to<std::string>;
+                  })
+      add("batches", train_.text());
     add("optimizer", text_of(opts_.optimizer));
     add("learning rate", text_of(opts_.schedule));
     add("gradient clipping", opts_.clip_norm > 0 ? fmt::format("{}", opts_.clip_norm) : "off");
@@ -113,15 +127,16 @@ class Trainer {
     check(run_.batch < batches_ && run_.epoch >= 0, "{}: it stands before batch {} of {}; it is damaged",
           files_.checkpoint().string(), run_.batch, batches_);
     watches_.restore();
-    auto earlier = files_.resume(run_.step);
+    auto earlier = files_.resume(run_.step, mixtures_, run_.settings);
     result_.steps = std::move(earlier.steps), result_.epochs = std::move(earlier.epochs);
     result_.warnings = std::move(earlier.warnings), result_.test = earlier.test;
     result_.resumed = true;
     progress_.say(fmt::format("resumed {} at step {} (epoch {}, batch {})", files_.checkpoint().string(), run_.step,
                               run_.epoch + 1, run_.batch + 1));
     if (run_.threads != threads())
-      progress_.say(fmt::format("note: the run had {} threads and has {} now; it goes on well, but not to the same bits",
-                                run_.threads, threads()));
+      progress_.say(
+          fmt::format("note: the run had {} threads and has {} now; it goes on well, but not to the same bits",
+                      run_.threads, threads()));
     run_.threads = threads();
   }
 
@@ -135,10 +150,8 @@ class Trainer {
     const Graph& g = program.graph();
     const int classes = g.edges[g.outputs[0]].channels;
     detail::check_labels(batch.labels, batch.count, classes);
-    const StepContext context{.training = true,
-                              .seed = opts_.seed,
-                              .step = static_cast<std::uint64_t>(run_.step),
-                              .noise_off = !opts_.noise};
+    const StepContext context{
+        .training = true, .seed = opts_.seed, .step = static_cast<std::uint64_t>(run_.step), .noise_off = !opts_.noise};
     const double lr = rate_at(opts_.schedule, {batch.position.epoch, batch.position.batch, batches_});
 
     program.set_images(batch.images);
@@ -197,8 +210,16 @@ class Trainer {
 
   void end_epoch() {
     const int epoch = static_cast<int>(run_.epoch) - 1;
-    EpochRecord r{epoch, run_.step, epoch_sums_.loss(), epoch_sums_.balance_loss(), epoch_sums_.accuracy(), lr_,
-                  epoch_sums_.images_per_s(), epoch_sums_.seconds(), epoch_sums_.use(), {}};
+    EpochRecord r{epoch,
+                  run_.step,
+                  epoch_sums_.loss(),
+                  epoch_sums_.balance_loss(),
+                  epoch_sums_.accuracy(),
+                  lr_,
+                  epoch_sums_.images_per_s(),
+                  epoch_sums_.seconds(),
+                  epoch_sums_.use(),
+                  {}};
     epoch_sums_.reset();
     if (opts_.test_epochs > 0 && (run_.epoch % opts_.test_epochs == 0 || run_.epoch >= opts_.epochs)) r.test = test();
     std::string text = fmt::format("epoch {}/{}: loss {:.3f}, accuracy {:.2f} %, {:.0f} images/s", epoch + 1,
@@ -222,8 +243,8 @@ class Trainer {
   }
 
   std::string test_text(const TestRecord& t) const {
-    std::string text = fmt::format("; test: loss {:.3f}, top-1 {:.2f} %, top-5 {:.2f} %", t.loss, 100 * t.top1,
-                                   100 * t.top5);
+    std::string text =
+        fmt::format("; test: loss {:.3f}, top-1 {:.2f} %, top-5 {:.2f} %", t.loss, 100 * t.top1, 100 * t.top5);
     for (std::size_t m = 0; m < t.mixtures.size(); ++m)
       text += fmt::format(", {} load {}", mixtures_[m].name, tiny_bars(t.mixtures[m].load, false));
     return text;
@@ -238,7 +259,8 @@ class Trainer {
   void checkpoint() {
     if (opts_.out.empty()) return;
     const std::string bad = non_finite_parameter(store_);
-    check(bad.empty(), "step {}: {} is not finite, so no checkpoint is written; lower the learning rate or clip gradients",
+    check(bad.empty(),
+          "step {}: {} is not finite, so no checkpoint is written; lower the learning rate or clip gradients",
           run_.step, bad);
     save_checkpoint(files_.checkpoint(), store_, optimizer_, run_, opts_.keep_previous && run_.step > 0);
     saved_ = Clock::now();
@@ -250,11 +272,13 @@ class Trainer {
     result_.step = run_.step;
     result_.epoch = static_cast<int>(run_.epoch);
     result_.seconds = run_.seconds;
-    const std::string where = opts_.out.empty() ? "" : fmt::format(", {} holds the state", files_.checkpoint().string());
+    const std::string where =
+        opts_.out.empty() ? "" : fmt::format(", {} holds the state", files_.checkpoint().string());
     if (how == Ended::stopped) {
       if (!opts_.out.empty()) save_weights(store_, files_.weights());
-      result_.goodbye = fmt::format("stopped by {} after step {}{}{}", why, run_.step, where,
-                                    where.empty() ? "" : "; give the same command with --resume to go on");
+      result_.goodbye =
+          fmt::format("stopped by {} after step {}{}{}", why, run_.step, where,
+                      where.empty() ? "" : "; the same run with --resume (Start::resume) goes on from there");
     } else {
       if (how == Ended::max_steps && opts_.test_epochs > 0 && opts_.test_at_stop && run_.batch != 0) {
         if (const auto t = test()) {
@@ -275,10 +299,15 @@ class Trainer {
     program.set_labels(batch.labels);
     const std::string where = find_non_finite(program, store_, context);
     if (where.empty() && !said.empty()) throw Error(said);
-    fail("step {} (epoch {}, batch {}): the loss is {}: {}. The last checkpoint is as it was; lower the learning rate, "
-         "clip gradients or look at the data",
-         run_.step + 1, batch.position.epoch + 1, batch.position.batch + 1, program.loss(),
-         where.empty() ? "every layer's output is finite, the sums are too large" : where);
+    const std::string what =
+        said.empty() ? fmt::format("the loss is {}, the balance loss {}", program.loss(), program.balance_loss())
+                     : std::string("the forward pass failed");
+    fail(
+        "step {} (epoch {}, batch {}): {}: {}. The last checkpoint is as it was; lower the learning rate, clip "
+        "gradients "
+        "or look at the data",
+        run_.step + 1, batch.position.epoch + 1, batch.position.batch + 1, what,
+        where.empty() ? "every layer's output is finite" : where);
   }
 
   /// Seconds that are left, tests included.
@@ -287,7 +316,8 @@ class Trainer {
     const double steps = static_cast<double>(opts_.epochs - run_.epoch) * batches_ - static_cast<double>(run_.batch);
     if (opts_.max_steps > 0 && run_.step + steps > static_cast<double>(opts_.max_steps))
       return step_seconds_.mean() * static_cast<double>(opts_.max_steps - run_.step) + test_seconds_;
-    const double tests = opts_.test_epochs > 0 ? std::ceil(static_cast<double>(opts_.epochs - run_.epoch) / opts_.test_epochs) : 0;
+    const double tests =
+        opts_.test_epochs > 0 ? std::ceil(static_cast<double>(opts_.epochs - run_.epoch) / opts_.test_epochs) : 0;
     return step_seconds_.mean() * steps + test_seconds_ * tests;
   }
 

@@ -1,0 +1,43 @@
+#include "moecnn/train/clip.hpp"
+
+#include <doctest/doctest.h>
+
+#include "moecnn/io/tensor_file.hpp"
+
+using namespace moecnn;
+
+TEST_CASE("clipping by the global norm is PyTorch's") {
+  const auto file = io::TensorFile::open("tests/golden/optimisers.safetensors");
+  for (const auto& [name, limit] : {std::pair{"clip_above", 1.0}, std::pair{"clip_below", 100.0}}) {
+    CAPTURE(name);
+    const auto get = [&, n = std::string(name)](const char* what) { return file.read<double>(n + "/" + what); };
+    Graph g;
+    g.params.push_back({"a", {3, 4}});
+    g.params.push_back({"b", {5}});
+    ParamStore<double> store;
+    store.adopt(g, {});
+    store.make_gradients();
+    store.write_as(0, get("a").data(), store.grad(0));
+    store.write_as(1, get("b").data(), store.grad(1));
+    GradientNorm<double> norm(store);
+    CHECK(norm.norm(store) == doctest::Approx(get("norm")[0]).epsilon(1e-12));
+    CHECK(norm.clip(store, limit) == doctest::Approx(get("norm")[0]).epsilon(1e-12));
+    for (int i = 0; i < 12; ++i) CHECK(store.grad(0)[i] == doctest::Approx(get("a_after")[i]).epsilon(1e-12));
+    for (int i = 0; i < 5; ++i) CHECK(store.grad(1)[i] == doctest::Approx(get("b_after")[i]).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("a long gradient's norm") {
+  Graph g;
+  g.params.push_back({"w", {70'003}});
+  ParamStore<float> store;
+  store.adopt(g, {});
+  store.make_gradients();
+  for (int i = 0; i < 70'003; ++i) store.grad(0)[i] = 0.5f;
+  GradientNorm<float> norm(store);
+  CHECK(norm.norm(store) == doctest::Approx(0.5 * std::sqrt(70'003.0)).epsilon(1e-12));
+  norm.clip(store, 2);
+  CHECK(norm.norm(store) == doctest::Approx(2).epsilon(1e-5));
+  store.grad(0)[69'999] = NAN;
+  CHECK(std::isnan(norm.norm(store)));
+}

@@ -1,0 +1,146 @@
+#include "moecnn/train/optimizer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <numeric>
+
+#include "io/scratch.hpp"
+#include "moecnn/io/tensor_file.hpp"
+
+using namespace moecnn;
+
+namespace {
+
+/// Stores n values backwards, with a gap of three zeros in front.
+template <class T>
+struct Backwards final : Layout<T> {
+  explicit Backwards(std::size_t count) : n(count) {}
+  std::size_t elements() const override { return n + 3; }
+  void pack(const T* plain, T* stored) const override {
+    for (std::size_t i = 0; i < n; ++i) stored[3 + i] = plain[n - 1 - i];
+  }
+  void unpack(const T* stored, T* plain) const override {
+    for (std::size_t i = 0; i < n; ++i) plain[n - 1 - i] = stored[3 + i];
+  }
+  std::size_t n;
+};
+
+/// A store with a buffer and a parameter "w" of seven values, in another layout if asked.
+template <class T>
+ParamStore<T> seven(bool backwards) {
+  Graph g;
+  g.params.push_back({"mean", {4}, Init::zeros, 0, false});
+  g.params.push_back({"w", {7}});
+  ParamStore<T> store;
+  store.adopt(g, backwards ? ParamLayouts<T>{nullptr, std::make_shared<Backwards<T>>(7)} : ParamLayouts<T>{});
+  store.make_gradients();
+  return store;
+}
+
+AnyOptimizer from_json(const std::string& kind, const nlohmann::json& o) {
+  if (kind == "sgd")
+    return Sgd{.momentum = o.value("momentum", 0.0),
+               .nesterov = o.value("nesterov", false),
+               .weight_decay = o.value("weight_decay", 0.0)};
+  const double beta1 = o["betas"][0], beta2 = o["betas"][1], eps = o["eps"], decay = o.value("weight_decay", 0.0);
+  if (kind == "adam") return Adam{.beta1 = beta1, .beta2 = beta2, .eps = eps, .weight_decay = decay};
+  return AdamW{.beta1 = beta1, .beta2 = beta2, .eps = eps, .weight_decay = decay};
+}
+
+/// Walks PyTorch's trajectory; with `restart_at` a second optimiser takes over there, as after a checkpoint.
+template <class T>
+void follow(const nlohmann::json& c, const io::TensorFile& file, bool backwards, int restart_at) {
+  const auto& o = c["options"];
+  const std::string name = c["name"];
+  CAPTURE(name);
+  const auto start = file.read<double>("common/start"), gradients = file.read<double>("common/gradients");
+  const auto path = file.read<T>(name + (sizeof(T) == 8 ? "/f64" : "/f32"));
+  auto store = seven<T>(backwards);
+  std::vector<T> plain(start.begin(), start.end());
+  store.write(1, plain.data());
+  auto optimizer = std::make_unique<Optimizer<T>>(from_json(c["kind"], o), store);
+  double lr = o["lr"];
+  for (int step = 0; step < 20; ++step) {
+    if (step == o.value("drop_at", -1)) lr *= 0.1;
+    if (step == restart_at) {
+      auto next = std::make_unique<Optimizer<T>>(optimizer->rule(), store);
+      next->set_steps(optimizer->steps());
+      for (std::size_t m = 0; m < next->moments().size(); ++m) {
+        store.read_as(1, optimizer->moments()[m].stored + store.offset(1), plain.data());
+        store.write_as(1, plain.data(), next->moments()[m].stored + store.offset(1));
+      }
+      optimizer = std::move(next);
+    }
+    plain.assign(gradients.begin() + 7 * step, gradients.begin() + 7 * step + 7);
+    store.write_as(1, plain.data(), store.grad(1));
+    const auto version = store.version();
+    optimizer->step(store, lr);
+    CHECK(store.version() != version);
+    const auto now = store.read(1);
+    for (int i = 0; i < 7; ++i) CHECK(now[i] == doctest::Approx(path[7 * step + i]).epsilon(1e-6));
+  }
+  CHECK(optimizer->steps() == 20);
+  if (!backwards) return;
+  for (int i = 0; i < 3; ++i) {
+    CHECK(store.value(1)[i] == 0);
+    for (const auto& m : optimizer->moments()) CHECK(m.stored[store.offset(1) + i] == 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("optimisers follow PyTorch over 20 steps") {
+  std::ifstream in("tests/golden/optimisers.json");
+  REQUIRE_MESSAGE(in.good(), "run the tests in the root of the project");
+  const auto golden = nlohmann::json::parse(in);
+  const auto file = io::TensorFile::open("tests/golden/optimisers.safetensors");
+  int cases = 0;
+  for (const auto& c : golden["cases"]) {
+    if (c["kind"] != "sgd" && c["kind"] != "adam" && c["kind"] != "adamw") continue;
+    ++cases;
+    for (const bool backwards : {false, true})
+      for (const int restart_at : {-1, 11}) {
+        follow<double>(c, file, backwards, restart_at);
+        follow<float>(c, file, backwards, restart_at);
+      }
+  }
+  CHECK(cases == 13);
+}
+
+TEST_CASE("a long vector is updated everywhere, to the same bits with any number of threads") {
+  Graph g;
+  g.params.push_back({"w", {50'001}});
+  const auto run = [&](const AnyOptimizer& rule, [[maybe_unused]] int threads) {
+    ParamStore<float> store;
+    store.adopt(g, {});
+    store.make_gradients();
+    for (std::size_t i = 0; i < 50'001; ++i)
+      store.trained()[i] = 1, store.gradients()[i] = 1e-4f * static_cast<float>(i);
+    Optimizer<float> optimizer(rule, store);
+#pragma omp parallel num_threads(threads)
+    {
+#pragma omp single
+      for (int s = 0; s < 3; ++s) optimizer.step(store, 0.1);
+    }
+    return store.read(0);
+  };
+  for (const char* name : {"sgd", "adam", "adamw"}) {
+    const auto one = run(optimizer_by_name(name), 1), three = run(optimizer_by_name(name), 3);
+    CHECK((one == three));
+    CHECK(one[50'000] < 1);
+    CHECK(one[20'000] < 1);
+  }
+}
+
+TEST_CASE("bad settings are refused") {
+  auto store = seven<float>(false);
+  const auto make = [&](AnyOptimizer o) { return error_of([&] { Optimizer<float>(o, store); }); };
+  CHECK(has(make(Sgd{.momentum = 1.5}), "momentum is 1.5"));
+  CHECK(has(make(Sgd{.nesterov = true}), "Nesterov needs momentum"));
+  CHECK(has(make(Adam{.beta2 = 1}), "betas"));
+  CHECK(has(make(AdamW{.eps = -1}), "eps"));
+  CHECK(has(error_of([] { optimizer_by_name("adamm"); }), "'adamm'"));
+  CHECK(text_of(optimizer_by_name("adam")) == "adam, betas 0.9 0.999, eps 1e-08, weight decay 0");
+  CHECK(Optimizer<float>(Sgd{}, store).moments().empty());
+}
