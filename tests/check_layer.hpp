@@ -13,12 +13,12 @@
 namespace moecnn::test {
 
 struct CheckOpts {
-  double tolerance = 1e-6;   ///< gradients against central differences, relative
-  int elements = 4;          ///< single numbers of each tensor that are checked, besides a direction through all
-  bool differences = true;   ///< off where the backward pass is not the derivative (straight-through)
-  std::uint64_t seed = 1;    ///< the first that is tried; others follow where a row's top-k is nearly a tie
+  double tolerance = 1e-6;  ///< gradients against central differences, relative
+  int elements = 4;         ///< single numbers of each tensor that are checked, besides a direction through all
+  bool differences = true;  ///< off where the backward pass is not the derivative (straight-through)
+  std::uint64_t seed = 1;   ///< the first that is tried; others follow where a row's top-k is nearly a tie
   StepContext step = {.training = true};
-  bool inference = true;     ///< also the inference passes
+  bool inference = true;  ///< also the inference passes
 };
 
 /// A network of one layer.
@@ -93,7 +93,8 @@ class Differences {
     return m;
   }
 
-  std::string along(int id, const std::vector<double>& gradient, const std::vector<double>& d, const std::string& where) {
+  std::string along(int id, const std::vector<double>& gradient, const std::vector<double>& d,
+                    const std::string& where) {
     double expected = 0, quotient = 0, off = 0;
     for (std::size_t i = 0; i < d.size(); ++i) expected += gradient[i] * d[i];
     // A kink (of a ReLU, a maximum) between the two points spoils a quotient; with a smaller step it goes, a mistake stays.
@@ -198,7 +199,8 @@ inline std::string check_graph(const Graph& graph, CheckOpts opts = {}) {
   if (!opts.inference) return "";
   Program<Double>& inference = rig.add(folded(graph), {});
   const Outcome evaluated = run(rig, program, batch, {}, Backward::no);
-  if (const auto trouble = compare(run(rig, inference, batch, {}, Backward::no), evaluated, graph, 1e-10); !trouble.empty())
+  if (const auto trouble = compare(run(rig, inference, batch, {}, Backward::no), evaluated, graph, 1e-10);
+      !trouble.empty())
     return "after the inference passes " + trouble;
   return "";
 }

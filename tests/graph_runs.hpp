@@ -12,9 +12,9 @@
 
 // Compiled once, in reference_kernels.cpp.
 extern template std::unique_ptr<moecnn::Kernel<float>> moecnn::reference::make_kernel<float>(const Graph&, const Flow&,
-                                                                                            int);
+                                                                                             int);
 extern template std::unique_ptr<moecnn::Kernel<double>> moecnn::reference::make_kernel<double>(const Graph&,
-                                                                                              const Flow&, int);
+                                                                                               const Flow&, int);
 
 namespace moecnn::test {
 
@@ -215,7 +215,8 @@ inline std::string compare(const Outcome& a, const Outcome& b, const Graph& g, d
   for (const auto& v : b.param_grad) largest = std::max(largest, norm(v));
   std::string worst;
   double by = 1;
-  const auto look = [&](const std::string& name, const std::vector<double>& x, const std::vector<double>& y, double low) {
+  const auto look = [&](const std::string& name, const std::vector<double>& x, const std::vector<double>& y,
+                        double low) {
     double d = distance(x, y);
     if (low > 0 && std::isfinite(d) && norm(y) < low) d *= norm(y) > 0 ? norm(y) / low : 1 / low;
     if (d <= by * tolerance) return;

@@ -71,16 +71,20 @@ TEST_CASE("batch norm: the output has mean bias and deviation weight, the runnin
         for (int p = 0; p < 4; ++p) visit(static_cast<std::size_t>((r * 2 + c) * 4 + p));
     };
     each([&](std::size_t i) { x_mean += batch.images[i] / 12, y_mean += out.result[i] / 12; });
-    each([&](std::size_t i) { x_squares += std::pow(batch.images[i] - x_mean, 2), y_squares += std::pow(out.result[i] - y_mean, 2); });
+    each([&](std::size_t i) {
+      x_squares += std::pow(batch.images[i] - x_mean, 2), y_squares += std::pow(out.result[i] - y_mean, 2);
+    });
     CHECK(y_mean == doctest::Approx(bias[c]).epsilon(1e-12));
-    CHECK(y_squares / 12 == doctest::Approx(weight[c] * weight[c] * (x_squares / 12) / (x_squares / 12 + 1e-5)).epsilon(1e-12));
+    CHECK(y_squares / 12 ==
+          doctest::Approx(weight[c] * weight[c] * (x_squares / 12) / (x_squares / 12 + 1e-5)).epsilon(1e-12));
     CHECK(out.buffers[2][c] == doctest::Approx(0.75 * mean[c] + 0.25 * x_mean).epsilon(1e-12));
     CHECK(out.buffers[3][c] == doctest::Approx(0.75 * var[c] + 0.25 * x_squares / 11).epsilon(1e-12));
   }
   // Evaluation reads the running statistics and leaves them alone.
   const auto evaluated = test::run(rig, program, batch, {}, test::Backward::no);
   CHECK(evaluated.buffers[2] == std::vector<double>(mean.begin(), mean.end()));
-  CHECK(evaluated.result[5] == doctest::Approx((batch.images[5] - mean[1]) / std::sqrt(var[1] + 1e-5) * weight[1] + bias[1]));
+  CHECK(evaluated.result[5] ==
+        doctest::Approx((batch.images[5] - mean[1]) / std::sqrt(var[1] + 1e-5) * weight[1] + bias[1]));
 }
 
 TEST_CASE("batch norm: a single value per channel normalises to the bias, with finite gradients") {

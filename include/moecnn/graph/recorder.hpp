@@ -190,9 +190,14 @@ class Recorder {
     return text;
   }
 
+  std::string name_in_copy(int e, std::string_view leaf) const {
+    const std::string path = path_of_copy(e);
+    return path.empty() ? std::string(leaf) : path + '.' + std::string(leaf);
+  }
+
   int declare(std::string_view leaf, std::vector<int> shape, Init init, int fan_in, bool trained) {
     const int n = expert_routing_ >= 0 ? copies() : 1;
-    const std::string first = path_of_copy(0) + '.' + std::string(leaf);
+    const std::string first = name_in_copy(0, leaf);
     if (const auto known = ids_.find(first); known != ids_.end()) {
       check(graph_.params[known->second.id].shape == shape && known->second.copies == n,
             "parameter {} is used twice with different shapes; give the second layer another name", first);
@@ -200,8 +205,7 @@ class Recorder {
     }
     const int id = static_cast<int>(graph_.params.size());
     ids_.emplace(first, Declared{id, n});
-    for (int e = 0; e < n; ++e)
-      graph_.params.push_back({path_of_copy(e) + '.' + std::string(leaf), shape, init, fan_in, trained});
+    for (int e = 0; e < n; ++e) graph_.params.push_back({name_in_copy(e, leaf), shape, init, fan_in, trained});
     return id;
   }
 

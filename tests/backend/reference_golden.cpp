@@ -1,0 +1,113 @@
+// Single operations against PyTorch's double-precision values, see tests/golden/README.md.
+#include "graph_runs.hpp"
+#include "moecnn/io/tensor_file.hpp"
+
+#include <doctest/doctest.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+using namespace moecnn;
+
+namespace {
+
+using Json = nlohmann::json;
+
+Size2 pair_of(const Json& j) { return j.is_array() ? Size2{j[0].get<int>(), j[1].get<int>()} : Size2{j.get<int>()}; }
+
+/// One operation with its parameters as the case's file has them.
+struct Case {
+  const io::TensorFile& file;
+  Json about;
+  std::string name = about["name"];
+
+  bool has(const std::string& what) const { return file.contains(name + "/" + what); }
+  std::vector<double> read(const std::string& what) const { return file.read<double>(name + "/" + what); }
+  std::vector<int> shape(const std::string& what) const {
+    const auto& s = file.info(name + "/" + what).shape;
+    return {s.begin(), s.end()};
+  }
+
+  Graph graph() const {
+    const auto x = shape("x");
+    const Extent in{x[0], x.size() > 2 ? x[2] : 1, x.size() > 3 ? x[3] : 1};
+    Graph graph;
+    Recorder g(graph);
+    graph.input = g.record(ops::Input{}, {}, x[1], in);
+    std::vector<int> params;
+    for (const std::string leaf : {"weight", "bias"})
+      if (has(leaf)) params.push_back(g.param(leaf, shape(leaf), Init::zeros));
+    for (const std::string leaf : {"running_mean", "running_var"})
+      if (has(leaf)) params.push_back(g.buffer(leaf, shape(leaf), Init::zeros));
+    const std::string op = about["op"];
+    const auto add = [&](Op o, int channels, Extent extent) {
+      graph.outputs = {g.record(std::move(o), {graph.input}, channels, extent, params)};
+    };
+    if (op == "conv") {
+      ops::Conv conv{.in = x[1], .out = shape("weight")[0], .groups = about["groups"], .bias = has("bias")};
+      conv.kernel = pair_of(about["kernel"]), conv.stride = pair_of(about["stride"]);
+      conv.pad = pair_of(about["pad"]), conv.dilation = pair_of(about["dilation"]);
+      add(conv, conv.out, conv.output(in));
+    } else if (op == "batch_norm") {
+      add(ops::BatchNorm{.channels = x[1], .eps = about["eps"], .momentum = about["momentum"]}, x[1], in);
+    } else if (op == "max_pool") {
+      const ops::MaxPool pool{pair_of(about["kernel"]), pair_of(about["stride"]), pair_of(about["pad"])};
+      add(pool, x[1], pool.output(in));
+    } else if (op == "global_avg_pool") {
+      add(ops::GlobalAvgPool{}, x[1], {x[0], 1, 1});
+    } else if (op == "linear") {
+      const int out = shape("weight")[0];
+      add(ops::Linear{x[1], out, has("bias")}, out, {x[0], 1, 1});
+    } else if (op == "relu") {
+      add(ops::Relu{}, x[1], in);
+    } else if (op == "cross_entropy") {
+      add(ops::CrossEntropy{x[1]}, 1, {1, 1, 1});
+    }
+    return graph;
+  }
+};
+
+/// The worst relative difference of anything that the file knows.
+template <class T>
+double worst(const Case& c, const Graph& graph) {
+  test::Rig<backend::Reference<T>> rig;
+  auto& program = rig.add_training(graph);
+  for (int i = 0; i < rig.store.size(); ++i) {
+    const auto v = c.read(rig.store.spec(i).name);
+    rig.store.write(i, std::vector<T>(v.begin(), v.end()).data());
+  }
+  test::Batch batch{.images = c.read("x"), .c = c.has("dy") ? c.read("dy") : std::vector<double>{1}, .labels = {}};
+  if (c.has("target"))
+    for (std::int64_t label : c.file.read<std::int64_t>(c.name + "/target"))
+      batch.labels.push_back(static_cast<int>(label));
+  else
+    batch.labels.assign(static_cast<std::size_t>(graph.batch()), 0);
+  const auto out = test::run(rig, program, batch, {.training = c.about.value("training", true)});
+  double off = std::max(test::distance(out.result, c.read("y")), test::distance(out.input_grad, c.read("dx")));
+  for (int i = 0; i < rig.store.size(); ++i) {
+    const std::string name = rig.store.spec(i).name;
+    if (rig.store.spec(i).trained)
+      off = std::max(off, test::distance(out.param_grad[i], c.read("d" + name)));
+    else
+      off = std::max(off, test::distance(out.buffers[i], c.read(name + "_after")));
+  }
+  return off;
+}
+
+}  // namespace
+
+TEST_CASE("reference: single operations equal PyTorch's, in double and in float") {
+  const auto file = io::TensorFile::open("tests/golden/ops.safetensors");
+  std::ifstream text("tests/golden/ops.json");
+  const Json table = Json::parse(text);
+  int compared = 0;
+  for (const Json& about : table["cases"]) {
+    const Case c{file, about};
+    const Graph graph = c.graph();
+    if (graph.outputs.empty()) continue;  // an operation that the library does not have yet
+    CAPTURE(c.name);
+    CHECK(worst<double>(c, graph) < 1e-12);
+    CHECK(worst<float>(c, graph) < 1e-5);
+    ++compared;
+  }
+  CHECK(compared >= 22);
+}
