@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "moecnn/io/tensor_file.hpp"
 
 using namespace moecnn;
@@ -33,6 +37,17 @@ TEST_CASE("a long gradient's norm") {
   ParamStore<float> store;
   store.adopt(g, {});
   store.make_gradients();
+#ifdef _OPENMP  // the same bits with any number of threads
+  for (int i = 0; i < 70'003; ++i) store.grad(0)[i] = std::sin(static_cast<float>(i));
+  GradientNorm<float> uneven(store);
+  const double usual = uneven.norm(store);
+  const int before = omp_get_max_threads();
+  for (int threads : {1, 3, 4}) {
+    omp_set_num_threads(threads);
+    CHECK(uneven.norm(store) == usual);
+  }
+  omp_set_num_threads(before);
+#endif
   for (int i = 0; i < 70'003; ++i) store.grad(0)[i] = 0.5f;
   GradientNorm<float> norm(store);
   CHECK(norm.norm(store) == doctest::Approx(0.5 * std::sqrt(70'003.0)).epsilon(1e-12));

@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
-#include <numeric>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #include "io/scratch.hpp"
 #include "moecnn/io/tensor_file.hpp"
@@ -118,11 +120,14 @@ TEST_CASE("a long vector is updated everywhere, to the same bits with any number
     for (std::size_t i = 0; i < 50'001; ++i)
       store.trained()[i] = 1, store.gradients()[i] = 1e-4f * static_cast<float>(i);
     Optimizer<float> optimizer(rule, store);
-#pragma omp parallel num_threads(threads)
-    {
-#pragma omp single
-      for (int s = 0; s < 3; ++s) optimizer.step(store, 0.1);
-    }
+#ifdef _OPENMP
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+#endif
+    for (int i = 0; i < 3; ++i) optimizer.step(store, 0.1);
+#ifdef _OPENMP
+    omp_set_num_threads(before);
+#endif
     return store.read(0);
   };
   for (const char* name : {"sgd", "adam", "adamw"}) {

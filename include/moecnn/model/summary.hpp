@@ -2,11 +2,12 @@
 /// \file
 /// A network as a table.
 
+#include <algorithm>
+#include <array>
+#include <set>
+
 #include "moecnn/model/op_name.hpp"
 #include "moecnn/model/program.hpp"
-
-#include <algorithm>
-#include <set>
 
 namespace moecnn {
 
@@ -59,8 +60,8 @@ inline std::string table(const std::vector<std::array<std::string, 5>>& rows) {
   std::array<std::size_t, 5> width{};
   for (const auto& r : rows)
     for (std::size_t c = 0; c < r.size(); ++c)
-      width[c] = std::max(width[c], static_cast<std::size_t>(std::count_if(
-                                        r[c].begin(), r[c].end(), [](char x) { return (x & 0xC0) != 0x80; })));
+      width[c] = std::max(width[c], static_cast<std::size_t>(std::count_if(r[c].begin(), r[c].end(),
+                                                                           [](char x) { return (x & 0xC0) != 0x80; })));
   std::string text;
   for (const auto& r : rows) {
     std::string line;

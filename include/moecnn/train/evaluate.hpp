@@ -2,6 +2,7 @@
 /// \file
 /// Running a trained model over a set of images.
 
+#include <algorithm>
 #include <functional>
 
 #include "moecnn/model/model.hpp"

@@ -2,10 +2,11 @@
 /// \file
 /// Where a value that is no number comes from.
 
+#include <algorithm>
+#include <cmath>
+
 #include "moecnn/model/op_name.hpp"
 #include "moecnn/model/program.hpp"
-
-#include <cmath>
 
 namespace moecnn {
 

@@ -2,6 +2,7 @@
 /// \file
 /// Weights files: parameters and buffers under torchvision's names, plain order, and the constraints' state.
 
+#include <algorithm>
 #include <deque>
 
 #include "moecnn/io/safetensors.hpp"
