@@ -97,6 +97,12 @@ void fill(ParamStore<T>& store, std::uint64_t seed) {
     }
     store.write(i, v.data());
   }
+  // As if the first expert had been used more than its share, so that constraints bar it.
+  for (int i = 0; i < static_cast<int>(store.states().size()); ++i) {
+    const auto state = store.state(i);
+    const bool steps = store.states()[i].name.ends_with("steps");
+    for (std::size_t e = 0; e < state.size(); ++e) state[e] = steps ? 3.0 : e == 0 ? 0.9 : 0.1;
+  }
 }
 
 /// Everything that a forward pass in training changes besides activations: running statistics and constraint states.
@@ -154,6 +160,7 @@ Outcome run(Rig<Backend>& rig, Program<Backend>& program, const Batch& batch, co
   out.loss = forward(program, batch, step);
   out.result = doubles(program.read(g.outputs[0]));
   if (backward == Backward::yes) {
+    std::fill(rig.store.gradients().begin(), rig.store.gradients().end(), std::numeric_limits<T>::quiet_NaN());
     for (int seed : program.opts().seeds) {
       const std::vector<T> c(batch.c.begin(), batch.c.end());
       program.seed(seed, c.data());
