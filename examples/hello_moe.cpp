@@ -1,7 +1,8 @@
 // The first thing to read: a small network whose middle is a mixture of experts, trained on generated images.
 //
-//   hello_moe            two minutes of training, then how the experts are used
+//   hello_moe            half a minute of training, then what each expert likes
 //   hello_moe --smoke    a few steps, to see that it runs
+#include <moecnn/backend/default.hpp>
 #include <moecnn/moecnn.hpp>
 
 #include <cstring>
@@ -39,15 +40,15 @@ int main(int argc, char** argv) {
   test.labels = test.families, test.class_names = test.family_names;
 
   Model<Net, backend::Default> model({.n = 64, .h = 32, .w = 32}, {.seed = 42});
-  fit(model, train, &test, Adam{{.lr = 2e-3}}, {.epochs = smoke ? 1 : 3});
+  data::Loader batches(train, {.batch = 64, .seed = 42});
+  fit(model, batches, {.epochs = smoke ? 1 : 4, .schedule = schedule::Constant{2e-3}});
 
   const auto seen = analysis::predict(model, test);
-  fmt::print("\n{} of {} test images right\n", static_cast<int>(analysis::top_k_accuracy(seen, test.labels, 1) * test.n),
-             test.n);
+  fmt::print("{:.1f} % of the test images right\n", 100 * analysis::top_k_accuracy(seen, test.labels, 1));
   const Matrix use = analysis::mean_weights(seen.mixture("mixture").weights, test.labels, test.classes());
   for (int e = 0; e < 4; ++e) {
-    fmt::print("expert {} is fond of", e);
-    for (int family : analysis::top_groups(use, e, 3)) fmt::print("  {} ({:.0f} %)", test.class_names[family], 100 * use(family, e));
+    fmt::print("expert {} likes", e);
+    for (int c : analysis::top_groups(use, e, 3)) fmt::print("  {} ({:.0f} %)", test.class_names[c], 100 * use(c, e));
     fmt::print("\n");
   }
 }
