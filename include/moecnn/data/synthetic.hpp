@@ -50,7 +50,7 @@ inline constexpr std::array<Family, synthetic_families> families{{
 inline std::string family_name(int family) {
   const Family& f = families[family];
   return std::string(f.texture_name) + " " + f.colour_name + " " + f.shape_name +
-         (f.shape == Shape::cross ? "es" : "s");
+         (f.shape == Shape::cross || f.shape == Shape::hourglass ? "es" : "s");
 }
 
 /// "hollow striped red disc"; class c belongs to family c / 5.
