@@ -33,7 +33,9 @@ inline std::string op_name(const Op& op) {
     }
     std::string operator()(const ops::Linear&) const { return "linear"; }
     std::string operator()(const ops::GlobalAvgPool&) const { return "average pool"; }
-    std::string operator()(const ops::MaxPool& p) const { return "max pool " + detail::window_text(p.kernel, p.stride); }
+    std::string operator()(const ops::MaxPool& p) const {
+      return "max pool " + detail::window_text(p.kernel, p.stride);
+    }
     std::string operator()(const ops::Relu&) const { return "relu"; }
     std::string operator()(const ops::Add&) const { return "add"; }
     std::string operator()(const ops::ConstantScores&) const { return "constant scores"; }

@@ -74,7 +74,7 @@ inline std::string table(const std::vector<std::array<std::string, 5>>& rows) {
 
 }  // namespace detail
 
-/// "1 mixture layer is active: layer4 (4 experts, 2 per image)", or loudly that there is none.
+/// "MIXTURE LAYERS ACTIVE: 1 (layer4: 4 experts, 2 per image)", or as loudly that there is none.
 inline std::string mixture_summary(const Graph& g) {
   if (g.routings.empty()) return "NO mixture layer is active: this is a plain network.";
   std::string text = fmt::format("MIXTURE LAYERS ACTIVE: {} (", g.routings.size());

@@ -69,7 +69,7 @@ struct TrainResult {
   Ended ended = Ended::all_epochs;
   double seconds = 0;        ///< training only, all sittings
   bool resumed = false;      ///< this sitting went on from a checkpoint
-  std::string goodbye = {};  ///< how it ended and how to go on, in a sentence
+  std::string goodbye = {};  ///< how it ended and how to go on, in a sentence; fit() does not print it
 };
 
 }  // namespace moecnn
