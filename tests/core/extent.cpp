@@ -1,0 +1,46 @@
+#include "moecnn/core/extent.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace moecnn;
+
+TEST_CASE("the size of a window's output is the number of places where it fits") {
+  for (int in = 1; in <= 12; ++in)
+    for (int kernel = 1; kernel <= 5; ++kernel)
+      for (int stride = 1; stride <= 4; ++stride)
+        for (int pad = 0; pad <= 3; ++pad)
+          for (int dilation = 1; dilation <= 3; ++dilation) {
+            int places = 0;
+            for (int at = -pad; at + dilation * (kernel - 1) < in + pad; at += stride) ++places;
+            if (places == 0)
+              CHECK_THROWS_AS(window_out(in, kernel, stride, pad, dilation), Error);
+            else
+              CHECK(window_out(in, kernel, stride, pad, dilation) == places);
+          }
+}
+
+TEST_CASE("a transposed convolution's output is what a convolution would shrink to the input") {
+  for (int in = 1; in <= 8; ++in)
+    for (int kernel = 1; kernel <= 4; ++kernel)
+      for (int stride = 1; stride <= 3; ++stride)
+        for (int pad = 0; pad < kernel; ++pad)
+          for (int dilation = 1; dilation <= 2; ++dilation)
+            for (int out_pad = 0; out_pad < stride; ++out_pad) {
+              const int out = transposed_out(in, kernel, stride, pad, dilation, out_pad);
+              if (out < 1) continue;
+              CHECK(window_out(out, kernel, stride, pad, dilation) == in);
+            }
+}
+
+TEST_CASE("a window that does not fit says its numbers and what to do") {
+  CHECK_THROWS_WITH_AS(
+      window_out(3, 3, 1, 0, 2),
+      "a window of 5 (kernel 3, dilation 2) does not fit into 3 pixels with 0 of padding on each side; "
+      "enlarge the input or the padding",
+      Error);
+}
+
+TEST_CASE("pixels of a large extent do not overflow") {
+  CHECK(Extent{1, 100'000, 100'000}.pixels() == 10'000'000'000);
+  CHECK(Extent{} == Extent{1, 1, 1});
+}
