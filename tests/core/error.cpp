@@ -1,6 +1,7 @@
 #include "moecnn/core/error.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 using namespace moecnn;
 
