@@ -35,6 +35,23 @@ TEST_CASE("onednn: convolutions of any channel count equal the reference, forwar
   compare(ConvNet<3, 3, 3, k3_bias>{}, {1, 1, 1});
 }
 
+TEST_CASE("onednn: Winograd convolutions equal the reference and can be switched off") {
+  for (const bool winograd : {true, false}) {
+    onednn::options().winograd = winograd;
+    compare(ConvNet<3, 25, 50, k3_bias>{}, {4, 16, 17});
+    compare(ConvNet<3, 64, 64, k3>{}, {2, 32, 32});
+    compare(ConvNet<3, 16, 100, ConvOpts{.kernel = 3, .bias = true}>{}, {3, 15, 14});
+    const Graph g = record(ConvNet<3, 64, 64, k3>{}, {2, 32, 32});
+    auto low = backend::OneDnn::lower(g, analyse(g, true, g.outputs));
+    auto* conv = dynamic_cast<onednn::ConvKernel*>(low.kernels[2].get());
+    REQUIRE(conv);
+    if (!winograd) CHECK(!conv->choice().winograd);
+    CHECK(conv->choice().uses_winograd(2) == conv->choice().winograd);
+    CHECK(!conv->choice().uses_winograd(0));
+  }
+  onednn::options() = {};
+}
+
 TEST_CASE("onednn: grouped and depthwise convolutions equal the reference") {
   const Extent images{2, 8, 8};
   compare(ConvNet<3, 64, 32, ConvOpts{.kernel = 3, .pad = 1, .groups = 2}>{}, images);

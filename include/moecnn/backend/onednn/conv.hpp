@@ -14,8 +14,8 @@ class Described {
 };
 
 /// Convolution by oneDNN. The forward pass reads the weights as they are stored, and their gradient is written in the
-/// same order, so neither is ever reordered; backward data reads them in another order and gets a copy, made just before
-/// it runs and while it is needed.
+/// same order, so neither is ever reordered. Direct backward data reads them in another order and gets a copy, made just
+/// before it runs: once per update, and still in the cache when it is read.
 class ConvKernel final : public reference::NodeKernel<float>, public Described {
  public:
   using Stored = std::shared_ptr<const WeightsLayout>;
@@ -37,6 +37,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     plan_scratch();
   }
 
+  const ConvChoice& choice() const { return primitives_.choice(); }
   /// How the weights lie in the store.
   const Stored& weights_layout() const { return stored_; }
 
@@ -114,7 +115,6 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     }
   };
 
-  const ConvChoice& choice() const { return primitives_.choice(); }
   const ConvProblem& problem() const { return choice().problem; }
   bool converts_src() const { return problem().src_blocked != src_blocked_; }
   bool converts_dst() const { return problem().dst_blocked != dst_blocked_; }
@@ -188,22 +188,23 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   }
 
   void backward_data(int copy, int first, int count, const float* dy) {
-    const float* w = weights(copy);
-    if (data_reorder_) {
-      float* other = floats(at.scratch_backward, backward_.weights);
-      data_reorder_->run({w, other}, at.scratch_backward + backward_.own, backward_.own_bytes);
-      w = other;
-    }
+    const float *w = weights(copy), *reordered = nullptr;
     const long long row = src_row(src_blocked_);
     float* dx = at.input_grad[0] + first * row;
+    std::byte* scratch = at.scratch_backward + backward_.own;
     const bool direct = !adds_data() && !converts_src();
     const int chunk = direct ? count : chunk_rows(count);
     for (int r = 0; r < count; r += chunk) {
       const int rows = std::min(chunk, count - r);
+      const bool other = data_reorder_ && !choice().uses_winograd(rows);
+      if (other && !reordered) {
+        float* copied = floats(at.scratch_backward, backward_.weights);
+        data_reorder_->run({w, copied}, scratch, backward_.own_bytes);
+        reordered = copied;
+      }
       float* part = direct ? dx : floats(at.scratch_backward, backward_.chunk);
       primitives_.get(ConvPrimitives::backward_data, rows)
-          .run({part, w, dy + r * dst_row(problem().dst_blocked)}, at.scratch_backward + backward_.own,
-               backward_.own_bytes);
+          .run({part, other ? reordered : w, dy + r * dst_row(problem().dst_blocked)}, scratch, backward_.own_bytes);
       if (direct) continue;
       if (converts_src()) {
         float* changed = adds_data() ? floats(at.scratch_backward, backward_.sum) : dx + r * row;

@@ -125,8 +125,9 @@ class ConvPrimitives {
   std::unique_ptr<Primitive> make(Kind kind, int rows) const {
     const auto attr = user_scratchpad();
     const auto& p = choice_.problem;
+    const bool winograd = choice_.uses_winograd(rows);
     if (kind == forward) {
-      const auto d = p.descs(rows, choice_.weights, use_.bias);
+      const auto d = p.descs(rows, choice_.weights, use_.bias, winograd);
       const auto pd = conv_forward(d, use_.backward_weights, use_.forward_attr);
       const dnnl::convolution_forward prim(pd);
       const std::string name = std::string("forward ") + pd.impl_info_str();
@@ -136,15 +137,15 @@ class ConvPrimitives {
           prim, pd,
           {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_WEIGHTS, d.weights}, {DNNL_ARG_DST, d.dst}, {DNNL_ARG_BIAS, d.bias}}, name);
     }
-    const auto hint = conv_forward(p.descs(rows, choice_.weights, use_.bias), true, attr);
+    const auto hint = conv_forward(p.descs(rows, choice_.weights, use_.bias, winograd), true, attr);
     if (kind == backward_data) {
-      const auto d = p.descs(rows, choice_.data_weights, false);
+      const auto d = p.descs(rows, winograd ? choice_.weights : choice_.data_weights, false, winograd);
       const auto pd = conv_backward_data(d, hint, attr);
       return build(dnnl::convolution_backward_data(pd), pd,
                    {{DNNL_ARG_DIFF_SRC, d.src}, {DNNL_ARG_WEIGHTS, d.weights}, {DNNL_ARG_DIFF_DST, d.dst}},
                    std::string("backward data ") + pd.impl_info_str());
     }
-    const auto d = p.descs(rows, choice_.weights_grad, use_.bias);
+    const auto d = p.descs(rows, choice_.weights_grad, use_.bias, winograd);
     const auto pd = conv_backward_weights(d, hint, attr);
     const dnnl::convolution_backward_weights prim(pd);
     const std::string name = std::string("backward weights ") + pd.impl_info_str();

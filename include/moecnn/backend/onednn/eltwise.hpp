@@ -16,11 +16,12 @@ class EltwiseKernel : public reference::NodeKernel<float> {
  protected:
   long long size() const { return rows() * row_; }
 
+  /// y_i = f(y_i, a_i, b_i). y may be a or b.
   template <class F>
-  void for_each(const F& work) const {
+  void for_each(float* y, const float* a, const float* b, const F& f) const {
     const long long n = size();
 #pragma omp parallel for simd schedule(static) if (n > parallel_threshold)
-    for (long long i = 0; i < n; ++i) work(i);
+    for (long long i = 0; i < n; ++i) y[i] = f(y[i], a[i], b[i]);
   }
 
  private:
@@ -38,17 +39,15 @@ class ReluKernel final : public EltwiseKernel {
     return n;
   }
   void forward(const StepContext&) override {
-    const float* x = at.input[0];
-    float* y = at.output;
-    for_each([=](long long i) { y[i] = x[i] < 0.f ? 0.f : x[i]; });
+    for_each(at.output, at.input[0], at.input[0], [](float, float x, float) { return x < 0.f ? 0.f : x; });
   }
   void backward(const StepContext&) override {
-    const float *y = at.output, *dy = at.output_grad;
-    float* dx = at.input_grad[0];
-    if (input_mode_[0] == GradMode::accumulate)
-      for_each([=](long long i) { dx[i] += y[i] > 0.f ? dy[i] : 0.f; });
+    if (adds_to_input(0))
+      for_each(at.input_grad[0], at.output, at.output_grad,
+               [](float dx, float y, float dy) { return dx + (y > 0.f ? dy : 0.f); });
     else
-      for_each([=](long long i) { dx[i] = y[i] > 0.f ? dy[i] : 0.f; });
+      for_each(at.input_grad[0], at.output, at.output_grad,
+               [](float, float y, float dy) { return y > 0.f ? dy : 0.f; });
   }
 };
 
@@ -62,20 +61,16 @@ class AddKernel final : public EltwiseKernel {
     return n;
   }
   void forward(const StepContext&) override {
-    const float *a = at.input[0], *b = at.input[1];
-    float* y = at.output;
-    for_each([=](long long i) { y[i] = a[i] + b[i]; });
+    for_each(at.output, at.input[0], at.input[1], [](float, float a, float b) { return a + b; });
   }
   void backward(const StepContext&) override {
     // The second gradient first: the first one may lie where the output's gradient lies.
     for (const std::size_t j : {1, 0}) {
-      const float* dy = at.output_grad;
-      float* dx = at.input_grad[j];
-      if (!wants_input(j) || dx == dy) continue;
-      if (input_mode_[j] == GradMode::accumulate)
-        for_each([=](long long i) { dx[i] += dy[i]; });
+      if (!wants_input(j) || at.input_grad[j] == at.output_grad) continue;
+      if (adds_to_input(j))
+        for_each(at.input_grad[j], at.output_grad, at.output_grad, [](float dx, float dy, float) { return dx + dy; });
       else
-        for_each([=](long long i) { dx[i] = dy[i]; });
+        for_each(at.input_grad[j], at.output_grad, at.output_grad, [](float, float dy, float) { return dy; });
     }
   }
 };

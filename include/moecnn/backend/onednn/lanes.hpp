@@ -1,13 +1,20 @@
 #pragma once
 /// \file
 /// One pixel of a channel block as one value. The compiler makes of it whatever vectors the target has, so these
-/// kernels need no intrinsics, no -O3 and no -march to be right, and all of it to be fast.
+/// kernels need no -O3 and no -march to be right, and both of them to be fast.
+
+#include <cstdint>
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 namespace moecnn::onednn {
 
 template <int B>
 struct LanesOf {
   using type [[gnu::vector_size(B * sizeof(float)), gnu::aligned(sizeof(float)), gnu::may_alias]] = float;
+  using bits [[gnu::vector_size(B * sizeof(int))]] = int;
 };
 template <int B>
 using Lanes = typename LanesOf<B>::type;
@@ -19,6 +26,37 @@ Lanes<B>& lanes(float* p) {
 template <int B>
 const Lanes<B>& lanes(const float* p) {
   return *reinterpret_cast<const Lanes<B>*>(p);
+}
+
+/// One bit per lane.
+using LaneMask = std::uint16_t;
+
+/// Which lanes are greater than zero.
+template <int B>
+LaneMask positive(const Lanes<B>& v) {
+#ifdef __AVX512F__
+  if constexpr (B == 16) return _mm512_cmp_ps_mask(reinterpret_cast<const __m512_u&>(v), __m512{}, _CMP_GT_OQ);
+#endif
+  unsigned bits = 0;
+  for (int l = 0; l < B; ++l) bits |= static_cast<unsigned>(v[l] > 0.f) << l;
+  return static_cast<LaneMask>(bits);
+}
+
+/// Sets the lanes whose bit is not set to zero.
+template <int B>
+void clear_others(Lanes<B>& v, LaneMask mask) {
+  typename LanesOf<B>::bits bit;
+  for (int l = 0; l < B; ++l) bit[l] = 1 << l;
+  v = (bit & static_cast<int>(mask)) != 0 ? v : Lanes<B>{};
+}
+
+/// Writes past the caches, for maps that are larger than those: the line need not be read before it is overwritten.
+template <int B>
+void stream_out(float* p, const Lanes<B>& v) {
+#ifdef __AVX512F__
+  if constexpr (B == 16) return _mm512_stream_ps(p, reinterpret_cast<const __m512_u&>(v));
+#endif
+  lanes<B>(p) = v;
 }
 
 /// Pixels whose sums are kept in float before they are added to doubles.

@@ -3,11 +3,14 @@
 #include "moecnn/backend/onednn/norm_loops.hpp"
 #include "moecnn/backend/reference/common.hpp"
 
+#include <cmath>
+
 namespace moecnn::onednn {
 
-/// Batch normalisation of blocked maps, with residual and ReLU. Memory is what it costs, so it walks through the map
-/// in groups of channel blocks that stay in the cache: statistics and result of one group, then the next. Sums are
-/// taken per row and added up in a fixed order: results do not depend on the number of threads.
+/// Batch normalisation of blocked maps, with residual and ReLU. Memory traffic is what it costs, so it walks through the
+/// map in groups of channel blocks that stay in the cache: statistics of a group, then its result, then the next. Where
+/// the ReLU let something through is kept as one bit per element, so the backward pass does not read the output. Sums
+/// are taken per row and added up in a fixed order: results do not depend on the number of threads.
 template <int B>
 class BlockedNormKernel final : public reference::NodeKernel<float> {
  public:
@@ -19,12 +22,12 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
 
   NodeNeeds needs() const override {
     NodeNeeds n = plain_needs();
-    const std::size_t rows = out_.extent.n, blocks = blocks_;
-    n.scratch_forward = n.scratch_backward = sizeof(Sums<B>) * rows * blocks + sizeof(Line<B>) * blocks;
+    const std::size_t tiles = static_cast<std::size_t>(out_.extent.n) * blocks_;
     if (training_) {
       n.keeps_input[0] = 1;
-      n.keeps_output = op_.relu;
-      n.saved = {sizeof(Moments<B>) * blocks * node_.copies};
+      n.saved = {sizeof(Moments<B>) * blocks_ * node_.copies};
+      if (op_.relu) n.saved.push_back(sizeof(LaneMask) * tiles * pixels_);
+      n.scratch_forward = n.scratch_backward = sizeof(Sums<B>) * tiles;
       n.inplace_backward = op_.residual ? 1 : 0;
     } else {
       n.inplace_forward = 0;
@@ -47,125 +50,133 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
   }
 
  private:
-  long long offset(int row, int block) const { return (1LL * row * blocks_ + block) * pixels_ * B; }
-  /// Channel blocks that are worked on together: about 2 MB of each tensor.
-  int group(int count) const {
-    return static_cast<int>(std::clamp<long long>((2LL << 20) / (pixels_ * B * 4 * count), 1, blocks_));
+  /// A tile is one row of one block of channels.
+  long long tile(int row, int block) const { return 1LL * row * blocks_ + block; }
+  long long offset(int row, int block) const { return tile(row, block) * pixels_ * B; }
+  /// Channel blocks that are worked on together: about 2 MB of each of `tensors`.
+  int group(int count, int tensors) const {
+    return static_cast<int>(std::clamp<long long>((2LL << 20) / (pixels_ * B * 4 * count * tensors), 1, blocks_));
   }
-  bool parallel(int count) const { return count * pixels_ * blocks_ * B > parallel_threshold; }
-  Sums<B>* sums(std::byte* scratch) const { return reinterpret_cast<Sums<B>*>(scratch); }
-  Line<B>* lines(std::byte* scratch) const {
-    return reinterpret_cast<Line<B>*>(sums(scratch) + out_.extent.n * blocks_);
-  }
+  long long work(int count) const { return count * pixels_ * blocks_ * B; }
+  /// Maps of more than this many floats are gone from the caches before the next node comes to them.
+  bool stream(int count) const { return work(count) > (2LL << 20); }
   Moments<B>* moments(int copy) const { return reinterpret_cast<Moments<B>*>(at.saved[0]) + copy * blocks_; }
+  LaneMask* mask(int row, int block) const {
+    return op_.relu && training_ ? reinterpret_cast<LaneMask*>(at.saved[1]) + tile(row, block) * pixels_ : nullptr;
+  }
   /// Real channels of a block.
   int channels(int block) const { return std::min(B, op_.channels - block * B); }
 
   void forward(int copy, int first, int count, bool measure) const {
-    Sums<B>* sum = sums(at.scratch_forward);
-    Line<B>* line = lines(at.scratch_forward);
+    Sums<B>* sums = reinterpret_cast<Sums<B>*>(at.scratch_forward);
     const float* x = at.input[0];
-    const int step = group(count);
-#pragma omp parallel if (parallel(count))
+    const int step = group(count, 1);
+    Finish finish;
+    finish.relu = op_.relu;
+    finish.stream = stream(count);
+#pragma omp parallel firstprivate(finish) if (work(count) > parallel_threshold)
     for (int b0 = 0; b0 < blocks_; b0 += step) {
-      const int here = std::min(step, blocks_ - b0);
+      const int tiles = std::min(step, blocks_ - b0) * count;
       if (measure) {
 #pragma omp for schedule(static)
-        for (int i = 0; i < here * count; ++i) {
+        for (int i = 0; i < tiles; ++i) {
           const int b = b0 + i / count, r = first + i % count;
-          sum_and_squares<B>(x + offset(r, b), x + offset(first, b), pixels_, sum[i]);
+          sum_and_squares<B>(x + offset(r, b), x + offset(first, b), pixels_, sums[b0 * count + i]);
         }
       }
-#pragma omp for schedule(static)
-      for (int i = 0; i < here; ++i) settle(copy, first, count, b0 + i, sum + i * count, measure, line[b0 + i]);
-#pragma omp for schedule(static)
-      for (int i = 0; i < here * count; ++i) {
+      // Every thread settles the blocks that it meets for itself; that is cheaper than waiting for another to do it.
+      Line<B> line;
+      int settled = -1;
+#pragma omp for schedule(static) nowait
+      for (int i = 0; i < tiles; ++i) {
         const int b = b0 + i / count, r = first + i % count;
-        normalise<B>(x + offset(r, b), op_.residual ? at.input[1] + offset(r, b) : nullptr, at.output + offset(r, b),
-                     pixels_, line[b], op_.relu);
+        if (settled != b) settle(copy, first, count, b, sums, measure, r == first, line), settled = b;
+        finish.residual = op_.residual ? at.input[1] + offset(r, b) : nullptr;
+        finish.mask = mask(r, b);
+        normalise<B>(x + offset(r, b), at.output + offset(r, b), pixels_, line, finish);
       }
     }
   }
 
-  /// From sums to the line y = (x - mean) · scale + shift, for one block of channels.
-  void settle(int copy, int first, int count, int block, const Sums<B>* sum, bool measure, Line<B>& line) const {
+  /// From sums to the line y = (x - mean) · scale + shift, for one block of channels. The thread that `owns` the block
+  /// keeps what is to be kept.
+  void settle(int copy, int first, int count, int block, const Sums<B>* sums, bool measure, bool owns,
+              Line<B>& line) const {
     const double m = static_cast<double>(count) * pixels_;
     const float* base = at.input[0] + offset(first, block);
+    const Sums<B> sum = measure ? total(sums + block * count, count) : Sums<B>{};
     line = {};
     for (int l = 0; l < channels(block); ++l) {
       const int c = block * B + l;
-      double mean = param(2, copy)[c], variance = param(3, copy)[c];
-      if (measure) {
-        double a = 0, q = 0;
-        for (int r = 0; r < count; ++r) a += sum[r].a[l], q += sum[r].b[l];
-        mean = base[l] + a / m;
-        const double squares = std::max(0.0, q - a * a / m);
-        variance = squares / m;
-        move(param(2, copy)[c], mean);
-        move(param(3, copy)[c], m > 1 ? squares / (m - 1) : variance);
-      }
-      const double inverse = 1 / std::sqrt(variance + op_.eps);
+      const double squares = std::max(0.0, sum.b[l] - sum.a[l] * sum.a[l] / m);
+      const double mean = measure ? base[l] + sum.a[l] / m : param(2, copy)[c];
+      const double inverse = 1 / std::sqrt((measure ? squares / m : param(3, copy)[c]) + op_.eps);
       line.mean[l] = static_cast<float>(mean);
       line.scale[l] = static_cast<float>(param(0, copy)[c] * inverse);
       line.shift[l] = param(1, copy)[c];
-      if (training_) moments(copy)[block].mean[l] = line.mean[l], moments(copy)[block].inverse[l] = inverse;
+      if (!owns) continue;
+      if (measure) move(param(2, copy)[c], mean), move(param(3, copy)[c], squares / (m > 1 ? m - 1 : m));
+      if (training_)
+        moments(copy)[block].mean[l] = line.mean[l], moments(copy)[block].inverse[l] = static_cast<float>(inverse);
     }
   }
   void move(float& running, double now) const {
     running = static_cast<float>((1 - op_.momentum) * running + op_.momentum * now);
   }
+  static Sums<B> total(const Sums<B>* sums, int count) {
+    Sums<B> t{};
+    for (int r = 0; r < count; ++r)
+      for (int l = 0; l < B; ++l) t.a[l] += sums[r].a[l], t.b[l] += sums[r].b[l];
+    return t;
+  }
 
   void backward(int copy, int first, int count) const {
-    Sums<B>* sum = sums(at.scratch_backward);
-    Line<B>* line = lines(at.scratch_backward);
+    Sums<B>* sums = reinterpret_cast<Sums<B>*>(at.scratch_backward);
     const float* x = at.input[0];
-    const int step = group(3 * count);
+    const int step = group(count, 2);
     // The slope before the activation goes to the residual. Where that memory is written for the first time, it is also
     // what the second pass reads; it may be the memory of the output's gradient.
     const bool store = op_.residual && input_mode_[1] == GradMode::overwrite;
     const bool add = op_.residual && input_mode_[1] == GradMode::accumulate;
-#pragma omp parallel if (parallel(count))
+    const bool past = stream(count) && !adds_to_input(0) && at.input_grad[0] != at.output_grad;
+#pragma omp parallel if (work(count) > parallel_threshold)
     for (int b0 = 0; b0 < blocks_; b0 += step) {
-      const int here = std::min(step, blocks_ - b0);
+      const int tiles = std::min(step, blocks_ - b0) * count;
 #pragma omp for schedule(static)
-      for (int i = 0; i < here * count; ++i) {
-        const int b = b0 + i / count;
-        const long long at_row = offset(first + i % count, b);
-        float* residual = store || add ? at.input_grad[1] + at_row : nullptr;
-        slope_sums<B>(at.output_grad + at_row, op_.relu ? at.output + at_row : nullptr, x + at_row,
-                      moments(copy)[b].mean, residual, add, pixels_, sum[i]);
+      for (int i = 0; i < tiles; ++i) {
+        const int b = b0 + i / count, r = first + i % count;
+        slope_sums<B>(at.output_grad + offset(r, b), mask(r, b), x + offset(r, b), moments(copy)[b].mean,
+                      store || add ? at.input_grad[1] + offset(r, b) : nullptr, add, pixels_, sums[b0 * count + i]);
       }
-#pragma omp for schedule(static)
-      for (int i = 0; i < here; ++i) settle_backward(copy, count, b0 + i, sum + i * count, line[b0 + i]);
-      if (!wants_input(0)) continue;
-#pragma omp for schedule(static)
-      for (int i = 0; i < here * count; ++i) {
-        const int b = b0 + i / count;
-        const long long at_row = offset(first + i % count, b);
-        const float* dy = store ? at.input_grad[1] + at_row : at.output_grad + at_row;
-        input_slope<B>(dy, op_.relu && !store ? at.output + at_row : nullptr, x + at_row, at.input_grad[0] + at_row,
-                       input_mode_[0] == GradMode::accumulate, pixels_, line[b]);
+      Line<B> line;
+      int settled = -1;
+#pragma omp for schedule(static) nowait
+      for (int i = 0; i < tiles; ++i) {
+        const int b = b0 + i / count, r = first + i % count;
+        if (settled != b) settle_backward(copy, count, b, sums, r == first, line), settled = b;
+        if (!wants_input(0)) continue;
+        input_slope<B>((store ? at.input_grad[1] : at.output_grad) + offset(r, b), store ? nullptr : mask(r, b),
+                       x + offset(r, b), at.input_grad[0] + offset(r, b), adds_to_input(0), past, pixels_, line);
       }
     }
   }
 
   /// dx = scale · dy + slope · (x - mean) + shift, and the gradients of weight and bias.
-  void settle_backward(int copy, int count, int block, const Sums<B>* sum, Line<B>& line) const {
+  void settle_backward(int copy, int count, int block, const Sums<B>* sums, bool owns, Line<B>& line) const {
     const double m = static_cast<double>(count) * pixels_;
+    const Moments<B>& known = moments(copy)[block];
+    const Sums<B> sum = total(sums + block * count, count);
     line = {};
     for (int l = 0; l < channels(block); ++l) {
       const int c = block * B + l;
-      const double inverse = moments(copy)[block].inverse[l];
-      double total = 0, dot = 0;
-      for (int r = 0; r < count; ++r) total += sum[r].a[l], dot += sum[r].b[l];
-      dot *= inverse;
-      if (wants_param(0)) deliver(param_grad(0, copy)[c], dot, adds_to_param(0));
-      if (wants_param(1)) deliver(param_grad(1, copy)[c], total, adds_to_param(1));
-      const double scale = param(0, copy)[c] * inverse;
-      line.mean[l] = moments(copy)[block].mean[l];
+      const double inverse = known.inverse[l], dot = sum.b[l] * inverse, scale = param(0, copy)[c] * inverse;
+      line.mean[l] = known.mean[l];
       line.scale[l] = static_cast<float>(scale);
       line.slope[l] = static_cast<float>(-scale * inverse * dot / m);
-      line.shift[l] = static_cast<float>(-scale * total / m);
+      line.shift[l] = static_cast<float>(-scale * sum.a[l] / m);
+      if (!owns) continue;
+      if (wants_param(0)) deliver(param_grad(0, copy)[c], dot, adds_to_param(0));
+      if (wants_param(1)) deliver(param_grad(1, copy)[c], sum.a[l], adds_to_param(1));
     }
   }
 
