@@ -2,7 +2,7 @@
 /// What the benchmarks share: honest timing, one process per case (so that peak memory is the case's own), and results
 /// as JSON. Results go to $MOECNN_BENCH_OUT/NAME.json, or nowhere if that is not set.
 
-#include <nlohmann/json.hpp>
+#include "moecnn/io/json.hpp"
 
 #include <fmt/core.h>
 #include <sys/resource.h>
@@ -53,7 +53,15 @@ inline double peak_memory_mb() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
+using moecnn::io::Json;
 using Results = std::vector<std::tuple<std::string, double, std::string>>;  // name, value, unit
+
+inline Json json_of(const Results& results) {
+  Json list = Json::array();
+  for (const auto& [name, value, unit] : results)
+    list.add(Json::object({{"name", name}, {"value", value}, {"unit", unit}}));
+  return list;
+}
 
 /// Runs `work` in a process of its own and returns what it measured. Call it before this process has started threads.
 inline Results isolated(const std::function<Results()>& work) {
@@ -64,11 +72,11 @@ inline Results isolated(const std::function<Results()>& work) {
   if (child < 0) throw std::runtime_error("fork failed");
   if (child == 0) {
     close(ends[0]);
-    nlohmann::json out;
+    Json out;
     try {
-      out = work();
+      out = json_of(work());
     } catch (const std::exception& e) {
-      out = std::string(e.what());
+      out = e.what();
     }
     const std::string text = out.dump();
     if (write(ends[1], text.data(), text.size()) != static_cast<ssize_t>(text.size())) _exit(1);
@@ -83,22 +91,22 @@ inline Results isolated(const std::function<Results()>& work) {
   int status = 0;
   waitpid(child, &status, 0);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw std::runtime_error("a benchmark case crashed");
-  const auto json = nlohmann::json::parse(text);
-  if (json.is_string()) throw std::runtime_error(json.get<std::string>());
-  return json.get<Results>();
+  const Json json = Json::parse(text, "what a benchmark case has measured");
+  if (json.is_text()) throw std::runtime_error(json.text());
+  Results results;
+  for (const Json& r : json.elements())
+    results.emplace_back(r["name"].text(), r["value"].number_or(std::nan("")), r["unit"].text());
+  return results;
 }
 
 /// Prints the results and writes them to $MOECNN_BENCH_OUT/NAME.json.
 inline void report(const std::string& name, const Results& results) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const auto& [what, value, unit] : results) {
-    fmt::print("  {:<44} {:>10.4g} {}\n", what, value, unit);
-    list.push_back({{"name", what}, {"value", value}, {"unit", unit}});
-  }
+  for (const auto& [what, value, unit] : results) fmt::print("  {:<44} {:>10.4g} {}\n", what, value, unit);
   std::fflush(stdout);
   const char* folder = std::getenv("MOECNN_BENCH_OUT");
   if (!folder) return;
-  std::ofstream(std::string(folder) + "/" + name + ".json") << nlohmann::json{{"results", list}}.dump(1) << '\n';
+  std::ofstream(std::string(folder) + "/" + name + ".json")
+      << Json::object({{"results", json_of(results)}}).dump(1) << '\n';
 }
 
 inline int env_int(const char* name, int otherwise) {

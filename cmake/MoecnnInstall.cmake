@@ -18,5 +18,6 @@ install(FILES
   "${PROJECT_SOURCE_DIR}/cmake/MoecnnDependencies.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/MoecnnOneDnn.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/FindOneDnn.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/Findjansson.cmake"
   DESTINATION "${_package_dir}")
 install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}")

@@ -1,24 +1,25 @@
 // Single operations against PyTorch's double-precision values, see tests/golden/README.md.
 #include "graph_runs.hpp"
+#include "io/scratch.hpp"
+#include "moecnn/io/json.hpp"
 #include "moecnn/io/tensor_file.hpp"
 
 #include <doctest/doctest.h>
-#include <fstream>
-#include <nlohmann/json.hpp>
 
 using namespace moecnn;
 
 namespace {
 
-using Json = nlohmann::json;
+using io::Json;
 
-Size2 pair_of(const Json& j) { return j.is_array() ? Size2{j[0].get<int>(), j[1].get<int>()} : Size2{j.get<int>()}; }
+int int_of(const Json& j) { return static_cast<int>(j.whole()); }
+Size2 pair_of(const Json& j) { return j.is_array() ? Size2{int_of(j[0]), int_of(j[1])} : Size2{int_of(j)}; }
 
 /// One operation with its parameters as the case's file has them.
 struct Case {
   const io::TensorFile& file;
   Json about;
-  std::string name = about["name"];
+  std::string name = about["name"].text();
 
   bool has(const std::string& what) const { return file.contains(name + "/" + what); }
   std::vector<double> read(const std::string& what) const { return file.read<double>(name + "/" + what); }
@@ -38,17 +39,18 @@ struct Case {
       if (has(leaf)) params.push_back(g.param(leaf, shape(leaf), Init::zeros));
     for (const std::string leaf : {"running_mean", "running_var"})
       if (has(leaf)) params.push_back(g.buffer(leaf, shape(leaf), Init::zeros));
-    const std::string op = about["op"];
+    const std::string op = about["op"].text();
     const auto add = [&](Op o, int channels, Extent extent) {
       graph.outputs = {g.record(std::move(o), {graph.input}, channels, extent, params)};
     };
     if (op == "conv") {
-      ops::Conv conv{.in = x[1], .out = shape("weight")[0], .groups = about["groups"], .bias = has("bias")};
+      ops::Conv conv{.in = x[1], .out = shape("weight")[0], .groups = int_of(about["groups"]), .bias = has("bias")};
       conv.kernel = pair_of(about["kernel"]), conv.stride = pair_of(about["stride"]);
       conv.pad = pair_of(about["pad"]), conv.dilation = pair_of(about["dilation"]);
       add(conv, conv.out, conv.output(in));
     } else if (op == "batch_norm") {
-      add(ops::BatchNorm{.channels = x[1], .eps = about["eps"], .momentum = about["momentum"]}, x[1], in);
+      add(ops::BatchNorm{.channels = x[1], .eps = about["eps"].number(), .momentum = about["momentum"].number()}, x[1],
+          in);
     } else if (op == "max_pool") {
       const ops::MaxPool pool{pair_of(about["kernel"]), pair_of(about["stride"]), pair_of(about["pad"])};
       add(pool, x[1], pool.output(in));
@@ -81,7 +83,7 @@ double worst(const Case& c, const Graph& graph) {
       batch.labels.push_back(static_cast<int>(label));
   else
     batch.labels.assign(static_cast<std::size_t>(graph.batch()), 0);
-  const auto out = test::run(rig, program, batch, {.training = c.about.value("training", true)});
+  const auto out = test::run(rig, program, batch, {.training = c.about["training"].boolean_or(true)});
   double off = std::max(test::distance(out.result, c.read("y")), test::distance(out.input_grad, c.read("dx")));
   for (int i = 0; i < rig.store.size(); ++i) {
     const std::string name = rig.store.spec(i).name;
@@ -97,10 +99,9 @@ double worst(const Case& c, const Graph& graph) {
 
 TEST_CASE("reference: single operations equal PyTorch's, in double and in float") {
   const auto file = io::TensorFile::open("tests/golden/ops.safetensors");
-  std::ifstream text("tests/golden/ops.json");
-  const Json table = Json::parse(text);
+  const Json table = Json::parse(bytes_of("tests/golden/ops.json"), "tests/golden/ops.json");
   int compared = 0;
-  for (const Json& about : table["cases"]) {
+  for (const Json& about : table["cases"].elements()) {
     const Case c{file, about};
     const Graph graph = c.graph();
     if (graph.outputs.empty()) continue;  // an operation that the library does not have yet

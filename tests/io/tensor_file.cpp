@@ -134,32 +134,33 @@ TEST_CASE("headers that lie are refused, with the tensor's name and both numbers
   CHECK(has(error(one("[2]", "[0,8]", "F64"), 8), "needs 16 bytes"));
   CHECK(has(error(one("[2]", "[8,0]"), 8), "claims bytes 8 to 0"));
   CHECK(has(error(one("[1]", "[4,8]"), 8), "begins at byte 4 of the data, expected 0 (there is a hole)"));
-  CHECK(has(error(one("[2]", "[0,18446744073709551615]"), 8), "claims bytes 0 to 18446744073709551615"));
+  CHECK(has(error(one("[2]", "[0,18446744073709551615]"), 8), "too big integer near '18446744073709551615' (byte 70)"));
   CHECK(has(error(one("[4294967296,4294967296]", "[0,0]"), 0), "an impossible number of bytes"));
   CHECK(has(error(one("[4611686018427387904,4]", "[0,0]"), 0), "an impossible number of bytes"));
-  CHECK(has(error(one("[9223372036854775808]", "[0,8]"), 8), "too large"));
-  CHECK(has(error(one("[99999999999999999999999]", "[0,8]"), 8), "'99999999999999999999999' at 'shape'"));
+  CHECK(has(error(one("[9223372036854775808]", "[0,8]"), 8), "too big integer near '9223372036854775808'"));
+  CHECK(has(error(one("[99999999999999999999999]", "[0,8]"), 8), "too big integer (byte 52)"));
+  CHECK(has(error(one("[9223372036854775807]", "[0,8]"), 8), "an impossible number of bytes"));
   CHECK(has(error(one("[-2]", "[0,8]"), 8), "-2 at 'shape' where whole numbers from 0"));
-  CHECK(has(error(one("[2.0]", "[0,8]"), 8), "'2.0'"));
+  CHECK(has(error(one("[2.0]", "[0,8]"), 8), "2.0 at 'shape'"));
   CHECK(has(error(one("[\"2\"]", "[0,8]"), 8), "the text '2'"));
   CHECK(has(error(one("[[2]]", "[0,8]"), 8), "an array at 'shape'"));
   CHECK(has(error(one("2", "[0,8]"), 8), "2 at 'shape'"));
-  CHECK(has(error(one("[2]", "[0,8,9]"), 8), "more than two numbers"));
+  CHECK(has(error(one("[2]", "[0,8,9]"), 8), "3 numbers instead of two"));
   CHECK(has(error(one("[2]", "[8]"), 8), "1 numbers instead of two"));
   CHECK(has(error(one("[2]", "[-1,8]"), 8), "-1 at 'data_offsets'"));
   CHECK(has(error(one("[2]", "[0,8]", "f32"), 8), "dtype 'f32' is unknown"));
   CHECK(has(error(one("[3]", "[0,2]", "F4"), 2), "an impossible number of bytes"));  // 12 bits
   CHECK(has(error(R"({"w":{"shape":[2],"data_offsets":[0,8]}})", 8), "must all be there"));
   CHECK(has(error(R"({"w":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8),
-            "'dtype' appears twice"));
+            "duplicate object key near '\"dtype\"'"));
   CHECK(has(error(R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1}})", 8), "unknown field 'x'"));
   CHECK(has(error(R"({"w":null})", 0), "null at 'w'"));
   CHECK(has(error(R"({"w":true})", 0), "a boolean at 'w'"));
   CHECK(has(error(R"({"w":[]})", 0), "an array at 'w'"));
   CHECK(has(error(R"({"__metadata__":{"a":1}})", 0), "1 at 'a' where a text must stand"));
   CHECK(has(error(R"({"__metadata__":{"a":{}}})", 0), "an object at 'a'"));
-  CHECK(has(error(R"({"__metadata__":{"a":"1","a":"1"}})", 0), "'a' appears twice"));
-  CHECK(has(error(R"({"__metadata__":{},"__metadata__":{}})", 0), "the name appears twice"));
+  CHECK(has(error(R"({"__metadata__":{"a":"1","a":"1"}})", 0), "duplicate object key near '\"a\"'"));
+  CHECK(has(error(R"({"__metadata__":{},"__metadata__":{}})", 0), "duplicate object key"));
   const std::string a = R"("a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]})";
   const auto b = [](const char* offsets) {
     return R"("b":{"dtype":"U8","shape":[4],"data_offsets":)" + std::string(offsets) + "}";
@@ -169,7 +170,7 @@ TEST_CASE("headers that lie are refused, with the tensor's name and both numbers
             "tensor 'b' begins at byte 3 of the data, expected 4 (it overlaps"));
   CHECK(has(error("{" + a + "," + b("[0,4]") + "}", 4), "overlaps"));
   CHECK(has(error("{" + a + "," + b("[5,9]") + "}", 9), "there is a hole"));
-  CHECK(has(error("{" + a + "," + a + "}", 4), "tensor 'a': the name appears twice"));
+  CHECK(has(error("{" + a + "," + a + "}", 4), "duplicate object key near '\"a\"'"));
 }
 
 TEST_CASE("text that is no JSON is refused") {
@@ -177,19 +178,22 @@ TEST_CASE("text that is no JSON is refused") {
   CHECK(has(header_error(dir, "[]", 0), "does not begin with '{'"));
   CHECK(has(header_error(dir, " {}", 0), "does not begin with '{'"));
   CHECK(has(header_error(dir, "", 0), "does not begin with '{'"));
-  CHECK(has(header_error(dir, "{", 0), "no valid JSON"));
-  CHECK(has(header_error(dir, "{}{}", 0), "no valid JSON"));
-  CHECK(has(header_error(dir, "{'a':1}", 0), "no valid JSON"));
-  CHECK(has(header_error(dir, "{\"\xff\xfe\":{}}", 0), "no valid JSON"));
-  CHECK(has(header_error(dir, "{\"a\\ud800\":{}}", 0), "no valid JSON"));
+  CHECK(has(header_error(dir, "{", 0), "cannot be read as JSON"));
+  CHECK(has(header_error(dir, "{}{}", 0), "cannot be read as JSON"));
+  CHECK(has(header_error(dir, "{'a':1}", 0), "cannot be read as JSON"));
+  CHECK(has(header_error(dir, "{\"\xff\xfe\":{}}", 0), "cannot be read as JSON"));
+  CHECK(has(header_error(dir, "{\"a\\ud800\":{}}", 0), "cannot be read as JSON"));
   CHECK(has(header_error(dir, std::string("{}\0\0", 4), 0), "zero byte"));
   std::string deep = "{\"w\":";
   for (int i = 0; i < 200000; ++i) deep += "[";
-  CHECK(has(header_error(dir, deep, 0), "an array at 'w'"));
+  CHECK(has(header_error(dir, deep, 0), "maximum parsing depth reached"));
   std::string nested;
   for (int i = 0; i < 200000; ++i) nested += "{\"a\":";
-  CHECK(has(header_error(dir, nested, 0), "where the three fields") +
-        has(header_error(dir, nested, 0), "unknown field"));
+  CHECK(has(header_error(dir, nested, 0), "maximum parsing depth reached"));
+  // Millions of small values would take a hundred times their text in memory.
+  std::string wide = "{\"w\":[[]";
+  for (int i = 0; i < 4'000'000; ++i) wide += ",[]";
+  CHECK(has(header_error(dir, wide + "]}", 0), "more than 4000000 values"));
   const std::string long_name = header_error(dir, "{\"" + std::string(100000, 'n') + "\\u001b\":3}", 0);
   CHECK(long_name.size() < 600);
 }

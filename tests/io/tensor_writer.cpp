@@ -72,9 +72,9 @@ TEST_CASE("misuse of the writer is told") {
   CHECK(has(error_of([&] { w.add("b", DType::f32, {3}, nullptr); }), "without data"));
   CHECK(has(error_of([&] { w.add<float>("", {3}, v); }), "cannot be called"));
   CHECK(has(error_of([&] { w.add<float>("__metadata__", {3}, v); }), "cannot be called"));
-  io::TensorWriter odd;
-  odd.add<float>("\xff\xfe", {3}, v);
-  CHECK(has(error_of([&] { odd.write(dir / "x"); }), "UTF-8"));
+  CHECK(has(error_of([&] { w.add<float>("\xff\xfe", {3}, v); }), "UTF-8"));
+  CHECK(has(error_of([&] { w.add<float>(std::string("a\0b", 3), {3}, v); }), "UTF-8"));
+  CHECK(has(error_of([&] { w.metadata("text", "\xff"); }), "UTF-8"));
   CHECK(dir.files() == 0);
 }
 

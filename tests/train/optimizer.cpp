@@ -2,12 +2,12 @@
 
 #include <doctest/doctest.h>
 
-#include <fstream>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
 #include "io/scratch.hpp"
+#include "moecnn/io/json.hpp"
 #include "moecnn/io/tensor_file.hpp"
 
 using namespace moecnn;
@@ -40,31 +40,32 @@ ParamStore<T> seven(bool backwards) {
   return store;
 }
 
-AnyOptimizer from_json(const std::string& kind, const nlohmann::json& o) {
+AnyOptimizer from_json(const std::string& kind, const io::Json& o) {
   if (kind == "sgd")
-    return Sgd{.momentum = o.value("momentum", 0.0),
-               .nesterov = o.value("nesterov", false),
-               .weight_decay = o.value("weight_decay", 0.0)};
-  const double beta1 = o["betas"][0], beta2 = o["betas"][1], eps = o["eps"], decay = o.value("weight_decay", 0.0);
+    return Sgd{.momentum = o["momentum"].number_or(0),
+               .nesterov = o["nesterov"].boolean_or(false),
+               .weight_decay = o["weight_decay"].number_or(0)};
+  const double beta1 = o["betas"][0].number(), beta2 = o["betas"][1].number(), eps = o["eps"].number(),
+               decay = o["weight_decay"].number_or(0);
   if (kind == "adam") return Adam{.beta1 = beta1, .beta2 = beta2, .eps = eps, .weight_decay = decay};
   return AdamW{.beta1 = beta1, .beta2 = beta2, .eps = eps, .weight_decay = decay};
 }
 
 /// Walks PyTorch's trajectory; with `restart_at` a second optimiser takes over there, as after a checkpoint.
 template <class T>
-void follow(const nlohmann::json& c, const io::TensorFile& file, bool backwards, int restart_at) {
-  const auto& o = c["options"];
-  const std::string name = c["name"];
+void follow(const io::Json& c, const io::TensorFile& file, bool backwards, int restart_at) {
+  const io::Json o = c["options"];
+  const std::string name = c["name"].text();
   CAPTURE(name);
   const auto start = file.read<double>("common/start"), gradients = file.read<double>("common/gradients");
   const auto path = file.read<T>(name + (sizeof(T) == 8 ? "/f64" : "/f32"));
   auto store = seven<T>(backwards);
   std::vector<T> plain(start.begin(), start.end());
   store.write(1, plain.data());
-  auto optimizer = std::make_unique<Optimizer<T>>(from_json(c["kind"], o), store);
-  double lr = o["lr"];
+  auto optimizer = std::make_unique<Optimizer<T>>(from_json(c["kind"].text(), o), store);
+  double lr = o["lr"].number();
   for (int step = 0; step < 20; ++step) {
-    if (step == o.value("drop_at", -1)) lr *= 0.1;
+    if (step == o["drop_at"].whole_or(-1)) lr *= 0.1;
     if (step == restart_at) {
       auto next = std::make_unique<Optimizer<T>>(optimizer->rule(), store);
       next->set_steps(optimizer->steps());
@@ -93,13 +94,14 @@ void follow(const nlohmann::json& c, const io::TensorFile& file, bool backwards,
 }  // namespace
 
 TEST_CASE("optimisers follow PyTorch over 20 steps") {
-  std::ifstream in("tests/golden/optimisers.json");
-  REQUIRE_MESSAGE(in.good(), "run the tests in the root of the project");
-  const auto golden = nlohmann::json::parse(in);
+  const std::string text = bytes_of("tests/golden/optimisers.json");
+  REQUIRE_MESSAGE(!text.empty(), "run the tests in the root of the project");
+  const auto golden = io::Json::parse(text, "optimisers.json");
   const auto file = io::TensorFile::open("tests/golden/optimisers.safetensors");
   int cases = 0;
-  for (const auto& c : golden["cases"]) {
-    if (c["kind"] != "sgd" && c["kind"] != "adam" && c["kind"] != "adamw") continue;
+  for (const io::Json& c : golden["cases"].elements()) {
+    const std::string kind = c["kind"].text();
+    if (kind != "sgd" && kind != "adam" && kind != "adamw") continue;
     ++cases;
     for (const bool backwards : {false, true})
       for (const int restart_at : {-1, 11}) {

@@ -23,7 +23,7 @@ TEST_CASE("records come back from metrics.jsonl as they were") {
     epoch.epoch = 1, epoch.step = 80;
     epoch.test = TestRecord{100, 1.5, 0.3, 0.6, use};
     files.log(detail::json_of(epoch, mixtures));
-    files.log(detail::Json{{"kind", "warning"}, {"step", 80}, {"text", "expert 1 …"}});
+    files.log(io::Json::object({{"kind", "warning"}, {"step", 80}, {"text", "expert 1 …"}}));
     files.log(detail::json_of(StepRecord{100, 2.5, 1}, mixtures));
   }
   RunFiles files(out.dir() / "deep" / "run");

@@ -39,9 +39,10 @@ struct Outcome {
 /// metrics.jsonl without what depends on the clock.
 std::string steady(const std::filesystem::path& path) {
   std::string text;
-  for (nlohmann::json line : io::read_json_lines(path)) {
-    line.erase("images_per_s"), line.erase("seconds");
-    text += line.dump() + '\n';
+  for (const io::Json& line : io::read_json_lines(path)) {
+    for (const auto& [name, value] : line.members())
+      if (name != "images_per_s" && name != "seconds") text += fmt::format("{}={} ", name, value.dump());
+    text += '\n';
   }
   return text;
 }

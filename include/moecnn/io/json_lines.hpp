@@ -3,10 +3,7 @@
 /// Logs of one JSON object per line, which other programs can follow while they grow.
 
 #include "moecnn/io/atomic_file.hpp"
-
-#include <nlohmann/json.hpp>
-
-#include <vector>
+#include "moecnn/io/json.hpp"
 
 namespace moecnn::io {
 
@@ -27,7 +24,7 @@ void each_json_line(const std::filesystem::path& path, Use&& use) {
     at += line.size() + 1;
     ++number;
     if (line.find_first_not_of(" \t\r") == line.npos) continue;
-    const nlohmann::json object = nlohmann::json::parse(line, nullptr, false);
+    const Json object = Json::parse_or_null(line);
     if (last && !object.is_object()) continue;
     check(object.is_object(), "{}: line {} is not a JSON object; repair or move the file away", path.string(), number);
     use(object, line);
@@ -37,9 +34,9 @@ void each_json_line(const std::filesystem::path& path, Use&& use) {
 }  // namespace detail
 
 /// All objects of a log; a last line that breaks off in the middle is left out.
-inline std::vector<nlohmann::json> read_json_lines(const std::filesystem::path& path) {
-  std::vector<nlohmann::json> all;
-  detail::each_json_line(path, [&](const nlohmann::json& object, std::string_view) { all.push_back(object); });
+inline std::vector<Json> read_json_lines(const std::filesystem::path& path) {
+  std::vector<Json> all;
+  detail::each_json_line(path, [&](const Json& object, std::string_view) { all.push_back(object); });
   return all;
 }
 
@@ -54,9 +51,9 @@ class JsonLines {
   static JsonLines resume(const std::filesystem::path& path, std::int64_t last_step) {
     if (std::filesystem::exists(path)) {
       std::string kept;
-      detail::each_json_line(path, [&](const nlohmann::json& object, std::string_view line) {
-        const auto step = object.find("step");
-        if (step != object.end() && step->is_number() && step->get<double>() > static_cast<double>(last_step)) return;
+      detail::each_json_line(path, [&](const Json& object, std::string_view line) {
+        const Json step = object["step"];
+        if (step.is_number() && step.number() > static_cast<double>(last_step)) return;
         kept.append(line).push_back('\n');
       });
       AtomicFile file(path);
@@ -66,13 +63,11 @@ class JsonLines {
     return JsonLines(path, 0);
   }
 
-  /// Adds one object (nlohmann::json or ordered_json). NaN and infinities become null, as JSON has none.
-  /// On failure the log is cut back to whole lines and Error is thrown.
-  template <class Json>
+  /// Adds one object. On failure the log is cut back to whole lines and Error is thrown.
   void append(const Json& object) {
     check(object.is_object(), "{}: a line of the log must be a JSON object, not {}", path_.string(),
-          object.type_name());
-    const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+          object.described());
+    const std::string line = object.dump() + '\n';
     const off_t before = ::lseek(fd_.number(), 0, SEEK_END);
     if (const int error = write_all(fd_, line.data(), line.size())) {
       const bool cut = before >= 0 && ::ftruncate(fd_.number(), before) == 0;

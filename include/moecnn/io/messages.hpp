@@ -12,14 +12,19 @@
 
 namespace moecnn::io {
 
+/// The same text with '?' for control characters: one from a hostile file could repaint the terminal.
+inline std::string without_controls(std::string_view text) {
+  std::string all(text);
+  for (char& c : all)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return all;
+}
+
 /// A name as messages show it: in quotes, control characters as '?', cut after 80 bytes. A hostile file can hold a
-/// name of 100 MB or one that repaints the terminal.
+/// name of 100 MB.
 inline std::string printable(std::string_view name) {
   constexpr std::size_t longest = 80;
-  std::string text = "'";
-  for (char c : name.substr(0, longest)) text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  if (name.size() > longest) text += "…";
-  return text + "'";
+  return "'" + without_controls(name.substr(0, longest)) + (name.size() > longest ? "…'" : "'");
 }
 
 /// "[64, 3, 3, 3]"; at most 12 sizes are shown.

@@ -5,12 +5,10 @@
 /// Format: https://github.com/huggingface/safetensors#format
 
 #include "moecnn/core/error.hpp"
+#include "moecnn/io/json.hpp"
 #include "moecnn/io/tensor_info.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
-#include <limits>
 #include <map>
 
 namespace moecnn::io {
@@ -24,131 +22,53 @@ struct TensorHeader {
 
 namespace detail {
 
-/// Receives the parser's events. The header is {name: {dtype, shape, data_offsets}, "__metadata__": {text: text}}, so
-/// anything deeper, and any other kind of value, is refused where it begins; nothing is built from it.
-class HeaderEvents {
- public:
-  using Json = nlohmann::json;
-  HeaderEvents(TensorHeader& header, const std::string& file) : header_(header), file_(file) {}
+/// Reads the objects of one file's header.
+struct HeaderReader {
+  const std::string& file;
 
-  bool null() { unexpected("null"); }
-  bool boolean(bool) { unexpected("a boolean"); }
-  bool number_float(Json::number_float_t, const std::string& text) { unexpected(printable(text)); }
-  bool number_integer(Json::number_integer_t value) { unexpected(std::to_string(value)); }
-  bool binary(Json::binary_t&) { unexpected("binary data"); }
+  [[noreturn]] void unexpected(const Json& found, std::string_view at, const char* wanted) const {
+    fail("{}: the header has {} at {} where {} must stand; the file is damaged", file, found.described(), printable(at),
+         wanted);
+  }
+  [[noreturn]] void refuse(std::string_view tensor, const std::string& why) const {
+    fail("{}: tensor {}: {}; the file is damaged", file, printable(tensor), why);
+  }
 
-  bool number_unsigned(Json::number_unsigned_t value) {
-    if (where_ == Where::shape) {
-      require(value <= std::uint64_t(std::numeric_limits<std::int64_t>::max()), "a size of {} is too large", value);
-      tensor_.shape.push_back(static_cast<std::int64_t>(value));
-    } else if (where_ == Where::offsets) {
-      require(offsets_ < 2, "data_offsets has more than two numbers");
-      (offsets_++ == 0 ? tensor_.begin : tensor_.end) = value;
-    } else {
-      unexpected(std::to_string(value));
+  std::string text(const Json& value, std::string_view at) const {
+    if (!value.is_text()) unexpected(value, at, "a text");
+    return value.text();
+  }
+  std::vector<std::int64_t> whole_numbers(const Json& list, std::string_view at, const char* wanted) const {
+    if (!list.is_array()) unexpected(list, at, wanted);
+    std::vector<std::int64_t> all;
+    all.reserve(list.size());
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const Json x = list[i];
+      if (!x.is_whole() || x.whole() < 0) unexpected(x, at, wanted);
+      all.push_back(x.whole());
     }
-    return true;
+    return all;
   }
 
-  bool string(std::string& text) {
-    if (where_ == Where::metadata) {
-      header_.metadata[key_] = text;
-    } else if (where_ == Where::tensor && key_ == "dtype") {
-      tensor_.stored = find_stored_type(text);
-      require(tensor_.stored, "dtype {} is unknown; known are F64, F32, F16, BF16, I64, I32, U8, …", printable(text));
-      tensor_.dtype = tensor_.stored->dtype;
-    } else {
-      unexpected("the text " + printable(text));
-    }
-    return true;
+  TensorInfo tensor(std::string_view name, const Json& about) const {
+    if (!about.is_object()) unexpected(about, name, "an object per tensor");
+    for (const auto& [field, value] : about.members())
+      if (field != "dtype" && field != "shape" && field != "data_offsets")
+        refuse(name, "unknown field " + printable(field) + "; expected dtype, shape and data_offsets");
+    if (about.size() != 3) refuse(name, "dtype, shape and data_offsets must all be there");
+    TensorInfo t;
+    t.name = name;
+    const std::string type = text(about["dtype"], "dtype");
+    t.stored = find_stored_type(type);
+    if (!t.stored)
+      refuse(name, "dtype " + printable(type) + " is unknown; known are F64, F32, F16, BF16, I64, I32, U8, …");
+    t.dtype = t.stored->dtype;
+    t.shape = whole_numbers(about["shape"], "shape", "whole numbers from 0 as shape");
+    const auto ends = whole_numbers(about["data_offsets"], "data_offsets", "two whole numbers from 0 as data_offsets");
+    if (ends.size() != 2) refuse(name, fmt::format("data_offsets has {} numbers instead of two", ends.size()));
+    t.begin = static_cast<std::uint64_t>(ends[0]), t.end = static_cast<std::uint64_t>(ends[1]);
+    return t;
   }
-
-  bool key(std::string& text) {
-    key_ = text;
-    if (where_ == Where::root) {
-      tensor_ = {};
-      tensor_.name = text;
-      fields_ = 0;
-      offsets_ = 0;
-      require(text == "__metadata__" ? !std::exchange(has_metadata_, true) : !header_.index.contains(text),
-              "the name appears twice");
-    } else if (where_ == Where::metadata) {
-      require(!header_.metadata.contains(text), "the key {} appears twice", printable(text));
-    } else {
-      const int field = text == "dtype" ? 1 : text == "shape" ? 2 : text == "data_offsets" ? 4 : 0;
-      require(field, "unknown field {}; expected dtype, shape and data_offsets", printable(text));
-      require(!(fields_ & field), "the field {} appears twice", printable(text));
-      fields_ |= field;
-    }
-    return true;
-  }
-
-  bool start_object(std::size_t) {
-    if (where_ == Where::start)
-      where_ = Where::root;
-    else if (where_ == Where::root)
-      where_ = key_ == "__metadata__" ? Where::metadata : Where::tensor;
-    else
-      unexpected("an object");
-    return true;
-  }
-  bool end_object() {
-    if (where_ == Where::tensor) {
-      require(fields_ == 7, "dtype, shape and data_offsets must all be there");
-      require(offsets_ == 2, "data_offsets has {} numbers instead of two", offsets_);
-      header_.index.emplace(tensor_.name, header_.tensors.size());
-      header_.tensors.push_back(std::move(tensor_));
-    }
-    where_ = where_ == Where::root ? Where::end : Where::root;
-    return true;
-  }
-  bool start_array(std::size_t) {
-    if (where_ == Where::tensor && key_ == "shape")
-      where_ = Where::shape;
-    else if (where_ == Where::tensor && key_ == "data_offsets")
-      where_ = Where::offsets;
-    else
-      unexpected("an array");
-    return true;
-  }
-  bool end_array() {
-    where_ = Where::tensor;
-    return true;
-  }
-
-  bool parse_error(std::size_t position, const std::string&, const std::exception&) {
-    fail("{}: the header is no valid JSON (byte {} of it); the file is damaged or not safetensors", file_, position);
-  }
-
- private:
-  enum class Where { start, root, metadata, tensor, shape, offsets, end };
-
-  template <class... Args>
-  void require(bool condition, fmt::format_string<Args...> text, Args&&... args) const {
-    if (condition) return;
-    fail("{}: tensor {}: {}; the file is damaged", file_, printable(tensor_.name),
-         fmt::vformat(text, fmt::make_format_args(args...)));
-  }
-  [[noreturn]] void unexpected(const std::string& found) const {
-    const char* wanted[] = {"an object",
-                            "an object per tensor",
-                            "a text",
-                            "the three fields dtype, shape, data_offsets",
-                            "whole numbers from 0 as shape",
-                            "two whole numbers from 0 as data_offsets",
-                            "the end"};
-    const std::string last = key_.empty() ? "at its beginning" : "at " + printable(key_);
-    fail("{}: the header has {} {} where {} must stand; the file is damaged", file_, found, last,
-         wanted[static_cast<int>(where_)]);
-  }
-
-  TensorHeader& header_;
-  const std::string& file_;
-  Where where_ = Where::start;
-  TensorInfo tensor_;
-  std::string key_;
-  int fields_ = 0, offsets_ = 0;
-  bool has_metadata_ = false;
 };
 
 }  // namespace detail
@@ -156,11 +76,22 @@ class HeaderEvents {
 /// Parses and checks a header. `data_bytes` is what the file holds after it; `file` names it in errors.
 inline TensorHeader parse_tensor_header(std::string_view json, std::uint64_t data_bytes, const std::string& file) {
   check(json.starts_with('{'), "{}: the header does not begin with '{{'; this is not a safetensors file", file);
-  // The JSON parser takes a zero byte for the end of the text; other readers would not.
   check(json.find('\0') == json.npos, "{}: the header contains a zero byte; the file is damaged", file);
+  // A parsed value takes up to a hundred times the memory of its text. A tensor has about ten of these marks.
+  constexpr std::ptrdiff_t most = 4'000'000;
+  const auto marks = std::count_if(json.begin(), json.end(), [](char c) { return c == ',' || c == '[' || c == '{'; });
+  check(marks <= most, "{}: the header holds more than {} values; no network has so many tensors; the file is damaged",
+        file, most);
+  const detail::HeaderReader read{file};
   TensorHeader header;
-  detail::HeaderEvents events(header, file);
-  nlohmann::json::sax_parse(json.begin(), json.end(), &events);
+  for (const auto& [name, value] : Json::parse(json, file + ": the header").members()) {
+    if (name != "__metadata__") {
+      header.tensors.push_back(read.tensor(name, value));
+      continue;
+    }
+    if (!value.is_object()) read.unexpected(value, name, "an object");
+    for (const auto& [key, text] : value.members()) header.metadata[std::string(key)] = read.text(text, key);
+  }
 
   auto& tensors = header.tensors;
   std::sort(tensors.begin(), tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {

@@ -3,9 +3,8 @@
 /// Writing safetensors files, atomically.
 
 #include "moecnn/io/atomic_file.hpp"
+#include "moecnn/io/json.hpp"
 #include "moecnn/io/tensor_info.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <map>
@@ -27,6 +26,7 @@ class TensorWriter {
   void add(std::string name, DType dtype, std::vector<std::int64_t> shape, const void* data) {
     check(!name.empty() && name != "__metadata__", "a tensor cannot be called {} in a safetensors file",
           printable(name));
+    check(is_utf8(name) && name.find('\0') == name.npos, "the name {} of a tensor is not valid UTF-8", printable(name));
     const auto bytes = byte_size(shape, static_cast<int>(size_of(dtype)) * 8);
     check(bytes.has_value(), "tensor {} has the impossible shape {}", printable(name), shape_text(shape));
     check(data || *bytes == 0, "tensor {} of shape {} comes without data", printable(name), shape_text(shape));
@@ -47,7 +47,11 @@ class TensorWriter {
   void add(std::string name, std::vector<std::int64_t> shape, std::vector<T>&& values) = delete;
 
   /// A free text in the file's header; a second call with the same key replaces the first.
-  void metadata(std::string key, std::string value) { metadata_[std::move(key)] = std::move(value); }
+  void metadata(std::string key, std::string value) {
+    check(is_utf8(key) && is_utf8(value) && key.find('\0') == key.npos,
+          "the metadata text {} of a tensor file is not valid UTF-8", printable(key));
+    metadata_[std::move(key)] = std::move(value);
+  }
 
   /// Writes the file or throws Error; in that case an old file of that name is unchanged and nothing is left over.
   void write(const std::filesystem::path& path) const {
@@ -55,7 +59,7 @@ class TensorWriter {
     for (const Entry& e : entries_) order.push_back(&e);
     std::stable_sort(order.begin(), order.end(),
                      [](const Entry* a, const Entry* b) { return size_of(a->dtype) > size_of(b->dtype); });
-    const std::string header = header_of(order, path, metadata_);
+    const std::string header = header_of(order, metadata_);
     const std::uint64_t length = header.size();
     AtomicFile file(path);
     file.write(&length, sizeof length);
@@ -73,23 +77,22 @@ class TensorWriter {
     std::uint64_t bytes;
   };
 
-  static std::string header_of(const std::vector<const Entry*>& order, const std::filesystem::path& path,
-                               const std::map<std::string, std::string>& metadata) try {
-    const auto json = [](const auto& value) { return nlohmann::json(value).dump(); };
-    std::string text = "{";
-    if (!metadata.empty()) text += "\"__metadata__\":" + json(metadata);
+  static std::string header_of(const std::vector<const Entry*>& order,
+                               const std::map<std::string, std::string>& metadata) {
+    Json header = Json::object();
+    Json texts = Json::object();
+    for (const auto& [key, text] : metadata) texts.set(key, text);
+    if (!metadata.empty()) header.set("__metadata__", texts);
     std::uint64_t at = 0;
     for (const Entry* e : order) {
-      // One small document per tensor: nlohmann's objects would sort the names.
-      text += fmt::format(R"({}{}:{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", text.size() > 1 ? "," : "",
-                          json(e->name), stored_type_of(e->dtype).name, json(e->shape), at, at + e->bytes);
+      header.set(e->name, Json::object({{"dtype", stored_type_of(e->dtype).name},
+                                        {"shape", e->shape},
+                                        {"data_offsets", Json::array({at, at + e->bytes})}}));
       at += e->bytes;
     }
-    text += "}";
+    std::string text = header.dump();
     text.resize((text.size() + 7) / 8 * 8, ' ');
     return text;
-  } catch (const nlohmann::json::exception&) {
-    fail("cannot write {}: a tensor's name or a metadata text is not valid UTF-8", path.string());
   }
 
   std::vector<Entry> entries_;

@@ -41,7 +41,7 @@ class RunFiles {
     return read_metrics(metrics());
   }
 
-  void log(const detail::Json& line) {
+  void log(const io::Json& line) {
     if (log_) log_->append(line);
   }
 

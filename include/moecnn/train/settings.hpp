@@ -2,13 +2,11 @@
 /// \file
 /// The settings of a run as text, by which a checkpoint recognises its own run.
 
-#include <nlohmann/json.hpp>
-
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "moecnn/core/error.hpp"
+#include "moecnn/io/json.hpp"
 
 namespace moecnn {
 
@@ -16,19 +14,19 @@ namespace moecnn {
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 inline std::string to_json(const Settings& settings) {
-  nlohmann::ordered_json object = nlohmann::ordered_json::object();
-  for (const auto& [name, value] : settings) object[name] = value;
-  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  io::Json object = io::Json::object();
+  for (const auto& [name, value] : settings) object.set(name, value);
+  return object.dump();
 }
 
 /// Throws Error unless `text` is an object of texts; `where` names the file.
 inline Settings settings_from_json(const std::string& text, const std::string& where) {
-  const auto object = nlohmann::ordered_json::parse(text, nullptr, false);
+  const io::Json object = io::Json::parse_or_null(text);
   check(object.is_object(), "{}: its settings are not readable; it was not written by this library", where);
   Settings settings;
-  for (const auto& [name, value] : object.items()) {
-    check(value.is_string(), "{}: setting '{}' is not a text; it was not written by this library", where, name);
-    settings.emplace_back(name, value.get<std::string>());
+  for (const auto& [name, value] : object.members()) {
+    check(value.is_text(), "{}: setting '{}' is not a text; it was not written by this library", where, name);
+    settings.emplace_back(name, value.text());
   }
   return settings;
 }

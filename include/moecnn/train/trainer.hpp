@@ -204,7 +204,7 @@ class Trainer {
 
   void warn(std::string text) {
     progress_.say("warning: " + text);
-    files_.log(detail::Json{{"kind", "warning"}, {"step", run_.step}, {"text", text}});
+    files_.log(io::Json::object({{"kind", "warning"}, {"step", run_.step}, {"text", text}}));
     result_.warnings.push_back(std::move(text));
   }
 
@@ -283,13 +283,13 @@ class Trainer {
       if (how == Ended::max_steps && opts_.test_epochs > 0 && opts_.test_at_stop && run_.batch != 0) {
         if (const auto t = test()) {
           progress_.say(fmt::format("step {}{}", run_.step, test_text(*t)));
-          files_.log(detail::Json{{"kind", "test"}, {"step", run_.step}, {"test", detail::json_of(*t, mixtures_)}});
+          files_.log(
+              io::Json::object({{"kind", "test"}, {"step", run_.step}, {"test", detail::json_of(*t, mixtures_)}}));
         }
       }
       result_.goodbye = fmt::format("{} of {} epochs, {} steps in {}{}", result_.epoch, opts_.epochs, run_.step,
                                     clock_text(run_.seconds), where);
     }
-    progress_.say(result_.goodbye);
   }
 
   /// The loss is no number: says which layer it begins in, and ends the run.
