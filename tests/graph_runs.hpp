@@ -131,6 +131,19 @@ class Memory {
 /// run must not be read in it.
 inline void poison(Arena& arena) { std::memset(arena.data(), 0xFF, arena.bytes()); }
 
+/// The same for the gradients of parameters that a backward pass reaches; the others' are 0.
+template <class Backend>
+void poison_gradients(ParamStore<typename Backend::scalar>& store, const Program<Backend>& program) {
+  std::fill(store.gradients().begin(), store.gradients().end(), 0);
+  for (std::size_t n = 0; n < program.graph().nodes.size(); ++n)
+    for (std::size_t i = 0; i < program.flow().param_mode[n].size(); ++i)
+      for (int e = 0; e < program.graph().nodes[n].copies; ++e) {
+        const int id = program.graph().nodes[n].params[i] + e;
+        if (program.flow().param_mode[n][i] != GradMode::ignore)
+          std::fill_n(store.grad(id), store.stored_elements(id), std::numeric_limits<float>::quiet_NaN());
+      }
+}
+
 /// ⟨c, result⟩, or the network's own loss, plus the balance losses.
 template <class Backend>
 double forward(Program<Backend>& program, const Batch& batch, const StepContext& step) {
@@ -160,7 +173,7 @@ Outcome run(Rig<Backend>& rig, Program<Backend>& program, const Batch& batch, co
   out.loss = forward(program, batch, step);
   out.result = doubles(program.read(g.outputs[0]));
   if (backward == Backward::yes) {
-    std::fill(rig.store.gradients().begin(), rig.store.gradients().end(), std::numeric_limits<T>::quiet_NaN());
+    poison_gradients(rig.store, program);
     for (int seed : program.opts().seeds) {
       const std::vector<T> c(batch.c.begin(), batch.c.end());
       program.seed(seed, c.data());

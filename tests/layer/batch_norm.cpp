@@ -12,7 +12,17 @@ using test::check_net;
 namespace {
 
 /// Batch norm with everything that a pass may fuse or fold around it; `Shape` picks the order of the sum.
-enum class Shape { relu, sum_relu, relu_sum, sum_with_itself, sum_with_its_input, two_readers, two_norms };
+enum class Shape {
+  relu,
+  sum_relu,
+  relu_sum,
+  sum_with_itself,
+  sum_with_its_input,
+  two_readers,
+  norm_relu_norm,
+  norm_norm,
+  two_norms
+};
 
 template <Shape S>
 struct Around {
@@ -27,6 +37,8 @@ struct Around {
       case Shape::sum_with_itself: return g.relu(g.add(y, y));
       case Shape::sum_with_its_input: return g.relu(g.add(y, c));
       case Shape::two_readers: return g.add(g.relu(y), y);
+      case Shape::norm_relu_norm: return g("bn2", BatchNorm<3>{}, g.relu(y));
+      case Shape::norm_norm: return g("bn2", BatchNorm<3>{}, y);
       case Shape::two_norms: break;
     }
     return g.relu(g.add(g("bn2", BatchNorm<3>{}, g("conv2", Conv<3, 3>{}, x)), y));
@@ -53,6 +65,8 @@ TEST_CASE("batch norm: whatever stands around it, the passes change nothing") {
   CHECK(check_net(Around<Shape::sum_with_itself>{}, {3, 4, 5}) == "");
   CHECK(check_net(Around<Shape::sum_with_its_input>{}, {3, 4, 5}) == "");
   CHECK(check_net(Around<Shape::two_readers>{}, {3, 4, 5}) == "");
+  CHECK(check_net(Around<Shape::norm_relu_norm>{}, {3, 4, 5}) == "");
+  CHECK(check_net(Around<Shape::norm_norm>{}, {3, 4, 5}) == "");
   CHECK(check_net(Around<Shape::two_norms>{}, {3, 4, 5}) == "");
 }
 

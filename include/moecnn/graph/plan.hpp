@@ -4,6 +4,7 @@
 
 #include "moecnn/graph/kernel.hpp"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <numeric>

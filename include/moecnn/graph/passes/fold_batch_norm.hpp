@@ -9,8 +9,10 @@ namespace moecnn::passes {
 inline void fold_batch_norm(Graph& g, const std::vector<int>& keep = {}) {
   const auto consumers = g.consumers();
   std::vector<char> dead(g.nodes.size(), 0);
+  const int recorded = static_cast<int>(g.params.size());
   for (std::size_t n = 0; n < g.nodes.size(); ++n) {
     if (!std::holds_alternative<ops::Conv>(g.nodes[n].op)) continue;
+    if (g.nodes[n].params[0] >= recorded) continue;  // one norm is in it already, with an activation perhaps
     const int next = only_reader(g, consumers, g.nodes[n].output, keep);
     if (next < 0 || !std::holds_alternative<ops::BatchNorm>(g.nodes[next].op)) continue;
     Node& norm = g.nodes[next];

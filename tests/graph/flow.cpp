@@ -1,0 +1,95 @@
+#include "moecnn/graph/flow.hpp"
+
+#include "graph/random_graphs.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace moecnn;
+
+namespace {
+
+struct Line {
+  Graph graph;
+  Recorder g{graph};
+  Value<4> x{g.record(ops::Input{}, {}, 4, {3, 2, 2})};
+  Line() { graph.input = x.edge; }
+};
+using Modes = std::vector<GradMode>;
+constexpr GradMode ignore = GradMode::ignore, overwrite = GradMode::overwrite, accumulate = GradMode::accumulate;
+
+}  // namespace
+
+TEST_CASE("flow: without training nothing flows") {
+  const Graph g = graph_test::random_graph(1);
+  const Flow f = analyse(g, false, {g.outputs[0]}, true);
+  CHECK(std::count(f.runs_backward.begin(), f.runs_backward.end(), 1) == 0);
+  CHECK(std::count(f.edge_grad.begin(), f.edge_grad.end(), 1) == 0);
+}
+
+TEST_CASE("flow: the gradient stops where nothing trained lies behind it") {
+  Line l;
+  const auto a = l.g.relu(l.x);
+  const auto b = l.g("conv", Conv<4, 4>{}, a);
+  const auto c = l.g.relu(b);
+  l.graph.outputs = {c.edge};
+  const Flow f = analyse(l.graph, true, {c.edge});
+  CHECK(f.runs_backward == std::vector<char>{0, 0, 1, 1});
+  CHECK(f.input_mode[2] == Modes{ignore});  // the convolution's input: only a ReLU of the images
+  CHECK(f.param_mode[2] == Modes{overwrite});
+  CHECK(f.edge_grad[a.edge] == 0);
+  // Asked for the gradient of the images, it goes all the way.
+  const Flow all = analyse(l.graph, true, {c.edge}, true);
+  CHECK(all.runs_backward == std::vector<char>{1, 1, 1, 1});
+  CHECK(all.edge_grad[l.x.edge] == 1);
+}
+
+TEST_CASE("flow: the last reader starts a gradient, the others add; seeds have been started from outside") {
+  Line l;
+  const auto a = l.g("conv", Conv<4, 4>{}, l.x);
+  const auto b = l.g.relu(a);    // node 2
+  const auto c = l.g.add(a, b);  // node 3
+  const auto d = l.g.add(c, c);  // node 4
+  l.graph.outputs = {d.edge};
+  const Flow f = analyse(l.graph, true, {d.edge, b.edge});
+  CHECK(f.input_mode[4] == Modes{overwrite, accumulate});
+  CHECK(f.input_mode[3] == Modes{overwrite, accumulate});  // b is a seed
+  CHECK(f.input_mode[2] == Modes{accumulate});
+}
+
+TEST_CASE("flow: shared parameters are started once") {
+  Line l;
+  const auto a = l.g("conv", Conv<4, 4>{}, l.x), b = l.g("conv", Conv<4, 4>{}, a);
+  l.graph.outputs = {b.edge};
+  const Flow f = analyse(l.graph, true, {b.edge});
+  CHECK(f.param_mode[2] == Modes{overwrite});
+  CHECK(f.param_mode[1] == Modes{accumulate});
+}
+
+TEST_CASE("flow: a result that nobody reads costs no backward pass") {
+  Line l;
+  const auto a = l.g("conv", Conv<4, 4>{}, l.x);
+  l.g("unread", Conv<4, 4>{}, a);
+  l.graph.outputs = {a.edge};
+  const Flow f = analyse(l.graph, true, {a.edge});
+  CHECK(f.runs_backward == std::vector<char>{0, 1, 0});
+  CHECK(f.param_mode[2] == Modes{ignore});
+}
+
+TEST_CASE("flow: running statistics have no gradient") {
+  Line l;
+  l.graph.outputs = {l.g("bn", BatchNorm<4>{}, l.x).edge};
+  CHECK(analyse(l.graph, true, l.graph.outputs).param_mode[1] == Modes{overwrite, overwrite, ignore, ignore});
+}
+
+TEST_CASE("flow: a routing runs backward although its output has no reader, a constant gate's does not") {
+  for (const bool constant : {false, true}) {
+    Line l;
+    const auto y = constant
+                       ? l.g("mix", MoE<Conv<4, 4>, 3, TopK<2, RouterOpts{.noise = Noise::none}>, gate::Fixed>{}, l.x)
+                       : l.g("mix", MoE<Conv<4, 4>, 3, TopK<2>>{}, l.x);
+    l.graph.outputs = {y.edge};
+    const Flow f = analyse(l.graph, true, {y.edge});
+    for (std::size_t n = 0; n < l.graph.nodes.size(); ++n)
+      if (std::holds_alternative<ops::Route>(l.graph.nodes[n].op)) CHECK(bool(f.runs_backward[n]) == !constant);
+  }
+}

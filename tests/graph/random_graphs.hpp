@@ -1,0 +1,48 @@
+#pragma once
+/// Random networks for property tests: convolutions, norms, sums of anything with anything, mixtures, values with many
+/// readers, results nobody reads.
+
+#include "moe/mixture_nets.hpp"
+
+namespace graph_test {
+
+using namespace moecnn;
+
+inline Graph random_graph(std::uint64_t seed, int length = 12) {
+  const Rng rng(seed, Purpose::other, hash_name("random graph"));
+  std::uint64_t drawn = 0;
+  const auto pick = [&](std::size_t n) { return static_cast<std::size_t>(rng.below(n, drawn++)); };
+
+  Graph graph;
+  Recorder g(graph);
+  const Extent images{1 + static_cast<int>(pick(4)), 3, 4};
+  std::vector<Value<4>> values{{g.record(ops::Input{}, {}, 4, images)}};
+  graph.input = values[0].edge;
+  const auto any = [&] { return values[pick(values.size())]; };
+  const auto recent = [&] { return values[values.size() - 1 - pick(std::min<std::size_t>(3, values.size()))]; };
+  for (int i = 0; i < length; ++i) {
+    const std::string name = "n" + std::to_string(i);
+    const auto x = recent();
+    switch (pick(8)) {
+      case 0:
+      case 1: values.push_back(g(name, Conv<4, 4, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, x)); break;
+      case 2: values.push_back(g(name, BatchNorm<4>{}, x)); break;
+      case 3: values.push_back(g.relu(x)); break;
+      case 4: values.push_back(g.add(x, any())); break;
+      case 5: values.push_back(g.relu(g.add(g(name + "b", BatchNorm<4>{}, g(name, Conv<4, 4>{}, x)), any()))); break;
+      case 6: values.push_back(g("shared", Conv<4, 4>{}, x)); break;
+      default: {
+        const int experts = 2 + static_cast<int>(pick(3));
+        const mixture_test::Choice c{.experts = experts,
+                                     .router = mixture_test::top(2),
+                                     .balance = pick(2) ? balance::Any(balance::Importance{}) : balance::Any{}};
+        values.push_back(pick(2) ? g(name, mixture_test::mixture<BasicBlock<4, 4>>(c), x)
+                                 : g(name, mixture_test::mixture<Conv<4, 4>>(c), x));
+      }
+    }
+  }
+  graph.outputs = {g.add(values.back(), any()).edge};
+  return graph;
+}
+
+}  // namespace graph_test

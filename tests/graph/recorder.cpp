@@ -1,0 +1,144 @@
+#include "moecnn/graph/recorder.hpp"
+
+#include "graph/random_graphs.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace moecnn;
+
+namespace {
+
+struct Start {
+  Graph graph;
+  Recorder g{graph};
+  Value<4> x{g.record(ops::Input{}, {}, 4, {3, 6, 6})};
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& p : graph.params) all.push_back(p.name);
+    return all;
+  }
+};
+using Names = std::vector<std::string>;
+
+/// A layer with a name inside a name, and a parameter of its own.
+struct Nested {
+  static constexpr int in = 4, out = 4;
+  Value<4> wire(Recorder& g, Value<4> x) const {
+    g.param("own", {2}, Init::zeros);
+    const auto scope = g.scope("inner");
+    return g("conv", Conv<4, 4>{}, x);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("recorder: names are the path of scopes and the leaf") {
+  Start s;
+  s.g("a", Nested{}, s.x);
+  s.g.param("free", {1}, Init::ones);
+  CHECK(s.names() == Names{"a.own", "a.inner.conv.weight", "free"});
+  CHECK(s.graph.edges.back().name == "a");  // the layer's result carries the layer's name
+  CHECK(s.graph.nodes.back().name == "a.inner.conv");
+}
+
+TEST_CASE("recorder: one name used twice is one parameter, with other shapes it is an error") {
+  Start s;
+  const auto y = s.g("conv", Conv<4, 4>{}, s.x);
+  s.g("conv", Conv<4, 4>{}, y);
+  CHECK(s.names() == Names{"conv.weight"});
+  CHECK(s.graph.nodes[1].params == s.graph.nodes[2].params);
+  CHECK_THROWS_WITH_AS(s.g("conv", Conv<4, 5>{}, y),
+                       "parameter conv.weight is used twice with different shapes; give the second layer another name",
+                       Error);
+  // Mixtures of other sizes under one name would share too few experts.
+  s.g("mix", MoE<Conv<4, 4>, 3>{}, y);
+  CHECK_THROWS_AS(s.g("mix", MoE<Conv<4, 4>, 5>{}, y), Error);
+}
+
+TEST_CASE("recorder: experts are wired once, their parameters exist once each") {
+  Start s;
+  s.g("mix", MoE<BasicBlock<4, 4>, 3>{}, s.x);
+  int convolutions = 0;
+  for (const Node& n : s.graph.nodes)
+    if (std::holds_alternative<ops::Conv>(n.op)) {
+      ++convolutions;
+      CHECK(n.copies == 3);
+      CHECK(n.routing == 0);
+      for (int e = 0; e < 3; ++e)
+        CHECK(s.graph.params[n.params[0] + e].name.find("mix.experts." + std::to_string(e) + ".conv") == 0);
+    }
+  CHECK(convolutions == 2);
+  CHECK(s.graph.routings.size() == 1);
+  CHECK(s.graph.routings[0].name == "mix");
+  const Edge& result = s.graph.edges.back();
+  CHECK(result.routing == -1);
+  CHECK(result.extent == Extent{3, 6, 6});
+}
+
+TEST_CASE("recorder: slots are rows times k, whatever the number of experts") {
+  for (const int experts : {3, 30}) {
+    Start s;
+    s.g("mix", mixture_test::mixture<Conv<4, 4>>({.experts = experts, .router = mixture_test::top(2)}), s.x);
+    for (const Edge& e : s.graph.edges)
+      if (e.routing >= 0) CHECK(e.extent.n == 6);
+  }
+}
+
+TEST_CASE("recorder: the mean of a map is computed once") {
+  Start s;
+  const auto a = s.g.global_avg_pool(s.x), b = s.g.global_avg_pool(s.x), c = s.g.global_avg_pool(s.g.relu(s.x));
+  CHECK(a.edge == b.edge);
+  CHECK(a.edge != c.edge);
+}
+
+TEST_CASE("recorder: misuse is refused with the place and what to do") {
+  Start s;
+  const auto small = s.g.max_pool(s.x, {.kernel = 2, .stride = 2});
+  CHECK_THROWS_WITH_AS(s.g.add(s.x, small), ": cannot add a map of 3x6x6 to one of 3x3x3 (rows, height, width)", Error);
+  CHECK_THROWS_AS(s.g.max_pool(s.x, {.kernel = 2, .stride = 1, .pad = 2}), Error);
+  CHECK_THROWS_AS(s.g.max_pool(s.x, {.kernel = 7, .stride = 1}), Error);
+
+  const auto policy = make_policy(TopK<2>{}, balance::None{}, constraint::None{}, 3);
+  const auto scores = scores_of<3>(s.g("fc", Linear<4, 3>{}, s.g.global_avg_pool(s.x)));
+  const auto r = s.g.route(policy, scores), other = s.g.route(policy, scores);
+  const auto slots = s.g.gather(s.x, r);
+  const auto expect = [](const auto& call, const char* words) {
+    try {
+      call();
+      FAIL_CHECK("no error: ", words);
+    } catch (const Error& e) {
+      CHECK_MESSAGE(std::string(e.what()).find(words) != std::string::npos, e.what());
+    }
+  };
+  expect([&] { s.g.gather(slots, other); }, "these rows are grouped by expert already");
+  expect([&] { s.g.combine(slots, other); }, "combine needs the slots of its own routing");
+  expect([&] { s.g.combine(s.x, r); }, "combine needs the slots of its own routing");
+  expect([&] { s.g("conv", Conv<4, 4>{}, slots); }, "wire it inside experts()");
+  expect([&] { s.g.add(slots, s.g.gather(s.x, other)); }, "cannot add rows of the batch to rows grouped by expert");
+  s.g.combine(slots, r);
+  expect([&] { s.g.combine(slots, r); }, "a routing can be combined once");
+  const auto four = make_policy(TopK<2>{}, balance::None{}, constraint::None{}, 4);
+  expect([&] { s.g.route(four, scores); }, "the gate scores 3 experts, the router has 4");
+  expect([&] { s.g("nested", MoE<MoE<Conv<4, 4>, 2>, 3>{}, s.x); }, "is not supported");
+}
+
+TEST_CASE("recorder: an empty batch and empty images are refused") {
+  using Net = test::Alone<Conv<4, 4>>;
+  CHECK_THROWS_WITH_AS(record(Net{}, {0, 2, 2}),
+                       "a batch of 0 images of 2x2 pixels is empty; every size must be at least 1", Error);
+  CHECK_THROWS_AS(record(Net{}, {1, 0, 2}), Error);
+  CHECK_THROWS_AS(record(Net{}, {1, 2, -3}), Error);
+}
+
+TEST_CASE("graph: edges by name, readers, counts") {
+  const Graph g = record(test::Alone<BasicBlock<4, 4>>{}, {2, 5, 5});
+  CHECK(g.find_edge("layer") == g.outputs[0]);
+  CHECK(g.find_edge("layer.conv1") >= 0);
+  CHECK(g.find_edge("nothing") == -1);
+  CHECK(g.batch() == 2);
+  const auto readers = g.consumers();
+  CHECK(readers[g.input].size() == 2);  // the first convolution and the shortcut
+  CHECK(readers[g.outputs[0]].empty());
+  CHECK(parameter_count(g) == 2 * (4 * 4 * 9 + 8));
+  CHECK(macs_per_image(g) == 2 * 4 * 4 * 9 * 25);
+}
