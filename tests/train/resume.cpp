@@ -111,6 +111,31 @@ TEST_CASE("the gates' noise goes on with its step") {
   CHECK(run(out.dir(), 0) == truth);
 }
 
+TEST_CASE("a warning about a dead expert comes in the same step, and once, wherever the run is stopped") {
+  using Plain = Model<TinyNet<balance::None, constraint::None>, backend::Reference<float>>;
+  const auto set = tiny_images(images);
+  const auto run = [&](const std::filesystem::path& out, std::int64_t stop) {
+    data::Loader train(set, tiny_loader());
+    Plain model({.n = 8, .h = 8, .w = 8});
+    const std::vector<float> bias{50, 50, -50};
+    model.params().write(model.params().find("mix.gate.fc.bias"), bias.data());
+    TrainOpts opts = options(out, stop);
+    opts.noise = false;
+    opts.watch_steps = 4;
+    fit(model, train, opts);
+    return steady(out / "metrics.jsonl");
+  };
+  const Scratch whole;
+  const std::string truth = run(whole.dir(), 0);
+  CHECK(read_metrics(whole / "metrics.jsonl").warnings.size() == 1);
+  for (int stop = 1; stop < 8; ++stop) {
+    CAPTURE(stop);
+    const Scratch out;
+    run(out.dir(), stop);
+    CHECK((run(out.dir(), 0) == truth));
+  }
+}
+
 TEST_CASE("SIGTERM finishes the step and writes a checkpoint; SIGINT and should_stop likewise") {
   const Scratch whole;
   const Outcome truth = sitting(options(whole.dir()));
