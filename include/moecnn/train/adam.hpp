@@ -2,6 +2,11 @@
 /// \file
 /// Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019), as torch.optim defines them.
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -28,6 +33,22 @@ struct AdamSettings {
   }
 };
 
+/// to[i] = √from[i]. A loop over std::sqrt does not vectorise, for the sake of errno.
+inline void square_roots(const float* from, float* to, std::size_t n) {
+  std::size_t i = 0;
+#ifdef __SSE2__
+  for (; i + 4 <= n; i += 4) _mm_storeu_ps(to + i, _mm_sqrt_ps(_mm_loadu_ps(from + i)));
+#endif
+  for (; i < n; ++i) to[i] = std::sqrt(from[i]);
+}
+inline void square_roots(const double* from, double* to, std::size_t n) {
+  std::size_t i = 0;
+#ifdef __SSE2__
+  for (; i + 2 <= n; i += 2) _mm_storeu_pd(to + i, _mm_sqrt_pd(_mm_loadu_pd(from + i)));
+#endif
+  for (; i < n; ++i) to[i] = std::sqrt(from[i]);
+}
+
 /// m ← β1 m + (1 - β1) g;  v ← β2 v + (1 - β2) g²;
 /// p ← p - lr / (1 - β1ᵗ) · m / (√v / √(1 - β2ᵗ) + eps).
 template <class T>
@@ -46,19 +67,21 @@ struct AdamUpdate {
         decay(static_cast<T>(o.decoupled ? 0 : o.weight_decay)),
         shrink(static_cast<T>(o.decoupled ? 1 - lr * o.weight_decay : 1)) {}
 
-// Without this GCC keeps a scalar square root, for the sake of errno, and the loop does not vectorise.
-#if defined(__GNUC__) && !defined(__clang__)
-  __attribute__((optimize("no-math-errno")))
-#endif
-  void
-  operator()(T* __restrict p, const T* __restrict g, const std::array<T*, 2>& moments, std::size_t n) const {
+  void operator()(T* __restrict p, const T* __restrict g, const std::array<T*, 2>& moments, std::size_t n) const {
     T* __restrict m = moments[0];
     T* __restrict v = moments[1];
-    for (std::size_t i = 0; i < n; ++i) {
-      const T d = g[i] + decay * p[i];
-      m[i] = keep1 * m[i] + take1 * d;
-      v[i] = keep2 * v[i] + take2 * d * d;
-      p[i] = shrink * p[i] - rate * (m[i] / (std::sqrt(v[i]) * root + eps));
+    const AdamUpdate c = *this;  // a copy that no store into p, m or v can change
+    constexpr std::size_t piece = 512;
+    T size[piece];
+    for (std::size_t at = 0; at < n; at += piece) {
+      const std::size_t end = std::min(n, at + piece);
+      for (std::size_t i = at; i < end; ++i) {
+        const T d = g[i] + c.decay * p[i];
+        m[i] = c.keep1 * m[i] + c.take1 * d;
+        v[i] = c.keep2 * v[i] + c.take2 * d * d;
+      }
+      square_roots(v + at, size, end - at);
+      for (std::size_t i = at; i < end; ++i) p[i] = c.shrink * p[i] - c.rate * (m[i] / (size[i - at] * c.root + c.eps));
     }
   }
 };
