@@ -1,7 +1,6 @@
 #include "moecnn/core/error.hpp"
 
 #include <doctest/doctest.h>
-#include <fmt/format.h>
 
 using namespace moecnn;
 
@@ -14,19 +13,14 @@ TEST_CASE("errors carry a formatted sentence") {
 
 namespace {
 struct Counted {
+  operator std::string_view() const { return ++times, "counted"; }
   static inline int times = 0;
 };
 }  // namespace
 
-template <>
-struct fmt::formatter<Counted> : fmt::formatter<int> {
-  auto format(const Counted&, format_context& context) const {
-    return formatter<int>().format(++Counted::times, context);
-  }
-};
-
 TEST_CASE("a check that holds formats nothing") {
   check(true, "{}", Counted{});
   CHECK(Counted::times == 0);
-  CHECK_THROWS_WITH_AS(check(false, "{}", Counted{}), "1", Error);
+  CHECK_THROWS_WITH_AS(check(false, "{}", Counted{}), "counted", Error);
+  CHECK(Counted::times == 1);
 }

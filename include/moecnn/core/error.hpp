@@ -2,7 +2,7 @@
 /// \file
 /// Errors are exceptions of one type whose text says what was found, what was expected and what to do next.
 
-#include <fmt/core.h>
+#include "moecnn/core/format.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -18,15 +18,18 @@ class Error : public std::runtime_error {
 
 /// Throws Error with a formatted sentence: `fail("{} has {} channels, expected {}", name, has, wants)`.
 template <class... Args>
-[[noreturn]] void fail(fmt::format_string<Args...> text, Args&&... args) {
-  throw Error(fmt::vformat(text, fmt::make_format_args(args...)));
+[[noreturn]] void fail(Format<Args...> text, const Args&... args) {
+  const FormatArg all[] = {FormatArg(args)..., 0};
+  throw Error(vformatted(text, all, sizeof...(args)));
 }
 
 /// Throws Error with a formatted sentence unless `condition` holds. The arguments are formatted only on failure.
 template <class... Args>
-void check(bool condition, fmt::format_string<Args...> text, Args&&... args) {
-  if (!condition) [[unlikely]]
-    throw Error(fmt::vformat(text, fmt::make_format_args(args...)));
+void check(bool condition, Format<Args...> text, const Args&... args) {
+  if (condition) [[likely]]
+    return;
+  const FormatArg all[] = {FormatArg(args)..., 0};
+  throw Error(vformatted(text, all, sizeof...(args)));
 }
 
 }  // namespace moecnn

@@ -45,9 +45,9 @@ inline bool type_fits(const TensorInfo& t, DType wanted, Cast cast) {
 inline std::string listed(const char* title, const std::vector<std::string>& items) {
   constexpr std::size_t most = 20;
   if (items.empty()) return {};
-  std::string text = fmt::format("\n  {} ({}):", title, items.size());
+  std::string text = formatted("\n  {} ({}):", title, items.size());
   for (std::size_t i = 0; i < items.size() && i < most; ++i) text += (i ? ", " : " ") + items[i];
-  if (items.size() > most) text += fmt::format(", … and {} more", items.size() - most);
+  if (items.size() > most) text += formatted(", … and {} more", items.size() - most);
   return text;
 }
 
@@ -66,10 +66,10 @@ inline void match_keys(std::span<const WantedTensor> wanted, const TensorFile& f
     const TensorInfo& t = file.info(w.name);
     if (t.shape != w.shape)
       misshapen.push_back(
-          fmt::format("{} is {}, expected {}", printable(w.name), shape_text(t.shape), shape_text(w.shape)));
+          formatted("{} is {}, expected {}", printable(w.name), shape_text(t.shape), shape_text(w.shape)));
     if (!detail::type_fits(t, w.dtype, opts.cast))
       mistyped.push_back(
-          fmt::format("{} is {}, expected {}", printable(w.name), t.stored->name, stored_type_of(w.dtype).name));
+          formatted("{} is {}, expected {}", printable(w.name), t.stored->name, stored_type_of(w.dtype).name));
   }
   for (const std::string& name : file.names())
     if (!names.contains(name) && !(opts.ignore && opts.ignore(name))) unexpected.push_back(printable(name));

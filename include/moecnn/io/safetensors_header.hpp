@@ -65,7 +65,7 @@ struct HeaderReader {
     t.dtype = t.stored->dtype;
     t.shape = whole_numbers(about["shape"], "shape", "whole numbers from 0 as shape");
     const auto ends = whole_numbers(about["data_offsets"], "data_offsets", "two whole numbers from 0 as data_offsets");
-    if (ends.size() != 2) refuse(name, fmt::format("data_offsets has {} numbers instead of two", ends.size()));
+    if (ends.size() != 2) refuse(name, formatted("data_offsets has {} numbers instead of two", ends.size()));
     t.begin = static_cast<std::uint64_t>(ends[0]), t.end = static_cast<std::uint64_t>(ends[1]);
     return t;
   }

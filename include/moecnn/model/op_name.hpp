@@ -8,9 +8,9 @@ namespace moecnn {
 
 namespace detail {
 inline std::string window_text(Size2 kernel, Size2 stride) {
-  std::string text = fmt::format("{}×{}", kernel.h, kernel.w);
-  if (stride.h == stride.w && stride.h != 1) text += fmt::format(" /{}", stride.h);
-  if (stride.h != stride.w) text += fmt::format(" /{}×{}", stride.h, stride.w);
+  std::string text = formatted("{}×{}", kernel.h, kernel.w);
+  if (stride.h == stride.w && stride.h != 1) text += formatted(" /{}", stride.h);
+  if (stride.h != stride.w) text += formatted(" /{}×{}", stride.h, stride.w);
   return text;
 }
 inline std::string fused_text(bool residual, bool relu) {
@@ -24,8 +24,8 @@ inline std::string op_name(const Op& op) {
     std::string operator()(const ops::Input&) const { return "images"; }
     std::string operator()(const ops::Conv& c) const {
       std::string text = "conv " + detail::window_text(c.kernel, c.stride);
-      if (c.dilation != Size2(1)) text += fmt::format(" dilation {}", c.dilation.h);
-      if (c.groups > 1) text += fmt::format(" groups {}", c.groups);
+      if (c.dilation != Size2(1)) text += formatted(" dilation {}", c.dilation.h);
+      if (c.groups > 1) text += formatted(" groups {}", c.groups);
       return text + detail::fused_text(c.residual, c.relu);
     }
     std::string operator()(const ops::BatchNorm& b) const {

@@ -30,7 +30,7 @@ inline std::string padded(const std::string& text, std::size_t width, bool right
 
 inline std::string shape_of(const Edge& e) {
   return e.extent.h == 1 && e.extent.w == 1 ? std::to_string(e.channels)
-                                            : fmt::format("{} × {} × {}", e.channels, e.extent.h, e.extent.w);
+                                            : formatted("{} × {} × {}", e.channels, e.extent.h, e.extent.w);
 }
 
 /// One row per node. Layers inside experts appear once, under the first expert's name with `*` for its number.
@@ -49,7 +49,7 @@ inline std::vector<std::array<std::string, 5>> layer_rows(const Graph& g) {
     const bool in_expert = n.routing >= 0 && name.find(".experts.0") != std::string::npos;
     if (in_expert) {
       name.replace(name.find(".experts.0"), 10, ".experts.*");
-      op += fmt::format(" (× {})", g.routings[n.routing].experts);
+      op += formatted(" (× {})", g.routings[n.routing].experts);
     }
     rows.push_back({name, op, shape_of(out), params ? with_commas(params) : "", macs ? with_commas(macs) : ""});
   }
@@ -77,10 +77,10 @@ inline std::string table(const std::vector<std::array<std::string, 5>>& rows) {
 /// "MIXTURE LAYERS ACTIVE: 1 (layer4: 4 experts, 2 per image)", or as loudly that there is none.
 inline std::string mixture_summary(const Graph& g) {
   if (g.routings.empty()) return "NO mixture layer is active: this is a plain network.";
-  std::string text = fmt::format("MIXTURE LAYERS ACTIVE: {} (", g.routings.size());
+  std::string text = formatted("MIXTURE LAYERS ACTIVE: {} (", g.routings.size());
   for (std::size_t i = 0; i < g.routings.size(); ++i)
-    text += fmt::format("{}{}: {} experts, {} per image", i ? "; " : "", g.routings[i].name, g.routings[i].experts,
-                        g.routings[i].k);
+    text += formatted("{}{}: {} experts, {} per image", i ? "; " : "", g.routings[i].name, g.routings[i].experts,
+                      g.routings[i].k);
   return text + ")";
 }
 
@@ -94,7 +94,7 @@ std::string summary(const Graph& recorded, const Program<Backend>& program) {
   const auto line = [&](const std::string& what, const std::string& value) {
     text += detail::padded(what, 28) + value + '\n';
   };
-  const auto megabytes = [](double bytes) { return fmt::format("{:.1f} MB", bytes / 1e6); };
+  const auto megabytes = [](double bytes) { return formatted("{:.1f} MB", bytes / 1e6); };
   long long buffers = 0;
   for (const ParamSpec& p : recorded.params) buffers += p.trained ? 0 : p.elements();
   const long long parameters = parameter_count(recorded);
@@ -107,11 +107,11 @@ std::string summary(const Graph& recorded, const Program<Backend>& program) {
   line("memory of parameters", megabytes(scalar * static_cast<double>(parameters + buffers)) +
                                    (program.opts().training ? ", and as much for gradients" : ""));
   line("memory of activations",
-       fmt::format("{} planned for {} images of {} × {} ({}); {} without the plan",
-                   megabytes(static_cast<double>(program.plan().arena_bytes)), program.batch(),
-                   recorded.edges[recorded.input].extent.h, recorded.edges[recorded.input].extent.w,
-                   program.opts().training ? "training" : "inference",
-                   megabytes(static_cast<double>(program.plan().total_bytes))));
+       formatted("{} planned for {} images of {} × {} ({}); {} without the plan",
+                 megabytes(static_cast<double>(program.plan().arena_bytes)), program.batch(),
+                 recorded.edges[recorded.input].extent.h, recorded.edges[recorded.input].extent.w,
+                 program.opts().training ? "training" : "inference",
+                 megabytes(static_cast<double>(program.plan().total_bytes))));
   text += '\n' + mixture_summary(recorded) + '\n';
   return text;
 }

@@ -144,8 +144,8 @@ class RoutingWatch {
  private:
   void report_dead(int e, int experts) {
     const std::string bar =
-        barred_[e] ? fmt::format(" (the constraint barred it in {} of them)", barred_[e]) : std::string();
-    news_.push_back(fmt::format(
+        barred_[e] ? formatted(" (the constraint barred it in {} of them)", barred_[e]) : std::string();
+    news_.push_back(formatted(
         "{}: expert {} of 0 … {} has served no row for {} steps{} and no longer learns; a stronger balance loss, a "
         "lower learning rate or warm-up can bring it back.",
         layer_, e, experts - 1, opts_.patience, bar));
@@ -159,7 +159,7 @@ class RoutingWatch {
       return;
     }
     if (std::exchange(collapsed_, true)) return;
-    news_.push_back(fmt::format(
+    news_.push_back(formatted(
         "{}: routing has collapsed: {} of {} experts held {:.1f} % of the weight over the last {} steps; a stronger "
         "balance loss or a lower learning rate for the gate can help.",
         layer_, few, window_.experts(), 100 * share, opts_.patience));

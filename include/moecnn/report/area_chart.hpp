@@ -91,12 +91,12 @@ inline Markup stacked_areas(std::vector<double> x, std::vector<std::vector<doubl
   }
   for (const int p : {0, 25, 50, 75, 100}) {
     svg.line(left - 4, sy(p / 100.0), left, sy(p / 100.0), "axis");
-    svg.text(left - 8, sy(p / 100.0) + 4, fmt::format("{}", p), "end");
+    svg.text(left - 8, sy(p / 100.0) + 4, formatted("{}", p), "end");
   }
   if (!options.y_title.empty()) svg.text(0, 12, options.y_title);
   if (one) {
     svg.line(left, bottom, right, bottom, "axis");
-    svg.text((left + right) / 2, bottom + 17, fmt::format("{:g}", x[0]), "mid");
+    svg.text((left + right) / 2, bottom + 17, formatted("{:g}", x[0]), "mid");
     if (!options.x_title.empty()) svg.text((left + right) / 2, bottom + 34, options.x_title, "mid");
   } else {
     detail::draw_x_axis(svg, sx, bottom, options.x_title);
@@ -104,7 +104,7 @@ inline Markup stacked_areas(std::vector<double> x, std::vector<std::vector<doubl
   if (named) {
     const auto y = spread(wanted, 14.5, top + 4, bottom - 4);
     for (std::size_t e = 0; e < bands; ++e) {
-      svg.path(fmt::format("M{} {}L{} {}", px(right + 2), px(wanted[e]), px(right + 12), px(y[e])), "lead");
+      svg.path(formatted("M{} {}L{} {}", px(right + 2), px(wanted[e]), px(right + 12), px(y[e])), "lead");
       svg.text(right + 16, y[e] + 4, labels[e], "lab");
     }
   }

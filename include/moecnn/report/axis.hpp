@@ -68,11 +68,11 @@ inline std::vector<std::string> tick_texts(const std::vector<double>& ticks, boo
   const double digits = std::ceil(-std::log10(std::max(step / unit, 1e-300)) - 1e-9);
   for (const double t : ticks) {
     if (powers || log) {
-      texts.push_back(!powers ? fmt::format("{:g}", t) : t == 0 ? "0" : t < 0 ? "−" + scientific(-t) : scientific(t));
+      texts.push_back(!powers ? formatted("{:g}", t) : t == 0 ? "0" : t < 0 ? "−" + scientific(-t) : scientific(t));
       continue;
     }
-    std::string text = fmt::format("{:.{}f}{}", t / unit, static_cast<int>(std::clamp(digits, 0.0, 6.0)),
-                                   unit > 1 && t != 0 ? "k" : "");
+    std::string text =
+        formatted("{:.{}f}{}", t / unit, static_cast<int>(std::clamp(digits, 0.0, 6.0)), unit > 1 && t != 0 ? "k" : "");
     if (text.starts_with('-')) text = "−" + text.substr(1);
     texts.push_back(std::move(text));
   }

@@ -36,7 +36,7 @@ struct BarFrame {
 
   std::string text(double v) const {
     if (!std::isfinite(v)) return "–";
-    return (v < 0 ? "−" : "") + fmt::format("{:.{}f}{}", std::fabs(v), options.decimals, options.unit);
+    return (v < 0 ? "−" : "") + formatted("{:.{}f}{}", std::fabs(v), options.decimals, options.unit);
   }
   std::string css(std::size_t category, std::size_t s) const {
     if (options.category_ink) return "fl " + ink_class(static_cast<int>(category)) + (s > 0 ? " pale" : "");

@@ -10,7 +10,7 @@ namespace moecnn::report::detail {
 inline std::vector<std::string> name_rows(const std::vector<std::string>& names, int rows, const char* kind) {
   if (names.size() == static_cast<std::size_t>(rows)) return names;
   std::vector<std::string> numbered;
-  for (int i = 0; i < rows; ++i) numbered.push_back(fmt::format("{} {}", kind, i));
+  for (int i = 0; i < rows; ++i) numbered.push_back(formatted("{} {}", kind, i));
   return numbered;
 }
 
@@ -40,7 +40,7 @@ inline Markup sample_sheet(const ExpertClass& c, int expert) {
   if (c.samples.empty()) return {};
   const int count = static_cast<int>(c.samples.size());
   return image_tag(image_grid(c.samples, count <= 3 ? count : (count + 1) / 2, 3, 12),
-                   fmt::format("test images of class {}, a favourite of expert {}", c.name, expert), 1.6);
+                   formatted("test images of class {}, a favourite of expert {}", c.name, expert), 1.6);
 }
 
 /// A band per expert with its favourite classes, their mean weight and some of their images.
@@ -58,15 +58,14 @@ inline void add_favourites(Page& page, const MixtureReport& m) {
     const auto i = static_cast<std::size_t>(e);
     std::string state = importance.empty() ? "" : percent(importance[i]) + " of the importance";
     if (!alive.empty() && !alive[i]) state += importance.empty() ? "dead" : ", dead";
-    std::string out =
-        fmt::format("<div class=\"expert {}\"><h4>expert {}<span>{}</span></h4>\n", ink_class(e), e, state);
+    std::string out = formatted("<div class=\"expert {}\"><h4>expert {}<span>{}</span></h4>\n", ink_class(e), e, state);
     if (m.top_classes[i].empty())
       out += "<p>No class gives it weight worth showing.</p>";
     else
-      out += fmt::format("<div class=\"classes\" style=\"--n:{}\">\n", std::clamp<std::size_t>(most, 4, 6));
+      out += formatted("<div class=\"classes\" style=\"--n:{}\">\n", std::clamp<std::size_t>(most, 4, 6));
     for (const ExpertClass& c : m.top_classes[i]) {
       const double length = std::isfinite(c.mean_weight) ? std::clamp(c.mean_weight, 0.0, 1.0) * 100 : 0;
-      out += fmt::format(
+      out += formatted(
           "<div class=\"class\"><div><span>{}</span><span>{}</span></div>"
           "<span class=\"track\"><i style=\"width:{:.1f}%\"></i></span>{}</div>\n",
           escape(c.name), percent(c.mean_weight), length, sample_sheet(c, e).html);

@@ -51,7 +51,7 @@ inline void add_numbers(Page& page, const Curves& c) {
   for (const Entry& e : entries) columns.push_back({e.name});
   std::vector<std::vector<Cell>> cells;
   for (const double x : rows->x) {
-    cells.push_back({{fmt::format("{:g}", x)}});
+    cells.push_back({{formatted("{:g}", x)}});
     for (const Entry& e : entries) {
       const double v = value_at(e.curve, x);
       cells.back().push_back({e.share ? percent(v, 2) : number(v)});

@@ -43,7 +43,7 @@ inline Markup heat_panel(const HeatMap& map, const Matrix& values, const HeatFra
                          std::size_t last) {
   const double width = f.names + f.cell_w * static_cast<double>(map.columns.size()) + 2;
   const double height = f.head + f.cell_h * static_cast<double>(last - first);
-  Svg svg(width, height, fmt::format("{}, rows {} to {}", map.label, first + 1, last), "heat", true);
+  Svg svg(width, height, formatted("{}, rows {} to {}", map.label, first + 1, last), "heat", true);
   for (std::size_t j = 0; j < map.columns.size(); ++j) {
     const double x = f.names + f.cell_w * static_cast<double>(j);
     svg.text(x + f.cell_w / 2, f.head - 10, map.columns[j], "mid small");
@@ -57,10 +57,10 @@ inline Markup heat_panel(const HeatMap& map, const Matrix& values, const HeatFra
       const double v = values(static_cast<int>(i), static_cast<int>(j));
       if (!std::isfinite(v)) continue;
       const int step = f.step(v);
-      svg.rect(x + 0.5, y + 0.5, f.cell_w - 1, f.cell_h - 1, fmt::format("h{}", step),
-               fmt::format("{} × {}: {}", map.rows[i], map.columns[j], heat_value(map, v)));
+      svg.rect(x + 0.5, y + 0.5, f.cell_w - 1, f.cell_h - 1, formatted("h{}", step),
+               formatted("{} × {}: {}", map.rows[i], map.columns[j], heat_value(map, v)));
       if (map.print_values && v > 0) {
-        const std::string text = map.as_percent ? fmt::format("{:.0f}", v * 100) : number(v);
+        const std::string text = map.as_percent ? formatted("{:.0f}", v * 100) : number(v);
         svg.text(x + f.cell_w / 2, y + f.cell_h / 2 + 4, text,
                  step < heat_steps * 5 / 12 ? "mid small low" : "mid small high");
       }
@@ -72,7 +72,7 @@ inline Markup heat_panel(const HeatMap& map, const Matrix& values, const HeatFra
 inline Markup heat_scale(const HeatMap& map, const HeatFrame& f) {
   const double step = 16;
   Svg svg(step * heat_steps + 40, 34, map.scale_title + ", scale", "scale", true);
-  for (int i = 0; i < heat_steps; ++i) svg.rect(step * i, 2, step, 10, fmt::format("h{}", i));
+  for (int i = 0; i < heat_steps; ++i) svg.rect(step * i, 2, step, 10, formatted("h{}", i));
   for (const double t : {0.0, 0.5, 1.0})
     svg.text(std::max(step * heat_steps * t, 0.0), 27, heat_value(map, f.most * t), t == 0 ? "small" : "mid small");
   return std::move(svg).done();
@@ -104,9 +104,9 @@ inline Markup heat_map(const Matrix& values, const HeatMap& map) {
   f.most = map.most > 0 ? map.most : range.hi > 0 ? range.hi : 1;
 
   const double natural = f.names + f.cell_w * static_cast<double>(n);
-  Markup out{fmt::format("<div class=\"heatmap\"><div class=\"legend\"><span>{}</span>{}</div>",
-                         escape(map.scale_title), detail::heat_scale(map, f).html)};
-  out.html += fmt::format("<div class=\"panels\" style=\"--w:{:.0f}px\">", natural);
+  Markup out{formatted("<div class=\"heatmap\"><div class=\"legend\"><span>{}</span>{}</div>", escape(map.scale_title),
+                       detail::heat_scale(map, f).html)};
+  out.html += formatted("<div class=\"panels\" style=\"--w:{:.0f}px\">", natural);
   for (std::size_t first = 0; first < map.rows.size(); first += per_panel)
     out.html += "<div class=\"panel\">" +
                 detail::heat_panel(map, values, f, first, std::min(map.rows.size(), first + per_panel)).html + "</div>";

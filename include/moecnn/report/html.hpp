@@ -52,12 +52,12 @@ class Page {
   /// Starts a section; it is listed in the contents. What was added before the first one stands under the header.
   Page& section(std::string_view title, std::string_view intro = {}) {
     sections_.push_back({std::string(title), anchor(title)});
-    raw(fmt::format("<h2>{}</h2>\n", escape(title)));
+    raw(formatted("<h2>{}</h2>\n", escape(title)));
     if (!intro.empty()) paragraph(intro);
     return *this;
   }
-  Page& heading(std::string_view title) { return raw(fmt::format("<h3>{}</h3>\n", escape(title))); }
-  Page& paragraph(std::string_view text) { return raw(fmt::format("<p>{}</p>\n", escape(text))); }
+  Page& heading(std::string_view title) { return raw(formatted("<h3>{}</h3>\n", escape(title))); }
+  Page& paragraph(std::string_view text) { return raw(formatted("<p>{}</p>\n", escape(text))); }
   Page& note(std::string_view text) { return box({std::string(text)}, "box", "note"); }
   Page& warning(std::string_view text) { return box({std::string(text)}, "box warning", "alert"); }
   /// All warnings in one box; nothing for none.
@@ -67,8 +67,8 @@ class Page {
     if (tiles.empty()) return *this;
     std::string out = "<dl class=\"tiles\">";
     for (const Tile& t : tiles) {
-      out += fmt::format("<div class=\"tile\"><dt>{}</dt><dd>{}", escape(t.name), escape(t.value));
-      if (!t.more.empty()) out += fmt::format("<span class=\"more\">{}</span>", escape(t.more));
+      out += formatted("<div class=\"tile\"><dt>{}</dt><dd>{}", escape(t.name), escape(t.value));
+      if (!t.more.empty()) out += formatted("<span class=\"more\">{}</span>", escape(t.more));
       out += t.picture.html + "</dd></div>";
     }
     return raw(out + "</dl>\n");
@@ -80,8 +80,8 @@ class Page {
   Page& key_values(std::string_view name, const std::vector<KeyValue>& pairs, std::string_view other_name,
                    const std::vector<KeyValue>& others) {
     raw("<div class=\"two\">");
-    if (!pairs.empty()) raw(fmt::format("<div><h3>{}</h3>{}</div>", escape(name), key_value_table(pairs)));
-    if (!others.empty()) raw(fmt::format("<div><h3>{}</h3>{}</div>", escape(other_name), key_value_table(others)));
+    if (!pairs.empty()) raw(formatted("<div><h3>{}</h3>{}</div>", escape(name), key_value_table(pairs)));
+    if (!others.empty()) raw(formatted("<div><h3>{}</h3>{}</div>", escape(other_name), key_value_table(others)));
     return raw("</div>\n");
   }
 
@@ -89,7 +89,7 @@ class Page {
   Page& table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows) {
     std::string out = "<div class=\"scroll\"><table><thead><tr>";
     for (const Column& c : columns)
-      out += fmt::format("<th scope=\"col\"{}>{}</th>", c.numeric ? " class=\"n\"" : "", escape(c.name));
+      out += formatted("<th scope=\"col\"{}>{}</th>", c.numeric ? " class=\"n\"" : "", escape(c.name));
     out += "</tr></thead><tbody>\n";
     for (const auto& row : rows) {
       check(row.size() == columns.size(), "table row has {} cells for {} columns", row.size(), columns.size());
@@ -105,8 +105,8 @@ class Page {
     if (figures.empty()) return *this;
     raw(columns == 3 ? "<div class=\"figures three\">\n" : "<div class=\"figures\">\n");
     for (const Figure& f : figures)
-      raw(fmt::format("<figure{}><figcaption><b>{}</b>{}</figcaption>{}</figure>\n", f.wide ? " class=\"wide\"" : "",
-                      escape(f.title), escape(f.caption), f.picture.html));
+      raw(formatted("<figure{}><figcaption><b>{}</b>{}</figcaption>{}</figure>\n", f.wide ? " class=\"wide\"" : "",
+                    escape(f.title), escape(f.caption), f.picture.html));
     return raw("</div>\n");
   }
   Page& figure(Figure figure) {
@@ -115,10 +115,10 @@ class Page {
   }
 
   /// A block to copy into a shell.
-  Page& command(std::string_view text) { return raw(fmt::format("<pre><code>{}</code></pre>\n", escape(text))); }
+  Page& command(std::string_view text) { return raw(formatted("<pre><code>{}</code></pre>\n", escape(text))); }
 
   Page& open_details(std::string_view summary) {
-    return raw(fmt::format("<details><summary>{}</summary>\n", escape(summary)));
+    return raw(formatted("<details><summary>{}</summary>\n", escape(summary)));
   }
   Page& close_details() { return raw("</details>\n"); }
 
@@ -132,24 +132,24 @@ class Page {
   }
 
   std::string html() const {
-    std::string out = fmt::format(
+    std::string out = formatted(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{}</title>\n"
         "<style>{}{}</style>\n</head>\n<body>\n<div class=\"page\">\n<header>",
         escape(title_), colours, rules);
-    if (!when_.empty()) out += fmt::format("<p class=\"when\">{}</p>", escape(when_));
-    out += fmt::format("<h1>{}</h1>", escape(title_));
-    if (!subtitle_.empty()) out += fmt::format("<p>{}</p>", escape(subtitle_));
+    if (!when_.empty()) out += formatted("<p class=\"when\">{}</p>", escape(when_));
+    out += formatted("<h1>{}</h1>", escape(title_));
+    if (!subtitle_.empty()) out += formatted("<p>{}</p>", escape(subtitle_));
     out += "</header>\n";
     if (sections_.size() > 1) {
       out += "<nav aria-label=\"Contents\">";
-      for (const auto& s : sections_) out += fmt::format("<a href=\"#{}\">{}</a>", s.anchor, escape(s.title));
+      for (const auto& s : sections_) out += formatted("<a href=\"#{}\">{}</a>", s.anchor, escape(s.title));
       out += "</nav>\n";
     }
     out += "<main>\n" + lead_;
-    for (const auto& s : sections_) out += fmt::format("<section id=\"{}\">\n{}</section>\n", s.anchor, s.body);
+    for (const auto& s : sections_) out += formatted("<section id=\"{}\">\n{}</section>\n", s.anchor, s.body);
     out += "</main>\n";
-    if (!footer_.empty()) out += fmt::format("<footer>{}</footer>\n", escape(footer_));
+    if (!footer_.empty()) out += formatted("<footer>{}</footer>\n", escape(footer_));
     return out + "</div>\n</body>\n</html>\n";
   }
 
@@ -172,8 +172,8 @@ class Page {
 
   Page& box(const std::vector<std::string>& texts, std::string_view css, std::string_view role) {
     if (texts.empty()) return *this;
-    raw(fmt::format("<div class=\"{}\" role=\"{}\">", css, role));
-    for (const auto& t : texts) raw(fmt::format("<p>{}</p>", escape(t)));
+    raw(formatted("<div class=\"{}\" role=\"{}\">", css, role));
+    for (const auto& t : texts) raw(formatted("<p>{}</p>", escape(t)));
     return raw("</div>\n");
   }
 
@@ -181,15 +181,15 @@ class Page {
     if (pairs.empty()) return {};
     std::string out = "<table class=\"pairs\"><tbody>\n";
     for (const KeyValue& p : pairs)
-      out += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(p.key), escape(p.value));
+      out += formatted("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(p.key), escape(p.value));
     return out + "</tbody></table>\n";
   }
 
   static std::string cell(const Cell& c, bool numeric) {
     const std::string inside = c.markup.html.empty() ? escape(c.text) : c.markup.html;
-    if (c.bar < 0) return fmt::format("<td{}>{}</td>", numeric ? " class=\"n\"" : "", inside);
+    if (c.bar < 0) return formatted("<td{}>{}</td>", numeric ? " class=\"n\"" : "", inside);
     const double length = std::isfinite(c.bar) ? std::clamp(c.bar, 0.0, 1.0) * 100 : 0;
-    return fmt::format(
+    return formatted(
         "<td class=\"bar\"><span class=\"track\"><i class=\"{}\" style=\"width:{:.1f}%\"></i></span>{}</td>",
         ink_class(c.ink), length, inside);
   }
@@ -209,7 +209,7 @@ class Page {
     const auto taken = [&] {
       return std::any_of(sections_.begin(), sections_.end(), [&](const Part& s) { return s.anchor == name; });
     };
-    for (int i = 2; taken(); ++i) name = fmt::format("{}-{}", base, i);
+    for (int i = 2; taken(); ++i) name = formatted("{}-{}", base, i);
     return name;
   }
 

@@ -109,13 +109,13 @@ inline void draw_curve(Svg& svg, const Series& s, const Scale& x, const Scale& y
     ++run;
   }
   end_run();
-  if (!d.empty()) svg.path(d, fmt::format("ln {}{}{}", ink, s.background ? " thin" : "", s.dashed ? " dash" : ""));
+  if (!d.empty()) svg.path(d, formatted("ln {}{}{}", ink, s.background ? " thin" : "", s.dashed ? " dash" : ""));
 }
 
 /// A value as it stands in labels.
 inline std::string label_value(const LineChart& options, const Series& s, double v) {
   if (s.right) return number(v);
-  return (options.decimals < 0 || !std::isfinite(v) ? number(v) : fmt::format("{:.{}f}", v, options.decimals)) +
+  return (options.decimals < 0 || !std::isfinite(v) ? number(v) : formatted("{:.{}f}", v, options.decimals)) +
          options.unit;
 }
 
@@ -137,7 +137,7 @@ inline void draw_hover(Svg& svg, const std::vector<Series>& all, const LineChart
   const auto at = [&](std::size_t i) { return longest->x[stripes < 2 ? 0 : i * (n - 1) / (stripes - 1)]; };
   for (std::size_t i = 0; i < stripes; ++i) {
     if (!std::isfinite(at(i))) continue;
-    std::string title = fmt::format("{} {:g}", options.x_title, std::round(at(i) * 1000) / 1000);
+    std::string title = formatted("{} {:g}", options.x_title, std::round(at(i) * 1000) / 1000);
     for (const Series& s : all) {
       if (s.background || s.x.empty()) continue;
       std::size_t nearest = 0;
@@ -217,7 +217,7 @@ inline Markup line_chart(const std::vector<Series>& series, const LineChart& opt
     for (std::size_t i = 0; i < labels.size(); ++i) {
       const double from = x(labels[i].x), names = together ? from : right;
       if (std::fabs(at[i] - labels[i].y) > 5 && names - from < 1)
-        svg.path(fmt::format("M{} {}L{} {}", px(from + 1), px(labels[i].y), px(names + 8), px(at[i])), "lead");
+        svg.path(formatted("M{} {}L{} {}", px(from + 1), px(labels[i].y), px(names + 8), px(at[i])), "lead");
       svg.circle(from, labels[i].y, 2.6, "fl " + ink_class(labels[i].ink));
       svg.text(names + 10, at[i] + 4, labels[i].text, "lab");
     }

@@ -15,14 +15,14 @@ namespace moecnn::report {
 /// "expert 0", "expert 1", …
 inline std::vector<std::string> expert_names(int experts) {
   std::vector<std::string> names;
-  for (int e = 0; e < experts; ++e) names.push_back(fmt::format("expert {}", e));
+  for (int e = 0; e < experts; ++e) names.push_back(formatted("expert {}", e));
   return names;
 }
 
 /// "0", "1", …: for columns, whose colour says the rest.
 inline std::vector<std::string> short_names(int experts) {
   std::vector<std::string> names;
-  for (int e = 0; e < experts; ++e) names.push_back(fmt::format("{}", e));
+  for (int e = 0; e < experts; ++e) names.push_back(formatted("{}", e));
   return names;
 }
 
@@ -105,10 +105,10 @@ inline void add_key_figures(Page& page, const MixtureReport& m) {
   std::vector<Tile> tiles;
   if (!alive.empty()) {
     const auto count = std::count(alive.begin(), alive.end(), true);
-    tiles.push_back({"Living experts", fmt::format("{} of {}", count, m.experts),
-                     fmt::format("importance of at least {}", percent(m.dead_below, 0))});
+    tiles.push_back({"Living experts", formatted("{} of {}", count, m.experts),
+                     formatted("importance of at least {}", percent(m.dead_below, 0))});
   }
-  if (m.entropy) tiles.push_back({"Routing entropy", fmt::format("{:.3f}", *m.entropy), "1 balanced, 0 collapsed"});
+  if (m.entropy) tiles.push_back({"Routing entropy", formatted("{:.3f}", *m.entropy), "1 balanced, 0 collapsed"});
   if (m.cv_importance)
     tiles.push_back(
         {"Spread of importance (CV)", percent(*m.cv_importance), "deviation over experts / mean; 0 is even"});
@@ -124,7 +124,7 @@ inline void add_use(Page& page, const MixtureReport& m) {
     figures.push_back(
         {title, caption,
          stacked_areas(m.x, rows, names,
-                       {.label = fmt::format("{}: {}", m.name, title), .x_title = "epoch", .y_title = "share, %"})});
+                       {.label = formatted("{}: {}", m.name, title), .x_title = "epoch", .y_title = "share, %"})});
   };
   over_time("Importance during training",
             "Each band is the share of routing weight that an expert received; bands of equal height mean balance, a "
@@ -143,7 +143,7 @@ inline void add_use(Page& page, const MixtureReport& m) {
                          : "Share of all " + bars[0].name + ".";
     figures.push_back(
         {"Use on the test set",
-         what + fmt::format(" An expert with less than {} of the importance is dead.", percent(m.dead_below, 0)),
+         what + formatted(" An expert with less than {} of the importance is dead.", percent(m.dead_below, 0)),
          bar_chart(names, bars,
                    {.label = m.name + ": use of the experts on the test set",
                     .value_title = "share, %",
@@ -168,8 +168,7 @@ inline void add_use(Page& page, const MixtureReport& m) {
     if (!top5.x.empty()) series.push_back(std::move(top5));
     figures.push_back(
         {"Accuracy against k",
-         fmt::format("The trained net evaluated with other numbers of active experts; it was trained with k = {}.",
-                     m.k),
+         formatted("The trained net evaluated with other numbers of active experts; it was trained with k = {}.", m.k),
          line_chart(series, {.label = m.name + ": accuracy against k",
                              .x_title = "active experts per image, k",
                              .y_title = "accuracy, %",
@@ -201,13 +200,13 @@ inline void add_expert_table(Page& page, const MixtureReport& m) {
   std::vector<std::vector<Cell>> rows;
   for (int e = 0; e < m.experts; ++e) {
     const auto i = static_cast<std::size_t>(e);
-    std::vector<Cell> row{{"", chip(e, fmt::format("expert {}", e))}};
+    std::vector<Cell> row{{"", chip(e, formatted("expert {}", e))}};
     if (!importance.empty()) row.push_back({percent(importance[i]), {}, most > 0 ? importance[i] / most : 0, e});
     if (!load.empty()) row.push_back({percent(load[i]), {}, most > 0 ? load[i] / most : 0, e});
     if (trend) {
       std::vector<double> history;
       for (const auto& point : m.importance) history.push_back(shares(point)[i]);
-      row.push_back({"", sparkline(history, e, fmt::format("importance of expert {} over time", e), 3.0 / m.experts,
+      row.push_back({"", sparkline(history, e, formatted("importance of expert {} over time", e), 3.0 / m.experts,
                                    1.0 / m.experts)});
     }
     if (!m.expert_accuracy.empty()) row.push_back({percent(m.expert_accuracy[i])});

@@ -101,8 +101,8 @@ inline Image image_grid(std::span<const Image> images, int columns, int scale = 
 
 /// An <img> that carries its picture. Shown `density` pixels to a CSS pixel, so that it is sharp on dense screens too.
 inline Markup image_tag(const Image& image, std::string_view alt, double density = 2) {
-  return {fmt::format("<img alt=\"{}\" width=\"{:.0f}\" height=\"{:.0f}\" src=\"data:image/png;base64,{}\"/>",
-                      escape(alt), image.width / density, image.height / density, base64(encode_png(image)))};
+  return {formatted("<img alt=\"{}\" width=\"{:.0f}\" height=\"{:.0f}\" src=\"data:image/png;base64,{}\"/>",
+                    escape(alt), image.width / density, image.height / density, base64(encode_png(image)))};
 }
 
 }  // namespace moecnn::report

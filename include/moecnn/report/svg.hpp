@@ -4,9 +4,6 @@
 
 #include "moecnn/report/text.hpp"
 
-#include <fmt/format.h>
-
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,14 +17,14 @@ enum Ink : int { ink_main = -1, ink_second = -2, ink_faint = -3 };
 /// CSS classes of colour `ink`. Experts beyond the tenth reuse the colours, paler (areas) or dashed (lines).
 inline std::string ink_class(int ink) {
   if (ink < 0) return ink == ink_main ? "ca" : ink == ink_second ? "cb" : "cc";
-  std::string name = fmt::format("c{}", ink % 10);
+  std::string name = formatted("c{}", ink % 10);
   if (ink >= 10) name += ink / 10 % 2 == 1 ? " v1" : " v2";
   return name;
 }
 
 /// A coloured square before `text`, the sign of expert `ink` everywhere on the page.
 inline Markup chip(int ink, std::string_view text) {
-  return {fmt::format("<span class=\"name {}\"><span class=\"chip\"></span>{}</span>", ink_class(ink), escape(text))};
+  return {formatted("<span class=\"name {}\"><span class=\"chip\"></span>{}</span>", ink_class(ink), escape(text))};
 }
 
 /// Names with their colours, for above a chart with no room to name things inside it.
@@ -39,7 +36,7 @@ inline Markup legend(const std::vector<std::string>& names, const std::vector<in
 
 /// A coordinate with one decimal, as short as possible.
 inline std::string px(double v) {
-  std::string text = fmt::format("{:.1f}", v);
+  std::string text = formatted("{:.1f}", v);
   if (text.ends_with(".0")) text.resize(text.size() - 2);
   return text == "-0" ? "0" : text;
 }
@@ -51,8 +48,8 @@ class Svg {
  public:
   /// `label` is what a screen reader says. `natural` pictures keep their size, others fill the width of their place.
   Svg(double width, double height, std::string_view label, std::string_view css = "chart", bool natural = false) {
-    out_ = fmt::format("<svg class=\"{}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\"", css, px(width),
-                       px(height), escape(label));
+    out_ = formatted("<svg class=\"{}\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\"", css, px(width),
+                     px(height), escape(label));
     if (natural) add(" width=\"{}\" height=\"{}\"", px(width), px(height));
     out_ += '>';
   }
@@ -83,8 +80,8 @@ class Svg {
 
  private:
   template <class... Args>
-  void add(fmt::format_string<Args...> text, Args&&... args) {
-    fmt::format_to(std::back_inserter(out_), text, std::forward<Args>(args)...);
+  void add(Format<Args...> text, const Args&... args) {
+    out_ += formatted(text, args...);
   }
   void close(std::string_view tag, std::string_view title) {
     if (title.empty())

@@ -2,7 +2,7 @@
 /// \file
 /// Text for the page: the difference between text and markup as a type, escaping, and numbers for people.
 
-#include <fmt/format.h>
+#include "moecnn/core/format.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -92,7 +92,7 @@ inline std::string shorten(std::string_view text, std::size_t most) {
 /// 0.00005 → "5·10⁻⁵": two figures, powers of ten alone without a factor.
 inline std::string scientific(double v) {
   static constexpr std::string_view digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
-  const std::string text = fmt::format("{:.1e}", v);
+  const std::string text = formatted("{:.1e}", v);
   const std::size_t e = text.find('e');
   std::string factor = text.substr(0, e);
   if (factor.ends_with(".0")) factor.resize(factor.size() - 2);
@@ -117,17 +117,17 @@ inline std::string number(double v) {
   const double a = std::fabs(v);
   const std::string sign = v < 0 ? "−" : "";
   if (a == 0) return "0";
-  if (a >= 999.5e6) return sign + fmt::format("{:.3g}G", a / 1e9);
-  if (a >= 999.5e3) return sign + fmt::format("{:.3g}M", a / 1e6);
-  if (a >= 9999.5) return sign + fmt::format("{:.3g}k", a / 1e3);
-  if (a >= 999.5) return sign + fmt::format("{:.0f}", a);
+  if (a >= 999.5e6) return sign + formatted("{:.3g}G", a / 1e9);
+  if (a >= 999.5e3) return sign + formatted("{:.3g}M", a / 1e6);
+  if (a >= 9999.5) return sign + formatted("{:.3g}k", a / 1e3);
+  if (a >= 999.5) return sign + formatted("{:.0f}", a);
   if (a < 1e-3) return sign + scientific(a);
-  return sign + fmt::format("{:.3g}", a);
+  return sign + formatted("{:.3g}", a);
 }
 
 /// A share 0 … 1 as "36.4 %" (the space does not break).
 inline std::string percent(double share, int decimals = 1) {
-  return std::isfinite(share) ? fmt::format("{:.{}f}\u202F%", share * 100, decimals) : "–";
+  return std::isfinite(share) ? formatted("{:.{}f}\u202F%", share * 100, decimals) : "–";
 }
 
 }  // namespace moecnn::report

@@ -17,9 +17,8 @@ inline void add_summary(Page& page, const TrainingReport& r) {
   for (const MixtureReport& m : r.mixtures) {
     const auto alive = living(m);
     if (!alive.empty())
-      tiles.push_back({"Living experts",
-                       fmt::format("{} of {}", std::count(alive.begin(), alive.end(), true), m.experts),
-                       fmt::format("in {}, {} active per image", m.name, m.k)});
+      tiles.push_back({"Living experts", formatted("{} of {}", std::count(alive.begin(), alive.end(), true), m.experts),
+                       formatted("in {}, {} active per image", m.name, m.k)});
   }
   tiles.insert(tiles.end(), r.facts.begin(), r.facts.end());
   page.tiles(tiles);
@@ -31,7 +30,7 @@ inline void add_summary(Page& page, const TrainingReport& r) {
 }
 
 inline void add_mixture(Page& page, const MixtureReport& m, const TrainingReport& report) {
-  std::string intro = fmt::format("{} experts, {} active per image.", m.experts, m.k);
+  std::string intro = formatted("{} experts, {} active per image.", m.experts, m.k);
   if (!m.gate.empty()) intro += " Gate: " + m.gate + ".";
   if (!m.constraint.empty()) intro += " Constraint: " + m.constraint + ".";
   intro +=

@@ -29,7 +29,7 @@ struct AdamSettings {
           weight_decay);
   }
   std::string text(const char* name) const {
-    return fmt::format("{}, betas {} {}, eps {}, weight decay {}", name, beta1, beta2, eps, weight_decay);
+    return formatted("{}, betas {} {}, eps {}, weight decay {}", name, beta1, beta2, eps, weight_decay);
   }
 };
 

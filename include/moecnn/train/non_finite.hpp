@@ -61,19 +61,19 @@ std::string find_non_finite(Program<Backend>& program, const ParamStore<typename
     for (int p : node.params)
       for (int i = p; i < p + node.copies; ++i)
         if (i < store.size() && !all_finite(store.value(i), store.stored_elements(i)))
-          return fmt::format(
+          return formatted(
               "parameter {} of layer{} ({}) is not finite; the step before spoilt it, as a learning rate "
               "that is too high does",
               store.spec(i).name, layer, op_name(node.op));
     try {
       program.lowered().kernels[n]->forward(step);
     } catch (const Error& e) {
-      return fmt::format("layer{} ({}) says: {}", layer, op_name(node.op), e.what());
+      return formatted("layer{} ({}) says: {}", layer, op_name(node.op), e.what());
     }
     // Gates of constant scores bar an expert by minus infinity.
     if (std::holds_alternative<ops::ConstantScores>(node.op) || detail::finite_output(program, node)) continue;
     if (std::holds_alternative<ops::Input>(node.op)) return "the images themselves hold values that are not finite";
-    return fmt::format("the first value that is not finite comes out of layer{} ({})", layer, op_name(node.op));
+    return formatted("the first value that is not finite comes out of layer{} ({})", layer, op_name(node.op));
   }
   return {};
 }

@@ -93,19 +93,19 @@ class Progress {
   static int percent(const ProgressStep& s) { return s.batches > 0 ? 100 * (s.batch + 1) / s.batches : 0; }
 
   std::string line(const ProgressStep& s) const {
-    return fmt::format("epoch {}/{}  batch {}/{} ({} %)  {:.0f} images/s  loss {:.3f}  accuracy {:.1f} %{}  {} left",
-                       s.epoch + 1, s.epochs, s.batch + 1, s.batches, percent(s), rate(), loss_.mean(), accuracy(),
-                       loads(), clock_text(s.seconds_left));
+    return formatted("epoch {}/{}  batch {}/{} ({} %)  {:.0f} images/s  loss {:.3f}  accuracy {:.1f} %{}  {} left",
+                     s.epoch + 1, s.epochs, s.batch + 1, s.batches, percent(s), rate(), loss_.mean(), accuracy(),
+                     loads(), clock_text(s.seconds_left));
   }
 
   void draw(const ProgressStep& s) {
     // One column stays free: some terminals break the line when the last one is written.
     const int width = (opts_.width > 0 ? opts_.width : Terminal::width(opts_.to)) - 1;
-    const std::string head = fmt::format("epoch {}/{} ", s.epoch + 1, s.epochs);
-    std::string tail = fmt::format(" {} %", percent(s));
-    const std::string parts[] = {fmt::format("  loss {:.3f}", loss_.mean()), fmt::format("  {:.0f} img/s", rate()),
-                                 fmt::format("  {} left", clock_text(s.seconds_left)),
-                                 fmt::format("  acc {:.1f} %", accuracy()), loads()};
+    const std::string head = formatted("epoch {}/{} ", s.epoch + 1, s.epochs);
+    std::string tail = formatted(" {} %", percent(s));
+    const std::string parts[] = {formatted("  loss {:.3f}", loss_.mean()), formatted("  {:.0f} img/s", rate()),
+                                 formatted("  {} left", clock_text(s.seconds_left)),
+                                 formatted("  acc {:.1f} %", accuracy()), loads()};
     for (const std::string& part : parts)
       if (columns(head) + columns(tail) + columns(part) <= width) tail += part;
     const int room = std::min(width - columns(head) - columns(tail) - 2, 40);

@@ -25,7 +25,7 @@ struct Constant {
   double rate = 1e-3;
 
   double operator()(When) const { return rate; }
-  std::string text() const { return fmt::format("constant {}", rate); }
+  std::string text() const { return formatted("constant {}", rate); }
 };
 
 /// In the first `epochs` epochs e = 0, 1, … the rate is `first` + `slope` · e instead of the schedule's own.
@@ -55,12 +55,12 @@ struct Steps {
     return rate;
   }
   std::string text() const {
-    std::string t = fmt::format("steps from {} by {} after epochs", base, factor);
-    for (int l : last) t += fmt::format(" {}", l);
+    std::string t = formatted("steps from {} by {} after epochs", base, factor);
+    for (int l : last) t += formatted(" {}", l);
     if (warm_up.epochs > 0)
-      t += fmt::format(", warm-up {} + {} e for {} epochs", warm_up.first, warm_up.slope, warm_up.epochs);
+      t += formatted(", warm-up {} + {} e for {} epochs", warm_up.first, warm_up.slope, warm_up.epochs);
     if (planned > 0 && epochs > 0 && planned != epochs)
-      t += fmt::format(", {} epochs planned run in {}", planned, epochs);
+      t += formatted(", {} epochs planned run in {}", planned, epochs);
     return t;
   }
 
@@ -96,7 +96,7 @@ struct Cosine {
     return detail::warm(w, warm_up_epochs) * (least + (base - least) * (1 + c) / 2);
   }
   std::string text() const {
-    return fmt::format("cosine {} to {} over {} epochs, warm-up {}", base, least, epochs, warm_up_epochs);
+    return formatted("cosine {} to {} over {} epochs, warm-up {}", base, least, epochs, warm_up_epochs);
   }
 };
 
@@ -110,7 +110,7 @@ struct Poly {
     return detail::warm(w, warm_up_epochs) * base * std::pow(1 - detail::share(w, warm_up_epochs, epochs), power);
   }
   std::string text() const {
-    return fmt::format("poly {} power {} over {} epochs, warm-up {}", base, power, epochs, warm_up_epochs);
+    return formatted("poly {} power {} over {} epochs, warm-up {}", base, power, epochs, warm_up_epochs);
   }
 };
 

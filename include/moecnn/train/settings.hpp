@@ -42,11 +42,11 @@ inline std::string differences(const Settings& then, const Settings& now) {
   const auto add = [&](std::string sentence) { text += (text.empty() ? "" : "; ") + std::move(sentence); };
   for (const auto& [name, value] : then) {
     const std::string* other = find(now, name);
-    if (!other) add(fmt::format("{} was '{}', is now not given", name, value));
-    if (other && *other != value) add(fmt::format("{} was '{}', is now '{}'", name, value, *other));
+    if (!other) add(formatted("{} was '{}', is now not given", name, value));
+    if (other && *other != value) add(formatted("{} was '{}', is now '{}'", name, value, *other));
   }
   for (const auto& [name, value] : now)
-    if (!find(then, name)) add(fmt::format("{} was not given, is now '{}'", name, value));
+    if (!find(then, name)) add(formatted("{} was not given, is now '{}'", name, value));
   return text;
 }
 

@@ -29,7 +29,7 @@ struct Sgd {
     check(weight_decay >= 0, "sgd: weight decay is {}, expected 0 or more", weight_decay);
   }
   std::string text() const {
-    return fmt::format("sgd, momentum {}{}, weight decay {}", momentum, nesterov ? " (Nesterov)" : "", weight_decay);
+    return formatted("sgd, momentum {}{}, weight decay {}", momentum, nesterov ? " (Nesterov)" : "", weight_decay);
   }
 
   /// One stretch of parameters with its gradients and moments.

@@ -52,8 +52,7 @@ inline int columns(std::string_view text) {
 /// "4:05", "1:02:07".
 inline std::string clock_text(double seconds) {
   const long long s = seconds > 0 && seconds < 1e9 ? static_cast<long long>(seconds + 0.5) : 0;
-  return s < 3600 ? fmt::format("{}:{:02}", s / 60, s % 60)
-                  : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return s < 3600 ? formatted("{}:{:02}", s / 60, s % 60) : formatted("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
 /// Shares as tiny bars, "▂▇▃▄", full height = twice the even share; without UTF-8 as "12/44/20/24 %".
@@ -65,7 +64,7 @@ inline std::string tiny_bars(std::span<const double> shares, bool utf8) {
     if (utf8)
       text += shares[e] > 0 ? heights[std::clamp(static_cast<int>(height * 8), 0, 7)] : "·";
     else
-      text += fmt::format("{}{:.0f}", e ? "/" : "", 100 * shares[e]);
+      text += formatted("{}{:.0f}", e ? "/" : "", 100 * shares[e]);
   }
   return utf8 ? text : text + " %";
 }

@@ -86,16 +86,16 @@ class Trainer {
   Settings settings() const {
     Settings all = opts_.settings;
     const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
-    add("training images", fmt::format("{} in {} batches", train_.images_per_epoch(), batches_));
+    add("training images", formatted("{} in {} batches", train_.images_per_epoch(), batches_));
     if constexpr (requires {
                     { train_.text() } -> std::convertible_to<std::string>;
                   })
       add("batches", train_.text());
     add("optimizer", text_of(opts_.optimizer));
     add("learning rate", text_of(opts_.schedule));
-    add("gradient clipping", opts_.clip_norm > 0 ? fmt::format("{}", opts_.clip_norm) : "off");
-    add("noise", opts_.noise ? fmt::format("seed {}", opts_.seed) : "off");
-    add("watch", fmt::format("{} steps", patience()));
+    add("gradient clipping", opts_.clip_norm > 0 ? formatted("{}", opts_.clip_norm) : "off");
+    add("noise", opts_.noise ? formatted("seed {}", opts_.seed) : "off");
+    add("watch", formatted("{} steps", patience()));
     return all;
   }
 
@@ -131,12 +131,11 @@ class Trainer {
     result_.steps = std::move(earlier.steps), result_.epochs = std::move(earlier.epochs);
     result_.warnings = std::move(earlier.warnings), result_.test = earlier.test;
     result_.resumed = true;
-    progress_.say(fmt::format("resumed {} at step {} (epoch {}, batch {})", files_.checkpoint().string(), run_.step,
-                              run_.epoch + 1, run_.batch + 1));
+    progress_.say(formatted("resumed {} at step {} (epoch {}, batch {})", files_.checkpoint().string(), run_.step,
+                            run_.epoch + 1, run_.batch + 1));
     if (run_.threads != threads())
-      progress_.say(
-          fmt::format("note: the run had {} threads and has {} now; it goes on well, but not to the same bits",
-                      run_.threads, threads()));
+      progress_.say(formatted("note: the run had {} threads and has {} now; it goes on well, but not to the same bits",
+                              run_.threads, threads()));
     run_.threads = threads();
   }
 
@@ -222,8 +221,8 @@ class Trainer {
                   {}};
     epoch_sums_.reset();
     if (opts_.test_epochs > 0 && (run_.epoch % opts_.test_epochs == 0 || run_.epoch >= opts_.epochs)) r.test = test();
-    std::string text = fmt::format("epoch {}/{}: loss {:.3f}, accuracy {:.2f} %, {:.0f} images/s", epoch + 1,
-                                   opts_.epochs, r.loss, 100 * r.accuracy, r.images_per_s);
+    std::string text = formatted("epoch {}/{}: loss {:.3f}, accuracy {:.2f} %, {:.0f} images/s", epoch + 1,
+                                 opts_.epochs, r.loss, 100 * r.accuracy, r.images_per_s);
     if (r.test) text += test_text(*r.test);
     progress_.say(text);
     files_.log(detail::json_of(r, mixtures_));
@@ -244,9 +243,9 @@ class Trainer {
 
   std::string test_text(const TestRecord& t) const {
     std::string text =
-        fmt::format("; test: loss {:.3f}, top-1 {:.2f} %, top-5 {:.2f} %", t.loss, 100 * t.top1, 100 * t.top5);
+        formatted("; test: loss {:.3f}, top-1 {:.2f} %, top-5 {:.2f} %", t.loss, 100 * t.top1, 100 * t.top5);
     for (std::size_t m = 0; m < t.mixtures.size(); ++m)
-      text += fmt::format(", {} load {}", mixtures_[m].name, tiny_bars(t.mixtures[m].load, false));
+      text += formatted(", {} load {}", mixtures_[m].name, tiny_bars(t.mixtures[m].load, false));
     return text;
   }
 
@@ -272,23 +271,22 @@ class Trainer {
     result_.step = run_.step;
     result_.epoch = static_cast<int>(run_.epoch);
     result_.seconds = run_.seconds;
-    const std::string where =
-        opts_.out.empty() ? "" : fmt::format(", {} holds the state", files_.checkpoint().string());
+    const std::string where = opts_.out.empty() ? "" : formatted(", {} holds the state", files_.checkpoint().string());
     if (how == Ended::stopped) {
       if (!opts_.out.empty()) save_weights(store_, files_.weights());
       result_.goodbye =
-          fmt::format("stopped by {} after step {}{}{}", why, run_.step, where,
-                      where.empty() ? "" : "; the same run with --resume (Start::resume) goes on from there");
+          formatted("stopped by {} after step {}{}{}", why, run_.step, where,
+                    where.empty() ? "" : "; the same run with --resume (Start::resume) goes on from there");
     } else {
       if (how == Ended::max_steps && opts_.test_epochs > 0 && opts_.test_at_stop && run_.batch != 0) {
         if (const auto t = test()) {
-          progress_.say(fmt::format("step {}{}", run_.step, test_text(*t)));
+          progress_.say(formatted("step {}{}", run_.step, test_text(*t)));
           files_.log(
               io::Json::object({{"kind", "test"}, {"step", run_.step}, {"test", detail::json_of(*t, mixtures_)}}));
         }
       }
-      result_.goodbye = fmt::format("{} of {} epochs, {} steps in {}{}", result_.epoch, opts_.epochs, run_.step,
-                                    clock_text(run_.seconds), where);
+      result_.goodbye = formatted("{} of {} epochs, {} steps in {}{}", result_.epoch, opts_.epochs, run_.step,
+                                  clock_text(run_.seconds), where);
     }
   }
 
@@ -300,7 +298,7 @@ class Trainer {
     const std::string where = find_non_finite(program, store_, context);
     if (where.empty() && !said.empty()) throw Error(said);
     const std::string what =
-        said.empty() ? fmt::format("the loss is {}, the balance loss {}", program.loss(), program.balance_loss())
+        said.empty() ? formatted("the loss is {}, the balance loss {}", program.loss(), program.balance_loss())
                      : std::string("the forward pass failed");
     fail(
         "step {} (epoch {}, batch {}): {}: {}. The last checkpoint is as it was; lower the learning rate, clip "
