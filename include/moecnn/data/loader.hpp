@@ -83,6 +83,15 @@ class Loader {
 
   int batches_per_epoch() const { return per_epoch_; }
   int images_per_epoch() const { return opts_.drop_last ? per_epoch_ * opts_.batch : set_.n; }
+  /// Floats of one image.
+  int image_elements() const { return static_cast<int>(set_.image_bytes()); }
+  /// What decides which images come when, in words: a resumed run must have the same.
+  std::string text() const {
+    const AugmentOpts& a = opts_.augment;
+    return fmt::format("{} of {} images, {}, seed {}, flip {}, jitter {} {} {}, crop {}", opts_.batch, set_.name,
+                       opts_.shuffle ? "shuffled" : "in order", opts_.seed, a.flip, a.brightness, a.contrast,
+                       a.saturation, a.crop_pad);
+  }
 
   /// The next batch, valid until the next call of next() or seek(). After the last epoch its count is 0. What a
   /// worker threw is thrown here, again and again until seek().

@@ -6,6 +6,7 @@
 #include "moecnn/core/rng.hpp"
 #include "moecnn/graph/kernel.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <unordered_map>

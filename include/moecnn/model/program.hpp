@@ -6,7 +6,7 @@
 #include "moecnn/model/fold.hpp"
 #include "moecnn/model/param_store.hpp"
 
-#include <optional>
+#include <algorithm>
 
 namespace moecnn {
 
