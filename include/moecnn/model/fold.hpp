@@ -26,24 +26,29 @@ class FoldedParams {
 
   T* value(int id) const { return memory_.as<T>() + offsets_[id - first_]; }
 
-  /// w' = w · γ/σ and b' = β + (b - μ) · γ/σ per output channel, from the store's present values.
+  /// w' = w · γ/σ and b' = β + (b - μ) · γ/σ per output channel, from the store's present values. Allocates the first
+  /// time only.
   void refresh(const Graph& g, const ParamStore<T>& store) {
+    const auto read = [&](int id, std::vector<T>& plain) {
+      plain.resize(static_cast<std::size_t>(store.spec(id).elements()));
+      store.read(id, plain.data());
+    };
     for (const Fold& f : g.folds)
       for (int e = 0; e < f.copies; ++e) {
-        const auto gamma = store.read(f.norm[0] + e), beta = store.read(f.norm[1] + e);
-        const auto mean = store.read(f.norm[2] + e), variance = store.read(f.norm[3] + e);
-        const auto old_bias = f.bias < 0 ? std::vector<T>(beta.size()) : store.read(f.bias + e);
-        auto weight = store.read(f.weight + e);
-        auto bias = beta;
-        const std::size_t per_channel = weight.size() / beta.size();
-        for (std::size_t c = 0; c < beta.size(); ++c) {
-          const double scale = gamma[c] / std::sqrt(variance[c] + f.eps);
+        read(f.norm[0] + e, gamma_), read(f.norm[1] + e, bias_), read(f.norm[2] + e, mean_),
+            read(f.norm[3] + e, variance_);
+        read(f.weight + e, weight_);
+        old_bias_.assign(bias_.size(), T(0));
+        if (f.bias >= 0) read(f.bias + e, old_bias_);
+        const std::size_t per_channel = weight_.size() / bias_.size();
+        for (std::size_t c = 0; c < bias_.size(); ++c) {
+          const double scale = gamma_[c] / std::sqrt(variance_[c] + f.eps);
           for (std::size_t i = 0; i < per_channel; ++i)
-            weight[c * per_channel + i] = static_cast<T>(weight[c * per_channel + i] * scale);
-          bias[c] = static_cast<T>(beta[c] + (old_bias[c] - mean[c]) * scale);
+            weight_[c * per_channel + i] = static_cast<T>(weight_[c * per_channel + i] * scale);
+          bias_[c] = static_cast<T>(bias_[c] + (old_bias_[c] - mean_[c]) * scale);
         }
-        store_plain(f.derived_weight + e, weight);
-        store_plain(f.derived_bias + e, bias);
+        store_plain(f.derived_weight + e, weight_);
+        store_plain(f.derived_bias + e, bias_);
       }
   }
 
@@ -59,6 +64,7 @@ class FoldedParams {
   ParamLayouts<T> layouts_;
   std::vector<std::size_t> offsets_;
   AlignedBuffer memory_;
+  std::vector<T> gamma_, mean_, variance_, weight_, bias_, old_bias_;  // of one convolution, in plain order
 };
 
 }  // namespace moecnn

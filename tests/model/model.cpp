@@ -1,0 +1,140 @@
+#include "moecnn/model/model.hpp"
+
+#include "moe/mixture_nets.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace moecnn;
+using namespace mixture_test;
+
+namespace {
+
+struct SmallNet {
+  static constexpr int in = 3, out = 6;
+  int experts = 4;
+  Value<6> wire(Recorder& g, Value<3> x) const {
+    const auto y = g("layer1", BasicBlock<3, 4>{}, x);
+    const auto z =
+        g("layer2", mixture<BasicBlock<4, 4>>({.experts = experts, .router = top(2), .balance = balance::Importance{}}),
+          y);
+    return g("fc", Linear<4, 6>{}, g.global_avg_pool(z));
+  }
+};
+using Small = Model<SmallNet, backend::Reference<double>>;
+
+std::vector<double> result(Program<backend::Reference<double>>& program, const test::Batch& batch,
+                           const StepContext& step) {
+  test::forward(program, batch, step);
+  return program.read(program.graph().outputs[0]);
+}
+
+}  // namespace
+
+TEST_CASE("model: programs are made once per batch size and k, and share parameters") {
+  Small model({4, 6, 6});
+  auto& training = model.training();
+  CHECK(&training == &model.training(4));
+  CHECK(&model.training(3) != &training);
+  auto& inference = model.inference();
+  CHECK(&inference == &model.inference(4));
+  CHECK(&model.inference(4, 3) != &inference);
+  CHECK(model.inference(9).batch() == 9);
+  CHECK(&inference == &model.inference());
+
+  const auto batch = test::random_batch(model.recorded(), 1);
+  const auto before = result(inference, batch, {});
+  CHECK(test::distance(result(training, batch, {}), before) < 1e-12);
+  const int id = model.params().find("fc.bias");
+  const std::vector<double> bias{1, 2, 3, 4, 5, 6};
+  model.params().write(id, bias.data());
+  const auto after = result(inference, batch, {});
+  for (std::size_t i = 0; i < after.size(); ++i) CHECK(after[i] - before[i] != 0);
+  CHECK(test::distance(result(training, batch, {}), after) < 1e-12);
+}
+
+TEST_CASE("model: a training step's loss and gradients are those of the recorded graph") {
+  Small model({5, 6, 6}, {.seed = 7});
+  const Graph recorded = model.recorded();
+  const auto batch = test::random_batch(recorded, 2);
+  auto& program = model.training();
+  const StepContext step{.training = true, .seed = 7, .noise_off = true};
+  program.set_images(batch.images.data());
+  program.set_labels(batch.labels.data());
+  program.forward(step);
+  program.backward(step);
+
+  Graph g = recorded;
+  g.outputs.push_back(Recorder(g).record(ops::CrossEntropy{6}, {g.outputs[0]}, 1, {1, 1, 1}));
+  test::Rig<backend::Reference<double>> rig;
+  auto& plain = rig.add_training(g);
+  rig.store.initialise(7);
+  const auto expected = test::run(rig, plain, batch, step);
+  CHECK(program.loss() + program.balance_loss() == doctest::Approx(expected.loss).epsilon(1e-12));
+  CHECK(program.balance_loss() > 0);
+  for (int i = 0; i < rig.store.size(); ++i) {
+    if (!rig.store.spec(i).trained) continue;
+    const double* grad = model.params().grad(i);
+    CAPTURE(rig.store.spec(i).name);
+    const auto& truth = expected.param_grad[static_cast<std::size_t>(i)];
+    std::vector<double> found(grad, grad + truth.size());
+    if (test::norm(truth) > 1e-6) CHECK(test::distance(found, truth) < 1e-9);
+  }
+}
+
+TEST_CASE("model: the seed decides the initial weights, and the inference model starts as the training model") {
+  Small a({4, 6, 6}, {.seed = 1}), b({2, 9, 9}, {.seed = 1, .training = false}), c({4, 6, 6}, {.seed = 2});
+  for (int i = 0; i < a.params().size(); ++i) {
+    CHECK(a.params().read(i) == b.params().read(b.params().find(a.params().spec(i).name)));
+    const std::string& name = a.params().spec(i).name;
+    if (name.ends_with("conv1.weight")) CHECK(a.params().read(i) != c.params().read(i));
+  }
+}
+
+TEST_CASE("model: made for inference it takes no gradient memory and does not train") {
+  Small model({4, 6, 6}, {.training = false});
+  CHECK(model.params().gradients().empty());
+  CHECK_THROWS_WITH_AS(model.training(),
+                       "this model was made for inference; construct it with .training = true to train it", Error);
+  const auto batch = test::random_batch(model.recorded(), 1);
+  CHECK(test::detail::finite(result(model.inference(), batch, {})));
+}
+
+TEST_CASE("model: values named in `keep` are readable after training and inference") {
+  Small model({4, 6, 6}, {.keep = {"layer1", "layer2"}});
+  const auto batch = test::random_batch(model.recorded(), 1);
+  for (auto* program : {&model.training(), &model.inference()}) {
+    test::forward(*program, batch, {});
+    const auto y = program->read("layer1");
+    CHECK(y.size() == 4 * 4 * 6 * 6);
+    CHECK(*std::min_element(y.begin(), y.end()) == 0);  // behind its ReLU
+    CHECK(program->read("layer2").size() == y.size());
+    CHECK_THROWS_AS(program->read("layer1.conv1"), Error);
+  }
+  CHECK_THROWS_WITH_AS(Small({4, 6, 6}, {.keep = {"layer7"}}),
+                       "there is no value named \"layer7\" to keep; names are those given in wire(), joined by dots",
+                       Error);
+}
+
+TEST_CASE("model: an empty batch is refused") {
+  CHECK_THROWS_AS(Small({0, 6, 6}), Error);
+  Small model({2, 6, 6});
+  CHECK_THROWS_AS(model.training(-1), Error);
+  CHECK_THROWS_AS(model.inference(-1), Error);
+  CHECK(model.inference(1).batch() == 1);
+}
+
+TEST_CASE("model: partial batches train like full ones of that size") {
+  Small large({8, 6, 6}), small({3, 6, 6});
+  const auto batch = test::random_batch(small.recorded(), 1);
+  const StepContext step{.training = true, .noise_off = true};
+  auto &a = large.training(3), &b = small.training();
+  for (auto* p : {&a, &b}) {
+    p->set_images(batch.images.data());
+    p->set_labels(batch.labels.data());
+    p->forward(step);
+    p->backward(step);
+  }
+  CHECK(a.loss() == b.loss());
+  CHECK(std::equal(large.params().gradients().begin(), large.params().gradients().end(),
+                   small.params().gradients().begin()));
+}
