@@ -1,4 +1,6 @@
-// expects: Wants == Has [with Has = 8; Wants = moecnn::Linear<12, 5, moecnn::Bias::yes>::in]
+// expects: ChannelsMatch<Wants, C>
+// expects: Wants = 12
+// expects: Has = 8
 // A layer for 12 channels is given a value of 8.
 #include "moecnn/layer/conv.hpp"
 #include "moecnn/layer/linear.hpp"

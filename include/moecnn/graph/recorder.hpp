@@ -40,8 +40,9 @@ class Recorder {
     return scoped(name, layer, x, rest...);
   }
 
-  template <class L, int C, class... Rest>
-    requires(detail::has_fixed_input<L, Value<C>>) && ChannelsMatch<L::in, C>
+  // (`Wants` is a parameter so that compilers print its number and not `L::in`.)
+  template <class L, int C, int Wants = L::in, class... Rest>
+    requires(detail::has_fixed_input<L, Value<C>>) && ChannelsMatch<Wants, C>
   auto operator()(std::string_view name, const L& layer, Value<C> x, Rest... rest) {
     return scoped(name, layer, x, rest...);
   }
