@@ -95,8 +95,7 @@ int evaluate_weights(const Options& o) {
   CifarModel<Backend> model({std::min(o.batch, test.n), test.h, test.w}, {.seed = o.seed, .training = false}, o.net());
   load_weights(model.params(), o.weights);
   const auto p = analysis::predict(
-      model, test,
-      {.batch = o.batch, .k = o.eval_k, .fixed_expert = o.fixed_expert, .equal_weights = o.equal_weights});
+      model, test, {.batch = o.batch, .k = o.eval_k, .fixed_expert = o.fixed_expert, .equal_weights = o.equal_weights});
   fmt::print("{} on {} images of {}\n", o.net_text(), test.n, test.name);
   fmt::print("top-1    {:.2f} %\ntop-5    {:.2f} %\n", 100 * analysis::top_k_accuracy(p, test.labels, 1),
              100 * analysis::top_k_accuracy(p, test.labels, 5));
@@ -172,9 +171,7 @@ int run(int argc, char** argv) {
 
 }  // namespace cifar
 
-int main(int argc, char** argv) try {
-  return cifar::run(argc, argv);
-} catch (const std::exception& e) {
+int main(int argc, char** argv) try { return cifar::run(argc, argv); } catch (const std::exception& e) {
   fmt::print(stderr, "cifar100: {}\n", e.what());
   return 1;
 }

@@ -54,10 +54,10 @@ inline ConvTimes time_conv(const moecnn::ops::Conv& c, const moecnn::Edge& in, c
                                                                   {DNNL_ARG_DIFF_DST, make(pd.diff_dst_desc())}});
   }
   const auto pd = on::conv_backward_weights(d, forward, {});
-  t.backward_weights = timed(dnnl::convolution_backward_weights(pd),
-                             {{DNNL_ARG_SRC, make(pd.src_desc())},
-                              {DNNL_ARG_DIFF_WEIGHTS, make(pd.diff_weights_desc())},
-                              {DNNL_ARG_DIFF_DST, make(pd.diff_dst_desc())}});
+  t.backward_weights =
+      timed(dnnl::convolution_backward_weights(pd), {{DNNL_ARG_SRC, make(pd.src_desc())},
+                                                     {DNNL_ARG_DIFF_WEIGHTS, make(pd.diff_weights_desc())},
+                                                     {DNNL_ARG_DIFF_DST, make(pd.diff_dst_desc())}});
   return t;
 }
 

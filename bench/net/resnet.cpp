@@ -119,7 +119,8 @@ bench::Results expert_count() {
   bench::Results r;
   Setup few(net(1, 4)), many(net(1, 32));
   for (int i = 0; i < 4; ++i) few.forward_backward(), many.forward_backward();
-  const auto t = bench::medians_in_turn({[&] { few.forward_backward(); }, [&] { many.forward_backward(); }}, 2 * rounds());
+  const auto t =
+      bench::medians_in_turn({[&] { few.forward_backward(); }, [&] { many.forward_backward(); }}, 2 * rounds());
   r.emplace_back("experts/4/forward_backward_ms", 1e3 * t[0], "ms");
   r.emplace_back("experts/32/forward_backward_ms", 1e3 * t[1], "ms");
   r.emplace_back("experts/32_over_4/time", t[1] / t[0], "ratio");

@@ -73,7 +73,8 @@ inline void add_network(CLI::App& app, Options& o) {
                  "none; soft: importance, kl (losses); hard: relative, mean (experts used too much are barred)")
       ->check(CLI::IsMember({"none", "importance", "kl", "relative", "mean"}))
       ->capture_default_str();
-  app.add_option("--strength", o.strength, "weight of the loss or limit of the hard constraint; the study's if not given");
+  app.add_option("--strength", o.strength,
+                 "weight of the loss or limit of the hard constraint; the study's if not given");
   app.add_option("--seed", o.seed, "of initial weights, order, augmentation, noise")->capture_default_str();
   app.add_option("--backend", o.backend, "auto, onednn or reference")
       ->check(CLI::IsMember({"auto", "onednn", "reference"}))
@@ -108,12 +109,14 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--weight-decay", o.weight_decay)->capture_default_str();
   app.add_option("--clip", o.clip, "largest global norm of the gradients; 0: no clipping")->capture_default_str();
   app.add_option("--max-steps", o.max_steps, "stop after so many steps; 0: no limit")->check(CLI::NonNegativeNumber);
-  app.add_option("--checkpoint-steps", o.checkpoint_steps, "write a checkpoint every so many steps, besides every epoch");
+  app.add_option("--checkpoint-steps", o.checkpoint_steps,
+                 "write a checkpoint every so many steps, besides every epoch");
   app.add_flag("!--no-augment", o.augment, "no flips, crops and colour jitter");
   app.add_flag("!--no-shuffle", o.shuffle, "images in file order");
   app.add_flag("!--no-noise", o.noise, "no noise in the gate");
   app.add_option("--init", o.init, "start from these weights (safetensors, torchvision's names)");
-  app.add_option("--out", o.out, "folder for weights, checkpoint, metrics.jsonl and report.html")->capture_default_str();
+  app.add_option("--out", o.out, "folder for weights, checkpoint, metrics.jsonl and report.html")
+      ->capture_default_str();
   app.add_flag("--resume", o.resume, "go on from OUT/checkpoint.safetensors, bit for bit");
   app.add_option("--loader-threads", o.loader_threads, "threads that make batches ready")
       ->check(CLI::Range(0, 64))
@@ -134,10 +137,10 @@ inline AnySchedule schedule_of(const Options& o) {
   if (o.schedule == "constant") return schedule::Constant{.rate = lr};
   if (o.schedule == "cosine") return schedule::Cosine{.base = lr, .epochs = o.epochs};
   if (o.schedule == "poly") return schedule::Poly{.base = lr, .epochs = o.epochs};
-  auto steps = o.position == 0     ? schedule::cifar_baseline(scale, o.epochs)
-               : o.hard()          ? schedule::cifar_hard(scale, o.epochs)
-               : o.gate == "conv"  ? schedule::cifar_conv_soft(scale, o.epochs)
-                                   : schedule::cifar_soft(scale, o.epochs);
+  auto steps = o.position == 0    ? schedule::cifar_baseline(scale, o.epochs)
+               : o.hard()         ? schedule::cifar_hard(scale, o.epochs)
+               : o.gate == "conv" ? schedule::cifar_conv_soft(scale, o.epochs)
+                                  : schedule::cifar_soft(scale, o.epochs);
   if (o.lr > 0) steps.warm_up = {};  // who names a rate means it from the first step on
   return steps;
 }

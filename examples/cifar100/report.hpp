@@ -90,8 +90,7 @@ inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, c
 
   r.class_weights = analysis::mean_weights(seen.weights, test.labels, test.classes());
   if (!test.families.empty())
-    r.family_weights =
-        analysis::mean_weights(seen.weights, test.families, static_cast<int>(test.family_names.size()));
+    r.family_weights = analysis::mean_weights(seen.weights, test.families, static_cast<int>(test.family_names.size()));
   r.pairs = analysis::pair_counts(seen.weights);
   for (int e = 0; e < r.experts; ++e) {
     auto& list = r.top_classes.emplace_back();
@@ -121,8 +120,8 @@ void probe_experts(M& model, const data::ImageSet& test, int batch, report::Trai
     }
   }
   if (!report.mixtures.empty())
-    report.notes.push_back(
-        fmt::format("Accuracy by number of active experts and of single experts was measured on {} test images.", part.n));
+    report.notes.push_back(fmt::format(
+        "Accuracy by number of active experts and of single experts was measured on {} test images.", part.n));
 }
 
 template <class M>
@@ -145,10 +144,11 @@ report::TrainingReport report_of(M& model, const TrainResult& run, const Options
   for (const auto& [key, value] : settings_of(o)) r.settings.push_back({key, value});
   r.settings.push_back({"optimiser", text_of(optimizer_of(o))});
   r.settings.push_back({"learning rate", text_of(schedule_of(o))});
-  r.environment = {{"processor", processor()},
-                   {"threads", fmt::format("{}", o.threads ? o.threads : static_cast<int>(std::thread::hardware_concurrency()))},
-                   {"backend", backend},
-                   {"compiler", __VERSION__}};
+  r.environment = {
+      {"processor", processor()},
+      {"threads", fmt::format("{}", o.threads ? o.threads : static_cast<int>(std::thread::hardware_concurrency()))},
+      {"backend", backend},
+      {"compiler", __VERSION__}};
   r.curves = curves_of(run);
   r.class_names = test.class_names;
   r.family_names = test.family_names;

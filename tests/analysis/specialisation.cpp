@@ -16,10 +16,11 @@ Matrix matrix(int rows, int cols, std::vector<double> values) {
 }  // namespace
 
 TEST_CASE("mean weights, favourite groups and images") {
-  const Matrix w = matrix(4, 3, {0.75, 0.25, 0,  //
-                                 0.5, 0, 0.5,    //
-                                 0, 0.5, 0.5,    //
-                                 0, 1, 0});
+  const Matrix w = matrix(4, 3,
+                          {0.75, 0.25, 0,  //
+                           0.5, 0, 0.5,    //
+                           0, 0.5, 0.5,    //
+                           0, 1, 0});
   const std::vector<int> group{0, 0, 2, 2};
   const Matrix mean = mean_weights(w, group, 3);
   CHECK(mean(0, 0) == 0.625);

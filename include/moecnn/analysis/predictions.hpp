@@ -21,9 +21,9 @@ struct Predictions {
   struct Mixture {
     std::string name;  ///< e.g. "layer4"
     int k = 0;
-    Matrix weights;       ///< images × N, sparse
-    Matrix scores;        ///< images × N, softmax over all experts
-    Matrix gate_logits;   ///< images × N
+    Matrix weights;      ///< images × N, sparse
+    Matrix scores;       ///< images × N, softmax over all experts
+    Matrix gate_logits;  ///< images × N
   };
   std::vector<Mixture> mixtures;
 

@@ -49,7 +49,8 @@ struct Reference {
 
   static Lowered<T> lower(const Graph& g, const Flow& f, const ParamLayouts<T>& = {}) {
     Lowered<T> low;
-    for (int n = 0; n < static_cast<int>(g.nodes.size()); ++n) low.kernels.push_back(reference::make_kernel<T>(g, f, n));
+    for (int n = 0; n < static_cast<int>(g.nodes.size()); ++n)
+      low.kernels.push_back(reference::make_kernel<T>(g, f, n));
     low.value_layout.resize(g.edges.size());
     low.grad_layout.resize(g.edges.size());
     low.param_layout.resize(g.params.size());

@@ -12,9 +12,9 @@ struct Graph {
   std::vector<ParamSpec> params;
   std::vector<StateSpec> states;  ///< doubles that constraints keep between batches, by full name
   std::vector<RoutingSpec> routings;
-  std::vector<Fold> folds;        ///< derived parameters, which come after the recorded ones in `params`
-  int input = -1;                 ///< edge of the images
-  std::vector<int> outputs;       ///< edges that stay readable after a run, the network's result first
+  std::vector<Fold> folds;   ///< derived parameters, which come after the recorded ones in `params`
+  int input = -1;            ///< edge of the images
+  std::vector<int> outputs;  ///< edges that stay readable after a run, the network's result first
 
   /// The rows that the caller feeds.
   int batch() const { return edges[input].extent.n; }

@@ -33,9 +33,9 @@ struct StepContext {
 
 /// Memory that one node asks for, in bytes, and what it still reads in its backward pass.
 struct NodeNeeds {
-  std::vector<char> keeps_input;     ///< per input: its value is read in backward
-  bool keeps_output = false;         ///< the output's value is read in backward
-  std::vector<std::size_t> saved;    ///< tensors written in forward and read in backward
+  std::vector<char> keeps_input;   ///< per input: its value is read in backward
+  bool keeps_output = false;       ///< the output's value is read in backward
+  std::vector<std::size_t> saved;  ///< tensors written in forward and read in backward
   std::size_t scratch_forward = 0;
   std::size_t scratch_backward = 0;
   int inplace_forward = -1;   ///< the output may take over the memory of this input where that is its last use
@@ -54,9 +54,9 @@ struct Bindings {
   std::byte* scratch_backward = nullptr;
   Routing* routing = nullptr;
   RoutingSlopes* slopes = nullptr;
-  double* state = nullptr;            ///< Route: the constraint's state
-  const int* labels = nullptr;        ///< CrossEntropy: one per row
-  double* loss = nullptr;             ///< CrossEntropy: where forward puts the mean loss
+  double* state = nullptr;      ///< Route: the constraint's state
+  const int* labels = nullptr;  ///< CrossEntropy: one per row
+  double* loss = nullptr;       ///< CrossEntropy: where forward puts the mean loss
 };
 
 template <class T>
@@ -77,10 +77,10 @@ class Kernel {
 /// A graph lowered to a backend: kernels, and how each edge and parameter is stored.
 template <class T>
 struct Lowered {
-  std::vector<std::unique_ptr<Kernel<T>>> kernels;               ///< per node
-  std::vector<std::shared_ptr<const Layout<T>>> value_layout;    ///< per edge; null: plain
-  std::vector<std::shared_ptr<const Layout<T>>> grad_layout;     ///< per edge; null: plain
-  std::vector<std::shared_ptr<const Layout<T>>> param_layout;    ///< per parameter; null: plain
+  std::vector<std::unique_ptr<Kernel<T>>> kernels;             ///< per node
+  std::vector<std::shared_ptr<const Layout<T>>> value_layout;  ///< per edge; null: plain
+  std::vector<std::shared_ptr<const Layout<T>>> grad_layout;   ///< per edge; null: plain
+  std::vector<std::shared_ptr<const Layout<T>>> param_layout;  ///< per parameter; null: plain
 };
 
 /// Parameter layouts that a program has to live with because another program of the same model chose them first.

@@ -58,8 +58,8 @@ struct ParamSpec {
   std::string name;
   std::vector<int> shape;
   Init init = Init::zeros;
-  int fan_in = 0;         ///< for fan_in_uniform
-  bool trained = true;    ///< false: a buffer such as running_mean
+  int fan_in = 0;       ///< for fan_in_uniform
+  bool trained = true;  ///< false: a buffer such as running_mean
 
   long long elements() const {
     long long n = 1;

@@ -103,8 +103,8 @@ class Model {
     std::vector<int> found;
     for (const std::string& name : names) {
       found.push_back(g.find_edge(name));
-      check(found.back() >= 0, "there is no value named \"{}\" to keep; names are those given in wire(), joined by dots",
-            name);
+      check(found.back() >= 0,
+            "there is no value named \"{}\" to keep; names are those given in wire(), joined by dots", name);
     }
     return found;
   }

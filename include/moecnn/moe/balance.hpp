@@ -184,7 +184,8 @@ struct Any {
 
   Any() = default;
   template <class P>
-  requires(!std::same_as<std::remove_cvref_t<P>, Any>) Any(P&& p) : policy(std::forward<P>(p)) {}
+    requires(!std::same_as<std::remove_cvref_t<P>, Any>)
+  Any(P&& p) : policy(std::forward<P>(p)) {}
 
   double operator()(const Routing& r, BalanceSlope& slope) const {
     return std::visit([&](const auto& p) -> double { return p(r, slope); }, policy);

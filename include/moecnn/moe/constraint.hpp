@@ -20,14 +20,14 @@ namespace moecnn {
 /// batch was routed. Where `active` is false neither is called, and only then may the router add noise. If a constraint
 /// bars all experts, the policy frees all of them.
 template <class C>
-concept ConstraintPolicy = std::copy_constructible<C> &&
-    requires(const C& c, std::span<const double> state, std::span<double> writable, std::span<char> barred,
-             const Routing& routing) {
-  { c.active } -> std::convertible_to<bool>;
-  { c.state(/*experts=*/2) } -> std::convertible_to<std::vector<StateSpec>>;
-  c.bar(state, barred);
-  c.update(writable, routing);
-};
+concept ConstraintPolicy =
+    std::copy_constructible<C> && requires(const C& c, std::span<const double> state, std::span<double> writable,
+                                           std::span<char> barred, const Routing& routing) {
+      { c.active } -> std::convertible_to<bool>;
+      { c.state(/*experts=*/2) } -> std::convertible_to<std::vector<StateSpec>>;
+      c.bar(state, barred);
+      c.update(writable, routing);
+    };
 
 namespace constraint {
 
@@ -94,7 +94,8 @@ class Any {
 
   Any() = default;
   template <class C>
-  requires(!std::same_as<std::remove_cvref_t<C>, Any>) Any(C&& c) : active(c.active), policy_(std::forward<C>(c)) {}
+    requires(!std::same_as<std::remove_cvref_t<C>, Any>)
+  Any(C&& c) : active(c.active), policy_(std::forward<C>(c)) {}
 
   std::vector<StateSpec> state(int experts) const {
     return std::visit([&](const auto& c) { return c.state(experts); }, policy_);

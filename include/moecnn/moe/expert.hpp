@@ -10,7 +10,8 @@ namespace moecnn {
 /// mixture replaces, so that two active experts cost what the stage did. Both blocks have a projection shortcut.
 template <int In, int Mid, int Out, int Stride = (In == Out ? 1 : 2)>
 struct NarrowBlocks {
-  static_assert(Mid != Out && In != Mid, "NarrowBlocks<In, Mid, Out>: Mid must differ from both, it is the narrow width");
+  static_assert(Mid != Out && In != Mid,
+                "NarrowBlocks<In, Mid, Out>: Mid must differ from both, it is the narrow width");
   static constexpr int in = In, out = Out, stride = Stride;
 
   Value<Out> wire(Recorder& g, Value<In> x) const {

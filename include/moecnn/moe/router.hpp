@@ -35,13 +35,13 @@ struct RouterOpts {
 /// cannot be; `training` says whether a router that learns nothing counts as such.
 template <class R>
 concept Router = std::copy_constructible<R> &&
-    requires(const R& r, Routing& routing, const Routing& done, const Matrix& dweights, Matrix& dlogits) {
-  { r.k } -> std::convertible_to<int>;
-  { r.noise } -> std::convertible_to<Noise>;
-  r.verify(/*k=*/1, /*experts=*/1, /*training=*/true);
-  r.choose(routing);
-  r.backward(done, dweights, dlogits);
-};
+                 requires(const R& r, Routing& routing, const Routing& done, const Matrix& dweights, Matrix& dlogits) {
+                   { r.k } -> std::convertible_to<int>;
+                   { r.noise } -> std::convertible_to<Noise>;
+                   r.verify(/*k=*/1, /*experts=*/1, /*training=*/true);
+                   r.choose(routing);
+                   r.backward(done, dweights, dlogits);
+                 };
 
 namespace detail {
 
@@ -215,8 +215,8 @@ concept GateGetsGradient = !(k == 1 && N > 1 && renormalised);
 
 /// Router R can route among N experts and learns. Numbers that are `dynamic` are checked when the policy is made.
 template <class R, int N>
-concept LegalRouting = Router<R> && EnoughExperts < detail::static_k<R>()
-, detail::most_experts < N >> &&GateGetsGradient<detail::static_k<R>(), N, detail::renormalises<R>()>;
+concept LegalRouting = Router<R> && EnoughExperts<detail::static_k<R>(), detail::most_experts<N>> &&
+                       GateGetsGradient<detail::static_k<R>(), N, detail::renormalises<R>()>;
 
 /// LegalRouting with a sentence for each way to break it; a layer says once: `static_assert(CheckRouting<R,
 /// N>::value)`.

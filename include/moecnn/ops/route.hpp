@@ -28,9 +28,9 @@ struct Routing {
   std::vector<double> importance;  ///< N: I_e = Σ_rows w_e (SPEC notation of paper A, on sparse weights)
   std::vector<int> load;           ///< N: rows with w_e > 0
 
-  std::vector<int> offset;     ///< N + 1: slots of expert e are [offset[e], offset[e + 1])
-  std::vector<int> slot_row;   ///< slots: the row that a slot serves
-  std::vector<int> row_slots;  ///< rows × k: slots of a row in ascending expert order, then -1
+  std::vector<int> offset;          ///< N + 1: slots of expert e are [offset[e], offset[e + 1])
+  std::vector<int> slot_row;        ///< slots: the row that a slot serves
+  std::vector<int> row_slots;       ///< rows × k: slots of a row in ascending expert order, then -1
   std::vector<double> slot_weight;  ///< slots
 
   double balance_loss = 0;     ///< already multiplied by its weight
@@ -72,12 +72,12 @@ struct StateSpec {
 /// What a policy is told about the batch that it routes.
 struct RouteContext {
   bool training = false;
-  Rng noise{0, Purpose::gate_noise};   ///< this layer's stream for this step; index = row * N + expert
-  bool noise_off = false;              ///< switches learned noise off without changing the network
-  int k = 0;                           ///< experts per row; 0 = what the router was built with
-  int fixed_expert = -1;               ///< ≥ 0: every row goes to this expert with weight 1 (analysis)
-  bool equal_weights = false;          ///< every expert runs with weight 1/N (analysis)
-  std::span<double> state;             ///< the constraint's state vectors, one after the other
+  Rng noise{0, Purpose::gate_noise};  ///< this layer's stream for this step; index = row * N + expert
+  bool noise_off = false;             ///< switches learned noise off without changing the network
+  int k = 0;                          ///< experts per row; 0 = what the router was built with
+  int fixed_expert = -1;              ///< ≥ 0: every row goes to this expert with weight 1 (analysis)
+  bool equal_weights = false;         ///< every expert runs with weight 1/N (analysis)
+  std::span<double> state;            ///< the constraint's state vectors, one after the other
 };
 
 /// A router with its balance loss and its hard constraint behind one virtual call per batch.
@@ -104,9 +104,9 @@ namespace ops {
 /// Inputs: logits [rows, N] and, when the policy wants noise, raw noise scales [rows, N]. Output: the routing table.
 struct Route {
   std::shared_ptr<const RoutePolicy> policy;
-  int state_id = -1;     ///< first of the constraint's state vectors in the parameter store
-  int state_size = 0;    ///< doubles of state in all
-  std::string name;      ///< layer name, the key under which Model::routing() finds it
+  int state_id = -1;   ///< first of the constraint's state vectors in the parameter store
+  int state_size = 0;  ///< doubles of state in all
+  std::string name;    ///< layer name, the key under which Model::routing() finds it
 };
 
 /// Input: rows [n]. Output: slots [≤ n·k], grouped by expert.

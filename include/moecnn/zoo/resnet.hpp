@@ -12,14 +12,17 @@ struct CifarResNet18 {
   Value<Classes> wire(Recorder& g, Value<3> image) const {
     auto x = stem(g, image);
     x = g("layer1", ResStage<64, 64>{}, x);
-    const auto y = g("layer4", ResStage<256, 512>{}, g("layer3", ResStage<128, 256>{}, g("layer2", ResStage<64, 128>{}, x)));
+    const auto y =
+        g("layer4", ResStage<256, 512>{}, g("layer3", ResStage<128, 256>{}, g("layer2", ResStage<64, 128>{}, x)));
     return head(g, y);
   }
 
   static Value<64> stem(Recorder& g, Value<3> image) {
     return g.relu(g("bn1", BatchNorm<64>{}, g("conv1", Conv<3, 64, ConvOpts{.kernel = 3, .pad = 1}>{}, image)));
   }
-  static Value<Classes> head(Recorder& g, Value<512> x) { return g("fc", Linear<512, Classes>{}, g.global_avg_pool(x)); }
+  static Value<Classes> head(Recorder& g, Value<512> x) {
+    return g("fc", Linear<512, Classes>{}, g.global_avg_pool(x));
+  }
 };
 
 /// ResNet-18 for ImageNet: 7×7 stem, max-pooling, 1000 classes. Weights of torchvision's resnet18 fit.
@@ -32,7 +35,8 @@ struct ResNet18 {
     auto x = g("conv1", Conv<3, 64, ConvOpts{.kernel = 7, .stride = 2, .pad = 3, .init = init}>{}, image);
     x = g.max_pool(g.relu(g("bn1", BatchNorm<64>{}, x)), {.kernel = 3, .stride = 2, .pad = 1});
     x = g("layer1", ResStage<64, 64>{}, x);
-    const auto y = g("layer4", ResStage<256, 512>{}, g("layer3", ResStage<128, 256>{}, g("layer2", ResStage<64, 128>{}, x)));
+    const auto y =
+        g("layer4", ResStage<256, 512>{}, g("layer3", ResStage<128, 256>{}, g("layer2", ResStage<64, 128>{}, x)));
     return g("fc", Linear<512, Classes>{}, g.global_avg_pool(y));
   }
 };
