@@ -79,7 +79,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
         else if (add != y)
           std::memcpy(y, add, sizeof(float) * count * dst_row(dst_blocked_));
       }
-      auto& conv = primitives_.get(ConvPrimitives::forward, count);
+      auto& conv = primitives_.get(Pass::forward, count);
       std::byte* scratch = at.scratch_forward + forward_.own;
       if (op_.bias)
         conv.run({x, weights(copy), into, bias(copy)}, scratch, forward_.own_bytes);
@@ -167,7 +167,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   void backward_weights(int copy, int first, int count, const float* dy) {
     const float* x = native_src(at.scratch_backward + backward_.src, first, count);
     float* dw = direct_weights() ? param_grad(0, copy) : floats(at.scratch_backward, backward_.grad);
-    auto& conv = primitives_.get(ConvPrimitives::backward_weights, count);
+    auto& conv = primitives_.get(Pass::backward_weights, count);
     std::byte* scratch = at.scratch_backward + backward_.own;
     if (op_.bias) {
       float* db = direct_bias() ? param_grad(1, copy) : floats(at.scratch_backward, backward_.bias);
@@ -196,14 +196,14 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     const int chunk = direct ? count : chunk_rows(count);
     for (int r = 0; r < count; r += chunk) {
       const int rows = std::min(chunk, count - r);
-      const bool other = data_reorder_ && !choice().uses_winograd(rows);
+      const bool other = data_reorder_ && !choice().uses_winograd(Pass::backward_data, rows);
       if (other && !reordered) {
         float* copied = floats(at.scratch_backward, backward_.weights);
         data_reorder_->run({w, copied}, scratch, backward_.own_bytes);
         reordered = copied;
       }
       float* part = direct ? dx : floats(at.scratch_backward, backward_.chunk);
-      primitives_.get(ConvPrimitives::backward_data, rows)
+      primitives_.get(Pass::backward_data, rows)
           .run({part, other ? reordered : w, dy + r * dst_row(problem().dst_blocked)}, scratch, backward_.own_bytes);
       if (direct) continue;
       if (converts_src()) {
@@ -235,19 +235,19 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   void plan_scratch() {
     const std::size_t f = sizeof(float), rows = use_.rows;
     Scratch& s = forward_;
-    s.own = s.take(s.own_bytes = primitives_.scratch_bytes(ConvPrimitives::forward));
+    s.own = s.take(s.own_bytes = primitives_.scratch_bytes(Pass::forward));
     if (converts_src()) s.src = s.take(f * rows * src_row(problem().src_blocked));
     if (converts_dst()) s.dst = s.take(f * rows * dst_row(problem().dst_blocked));
 
     Scratch& b = backward_;
     if (use_.backward_weights) {
-      b.own_bytes = primitives_.scratch_bytes(ConvPrimitives::backward_weights);
+      b.own_bytes = primitives_.scratch_bytes(Pass::backward_weights);
       if (converts_src()) b.src = b.take(f * rows * src_row(problem().src_blocked));
       if (!direct_weights()) b.grad = b.take(choice().weights_grad.get_size());
       if (op_.bias && !direct_bias()) b.bias = b.take(f * problem().out());
     }
     if (use_.backward_data) {
-      b.own_bytes = std::max(b.own_bytes, primitives_.scratch_bytes(ConvPrimitives::backward_data));
+      b.own_bytes = std::max(b.own_bytes, primitives_.scratch_bytes(Pass::backward_data));
       if (choice().data_weights != choice().weights) {
         data_reorder_ = make_reorder(choice().weights, choice().data_weights);
         b.weights = b.take(choice().data_weights.get_size());

@@ -4,7 +4,6 @@
 
 #include "moecnn/backend/onednn/conv_choice.hpp"
 
-#include <array>
 #include <atomic>
 
 namespace moecnn::onednn {
@@ -85,8 +84,6 @@ inline std::unique_ptr<Primitive> make_reorder(const Desc& from, const Desc& to)
 /// index; two nodes of the same sizes share oneDNN's code through its own cache.
 class ConvPrimitives {
  public:
-  enum Kind { forward, backward_data, backward_weights };
-
   ConvPrimitives() = default;
   ConvPrimitives(ConvChoice choice, const ConvUse& use) : choice_(std::move(choice)), use_(use) {
     for (auto& list : by_rows_) list.resize(use.rows + 1);
@@ -94,39 +91,39 @@ class ConvPrimitives {
 
   const ConvChoice& choice() const { return choice_; }
 
-  Primitive& get(Kind kind, int rows) {
-    auto& p = by_rows_[kind][rows];
+  Primitive& get(Pass pass, int rows) {
+    auto& p = by_rows_[static_cast<int>(pass)][rows];
     if (p) {
       detail::cache_hits.fetch_add(1, std::memory_order_relaxed);
     } else {
       detail::cache_misses.fetch_add(1, std::memory_order_relaxed);
-      p = make(kind, rows);
+      p = make(pass, rows);
     }
     return *p;
   }
 
   /// The most scratch memory that any of some typical row counts takes.
-  std::size_t scratch_bytes(Kind kind) {
+  std::size_t scratch_bytes(Pass pass) {
     std::size_t bytes = 0;
-    for (int rows = 1; rows < use_.rows; rows *= 2) bytes = std::max(bytes, make(kind, rows)->scratch_bytes());
-    return std::max(bytes, make(kind, use_.rows)->scratch_bytes());
+    for (int rows = 1; rows < use_.rows; rows *= 2) bytes = std::max(bytes, make(pass, rows)->scratch_bytes());
+    return std::max(bytes, make(pass, use_.rows)->scratch_bytes());
   }
 
   /// Names of oneDNN's implementations met so far.
   std::vector<std::string> names() const {
     std::vector<std::string> list;
-    for (const auto& kind : by_rows_)
-      for (const auto& p : kind)
+    for (const auto& pass : by_rows_)
+      for (const auto& p : pass)
         if (p && std::find(list.begin(), list.end(), p->name()) == list.end()) list.push_back(p->name());
     return list;
   }
 
  private:
-  std::unique_ptr<Primitive> make(Kind kind, int rows) const {
+  std::unique_ptr<Primitive> make(Pass pass, int rows) const {
     const auto attr = user_scratchpad();
     const auto& p = choice_.problem;
-    const bool winograd = choice_.uses_winograd(rows);
-    if (kind == forward) {
+    const bool winograd = choice_.uses_winograd(pass, rows);
+    if (pass == Pass::forward) {
       const auto d = p.descs(rows, choice_.weights, use_.bias, winograd);
       const auto pd = conv_forward(d, use_.backward_weights, use_.forward_attr);
       const dnnl::convolution_forward prim(pd);
@@ -138,7 +135,7 @@ class ConvPrimitives {
           {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_WEIGHTS, d.weights}, {DNNL_ARG_DST, d.dst}, {DNNL_ARG_BIAS, d.bias}}, name);
     }
     const auto hint = conv_forward(p.descs(rows, choice_.weights, use_.bias, winograd), true, attr);
-    if (kind == backward_data) {
+    if (pass == Pass::backward_data) {
       const auto d = p.descs(rows, winograd ? choice_.weights : choice_.data_weights, false, winograd);
       const auto pd = conv_backward_data(d, hint, attr);
       return build(dnnl::convolution_backward_data(pd), pd,
