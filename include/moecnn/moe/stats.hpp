@@ -127,8 +127,10 @@ class RoutingWatch {
   void add(const Routing& r) {
     if (idle_.empty()) idle_.assign(r.experts, 0), barred_.assign(r.experts, 0);
     for (int e = 0; e < r.experts; ++e) {
-      if (r.load[e] > 0) idle_[e] = barred_[e] = 0;
-      if (r.load[e] > 0) continue;
+      if (r.load[e] > 0) {
+        idle_[e] = barred_[e] = 0;
+        continue;
+      }
       barred_[e] += r.barred[e] != 0;
       if (++idle_[e] == opts_.patience) report_dead(e, r.experts);
     }
