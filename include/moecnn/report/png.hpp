@@ -99,7 +99,7 @@ inline Image image_grid(std::span<const Image> images, int columns, int scale = 
   return sheet;
 }
 
-/// An <img> that carries its picture. Shown `density` pixels to a CSS pixel, so that it is sharp on dense screens too.
+/// An `<img>` that carries its picture. Shown `density` pixels to a CSS pixel, so that it is sharp on dense screens too.
 inline Markup image_tag(const Image& image, std::string_view alt, double density = 2) {
   return {formatted("<img alt=\"{}\" width=\"{:.0f}\" height=\"{:.0f}\" src=\"data:image/png;base64,{}\"/>",
                     escape(alt), image.width / density, image.height / density, base64(encode_png(image)))};
