@@ -42,7 +42,14 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   const Stored& weights_layout() const { return stored_; }
 
   const std::string& node_name() const override { return node_.name; }
-  std::vector<std::string> implementations() const override { return primitives_.names(); }
+  std::vector<std::string> implementations() const override {
+    auto list = primitives_.names();
+    if (data_reorder_) list.push_back("backward data: weights by " + data_reorder_->name());
+    if (converts_weights()) list.push_back("weights: converted when they change");
+    if (converts_src()) list.push_back("input: converted in every pass");
+    if (converts_dst()) list.push_back("output: converted in every pass");
+    return list;
+  }
 
   NodeNeeds needs() const override {
     NodeNeeds n = plain_needs();

@@ -62,7 +62,8 @@ inline std::array<bool, 3> find_winograd(const ConvChoice& c, const ConvUse& use
     return rank_of(pd.impl_info_str()) == 0 && pd.scratchpad_desc().get_size() <= use.options.winograd_scratch;
   };
   try {
-    found[0] = good(conv_forward(d, use.backward_weights, use.forward_attr));
+    // As if for training: for inference alone oneDNN insists on weights that are transformed beforehand.
+    found[0] = good(conv_forward(d, true, use.forward_attr));
     if (!use.backward_data && !use.backward_weights) return found;
     const auto hint = conv_forward(d, true, attr);
     found[1] = use.backward_data && good(conv_backward_data(d, hint, attr));

@@ -109,7 +109,7 @@ class ConvPrimitives {
     return std::max(bytes, make(pass, use_.rows)->scratch_bytes());
   }
 
-  /// Names of oneDNN's implementations met so far.
+  /// Names of the implementations that have been used so far.
   std::vector<std::string> names() const {
     std::vector<std::string> list;
     for (const auto& pass : by_rows_)
@@ -125,7 +125,7 @@ class ConvPrimitives {
     const bool winograd = choice_.uses_winograd(pass, rows);
     if (pass == Pass::forward) {
       const auto d = p.descs(rows, choice_.weights, use_.bias, winograd);
-      const auto pd = conv_forward(d, use_.backward_weights, use_.forward_attr);
+      const auto pd = conv_forward(d, use_.backward_weights || winograd, use_.forward_attr);
       const dnnl::convolution_forward prim(pd);
       const std::string name = std::string("forward ") + pd.impl_info_str();
       if (!use_.bias)
