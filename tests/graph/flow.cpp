@@ -93,3 +93,17 @@ TEST_CASE("flow: a routing runs backward although its output has no reader, a co
       if (std::holds_alternative<ops::Route>(l.graph.nodes[n].op)) CHECK(bool(f.runs_backward[n]) == !constant);
   }
 }
+
+TEST_CASE("flow: a gate learns even where nothing else does") {
+  Line l;
+  const auto scores = scores_of<3>(l.g("fc", Linear<4, 3>{}, l.g.global_avg_pool(l.x)));
+  const auto r = l.g.route(
+      make_policy(TopK<2, RouterOpts{.noise = Noise::none}>{}, balance::None{}, constraint::None{}, 3), scores);
+  l.graph.outputs = {l.g.combine(l.g.gather(l.x, r), r).edge};  // experts without parameters, on the images themselves
+  const Flow f = analyse(l.graph, true, l.graph.outputs);
+  const std::size_t combine = l.graph.nodes.size() - 1, route = combine - 2, fc = route - 1;
+  CHECK(f.runs_backward[combine] == 1);
+  CHECK(f.input_mode[combine] == Modes{ignore});
+  CHECK(f.runs_backward[route] == 1);
+  CHECK(f.param_mode[fc] == Modes{overwrite, overwrite});
+}

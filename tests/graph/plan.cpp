@@ -151,6 +151,10 @@ std::string check_plans(const Graph& g, const std::vector<int>& keep) {
   test::Rig<Double> rig;
   if (auto t = check_plan(rig.add_training(g, keep)); !t.empty()) return "training, as recorded: " + t;
   if (auto t = check_plan(rig.add_training(test::fused(g, keep), keep)); !t.empty()) return "training: " + t;
+  // Gradients that come from outside, at the result and in the middle.
+  const int middle = g.nodes[g.nodes.size() / 2].output;
+  const ProgramOpts seeded{.training = true, .input_grad = true, .seeds = {g.outputs[0], middle}, .keep = keep};
+  if (auto t = check_plan(rig.add(g, seeded)); g.edges[middle].routing < 0 && !t.empty()) return "seeds: " + t;
   if (auto t = check_plan(rig.add(g, {.keep = keep})); !t.empty()) return "inference, as recorded: " + t;
   if (auto t = check_plan(rig.add(test::folded(g, keep), {.keep = keep})); !t.empty()) return "inference: " + t;
   return "";

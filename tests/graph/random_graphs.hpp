@@ -8,7 +8,10 @@ namespace graph_test {
 
 using namespace moecnn;
 
-inline Graph random_graph(std::uint64_t seed, int length = 12) {
+/// Whether a value may be added to itself.
+enum class Doubling { yes, no };
+
+inline Graph random_graph(std::uint64_t seed, int length = 12, Doubling doubling = Doubling::yes) {
   const Rng rng(seed, Purpose::other, hash_name("random graph"));
   std::uint64_t drawn = 0;
   const auto pick = [&](std::size_t n) { return static_cast<std::size_t>(rng.below(n, drawn++)); };
@@ -19,6 +22,10 @@ inline Graph random_graph(std::uint64_t seed, int length = 12) {
   std::vector<Value<4>> values{{g.record(ops::Input{}, {}, 4, images)}};
   graph.input = values[0].edge;
   const auto any = [&] { return values[pick(values.size())]; };
+  const auto sum = [&](Value<4> x) {
+    const auto y = any();
+    return y.edge == x.edge && doubling == Doubling::no ? g.relu(x) : g.add(x, y);
+  };
   const auto recent = [&] { return values[values.size() - 1 - pick(std::min<std::size_t>(3, values.size()))]; };
   for (int i = 0; i < length; ++i) {
     const std::string name = "n" + std::to_string(i);
@@ -28,8 +35,8 @@ inline Graph random_graph(std::uint64_t seed, int length = 12) {
       case 1: values.push_back(g(name, Conv<4, 4, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, x)); break;
       case 2: values.push_back(g(name, BatchNorm<4>{}, x)); break;
       case 3: values.push_back(g.relu(x)); break;
-      case 4: values.push_back(g.add(x, any())); break;
-      case 5: values.push_back(g.relu(g.add(g(name + "b", BatchNorm<4>{}, g(name, Conv<4, 4>{}, x)), any()))); break;
+      case 4: values.push_back(sum(x)); break;
+      case 5: values.push_back(g.relu(sum(g(name + "b", BatchNorm<4>{}, g(name, Conv<4, 4>{}, x))))); break;
       case 6: values.push_back(g("shared", Conv<4, 4>{}, x)); break;
       default: {
         const int experts = 2 + static_cast<int>(pick(3));
@@ -41,7 +48,7 @@ inline Graph random_graph(std::uint64_t seed, int length = 12) {
       }
     }
   }
-  graph.outputs = {g.add(values.back(), any()).edge};
+  graph.outputs = {sum(values.back()).edge};
   return graph;
 }
 

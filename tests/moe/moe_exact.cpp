@@ -30,6 +30,18 @@ struct ThereAndBack {
   }
 };
 
+/// A router of one's own that serves every second row only.
+struct EverySecond {
+  static constexpr int k = 1;
+  static constexpr Noise noise = Noise::none;
+  void verify(int, int, bool) const {}
+  void choose(Routing& routing) const {
+    routing.weights.fill(0);
+    for (int r = 1; r < routing.rows; r += 2) routing.weights(r, r / 2 % routing.experts) = 0.5;
+  }
+  void backward(const Routing&, const Matrix&, Matrix&) const {}
+};
+
 /// Everything a test wants to ask of one network.
 struct Bench {
   test::Rig<Reference> rig;
@@ -298,5 +310,32 @@ TEST_CASE("NaN in the images stops the mixture with its name and the step") {
     FAIL("NaN went through");
   } catch (const Error& e) {
     CHECK(std::string(e.what()).find("layer at step 12: row 0") == 0);
+  }
+}
+
+TEST_CASE("a row that no expert serves is zero, and so is its gradient") {
+  const Graph g = record(Bare<MoE<ConvExpert, 3, EverySecond>>{}, {5, 4, 4});
+  Bench b(g);
+  const auto out = b.run({.training = true});
+  CHECK(out.routings[0].slots() == 2);
+  const std::size_t y = out.result.size() / 5, x = out.input_grad.size() / 5;
+  for (std::size_t r = 0; r < 5; ++r) {
+    const std::vector<double> row(out.result.begin() + r * y, out.result.begin() + (r + 1) * y);
+    const std::vector<double> grad(out.input_grad.begin() + r * x, out.input_grad.begin() + (r + 1) * x);
+    CHECK((test::norm(row) > 0.1) == (r % 2 == 1));
+    CHECK((test::norm(grad) > 0.1) == (r % 2 == 1));
+    CHECK(test::detail::finite(row));
+    CHECK(test::detail::finite(grad));
+  }
+  CHECK(test::check_graph(g) == "");
+}
+
+TEST_CASE("slopes of weights are those of this batch: 0 where nothing ran") {
+  Bench b(record(Alone{mixture<ConvExpert>({.router = top(2)})}, {6, 3, 3}));
+  for (std::uint64_t step = 0; step < 4; ++step) {  // other noise, another choice
+    const auto out = b.run({.training = true, .step = step});
+    const Matrix& slopes = b.program->slopes()[0].weights;
+    for (int r = 0; r < 6; ++r)
+      for (int e = 0; e < 4; ++e) CHECK((slopes(r, e) != 0) == (out.routings[0].weights(r, e) > 0));
   }
 }

@@ -66,6 +66,8 @@ class Kernel {
   virtual NodeNeeds needs() const = 0;
   virtual void bind(const Bindings<T>& b) { at = b; }
   virtual void forward(const StepContext& step) = 0;
+  /// Gradients are handed over in the order of the inputs: where one edge is two inputs of a node, the first overwrites
+  /// and the second adds.
   virtual void backward(const StepContext&) {}
   /// Called before a forward pass whenever parameters have changed since the last one.
   virtual void refresh() {}

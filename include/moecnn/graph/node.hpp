@@ -3,6 +3,7 @@
 /// What a graph is made of. Nodes are operations, edges are tensors, parameters are named specifications; all of it is
 /// plain data that passes may read and rewrite.
 
+#include "moecnn/core/dispatch.hpp"
 #include "moecnn/core/extent.hpp"
 #include "moecnn/ops/conv.hpp"
 #include "moecnn/ops/eltwise.hpp"
@@ -12,15 +13,22 @@
 #include "moecnn/ops/pool.hpp"
 #include "moecnn/ops/route.hpp"
 
+#include <memory>
 #include <string>
-#include <variant>
+#include <type_traits>
 #include <vector>
 
 namespace moecnn {
 
 /// Every operation there is. A new operation is a struct in ops/, an alternative here and a kernel per backend.
-using Op = std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool, ops::Relu,
-                        ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine, ops::CrossEntropy>;
+/// All are trivially copyable: what needs memory of its own belongs to nodes, edges or specifications. (A struct, so that
+/// its name is short in messages and symbols.)
+struct Op
+    : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool, ops::Relu,
+                   ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine, ops::CrossEntropy> {
+  using variant::variant;
+};
+static_assert(std::is_trivially_copyable_v<Op>);
 
 /// A tensor between nodes: [extent.n, channels, extent.h, extent.w].
 struct Edge {
@@ -68,11 +76,14 @@ struct ParamSpec {
   }
 };
 
-/// One mixture: what its Route node decides, and the sizes of the decision.
+/// One mixture: who decides at its Route node, and the sizes of the decision.
 struct RoutingSpec {
-  std::string name;  ///< layer name, e.g. "layer4"
+  std::string name;  ///< layer name, e.g. "layer4", the key under which Model::routing() finds it
   int node = -1;     ///< the Route node
   int rows = 0, experts = 0, k = 0;
+  std::shared_ptr<const RoutePolicy> policy = {};
+  int state_id = -1;   ///< first of the constraint's state vectors in the parameter store
+  int state_size = 0;  ///< doubles of state in all
 };
 
 /// Weights that a pass derived from others: a convolution with the batch norm behind it. All ids are the first of

@@ -216,15 +216,14 @@ class Recorder {
     const int experts = policy->experts(), k = policy->k();
     check(graph_.edges[scores].channels == experts, "{}: the gate scores {} experts, the router has {}", path(),
           graph_.edges[scores].channels, experts);
-    ops::Route op;
-    op.policy = policy;
-    op.name = routing_name();
-    declare_state(*policy, op);
+    RoutingSpec spec{routing_name(), static_cast<int>(graph_.nodes.size()), rows.n, experts, k};
+    declare_state(*policy, spec);
+    spec.policy = std::move(policy);
     std::vector<int> inputs{scores};
     if (noise >= 0) inputs.push_back(noise);
     const int id = static_cast<int>(graph_.routings.size());
-    graph_.routings.push_back({op.name, static_cast<int>(graph_.nodes.size()), rows.n, experts, k});
-    record(std::move(op), std::move(inputs), experts, {rows.n, 1, 1});
+    graph_.routings.push_back(std::move(spec));
+    record(ops::Route{}, std::move(inputs), experts, {rows.n, 1, 1});
     graph_.nodes.back().routing = id;
     return id;
   }
@@ -240,8 +239,7 @@ class Recorder {
   }
 
   /// The constraint's state, under the gate's name; shared by name as parameters are.
-  void declare_state(const RoutePolicy& policy, ops::Route& op) {
-    op.state_id = -1;
+  void declare_state(const RoutePolicy& policy, RoutingSpec& spec) {
     for (const StateSpec& s : policy.state()) {
       const StateSpec wanted{path() + ".gate." + s.name, s.size};
       auto at = std::find_if(graph_.states.begin(), graph_.states.end(),
@@ -249,8 +247,8 @@ class Recorder {
       if (at == graph_.states.end()) at = graph_.states.insert(at, wanted);
       check(at->size == wanted.size,
             "the state {} is used twice with different sizes; give the second layer another name", wanted.name);
-      if (op.state_id < 0) op.state_id = static_cast<int>(at - graph_.states.begin());
-      op.state_size += s.size;
+      if (spec.state_id < 0) spec.state_id = static_cast<int>(at - graph_.states.begin());
+      spec.state_size += s.size;
     }
   }
 

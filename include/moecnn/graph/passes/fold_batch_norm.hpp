@@ -18,7 +18,6 @@ inline void fold_batch_norm(Graph& g, const std::vector<int>& keep = {}) {
     Node& norm = g.nodes[next];
     if (norm.inputs[0] != g.nodes[n].output) continue;
     const auto bn = std::get<ops::BatchNorm>(norm.op);
-    if (bn.residual && norm.inputs[1] == g.nodes[n].output) continue;  // norm(y) + y still needs y
 
     Node conv = g.nodes[n];
     auto& op = std::get<ops::Conv>(conv.op);

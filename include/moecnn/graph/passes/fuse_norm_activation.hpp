@@ -30,9 +30,11 @@ inline void fuse_norm_activation(Graph& g, const std::vector<int>& keep = {}) {
     };
     if (Node* add = follower(ops::Add{}); add && add->inputs[0] != add->inputs[1]) {
       const int other = add->inputs[0] == g.nodes[at].output ? add->inputs[1] : add->inputs[0];
-      std::get<ops::BatchNorm>(g.nodes[at].op).residual = true;
-      g.nodes[at].inputs.push_back(other);
-      move_to(add);
+      if (other != g.nodes[at].inputs[0]) {  // norm(y) + y would have two gradients for one input
+        std::get<ops::BatchNorm>(g.nodes[at].op).residual = true;
+        g.nodes[at].inputs.push_back(other);
+        move_to(add);
+      }
     }
     if (Node* relu = follower(ops::Relu{})) {
       std::get<ops::BatchNorm>(g.nodes[at].op).relu = true;
