@@ -30,7 +30,7 @@ class Lowering {
       if (blocked_[e]) low_.value_layout[e] = std::make_shared<BlockedLayout>(g.edges[e], B);
     low_.grad_layout = low_.value_layout;
     for (n_ = 0; n_ < static_cast<int>(g.nodes.size()); ++n_)
-      low_.kernels.push_back(std::visit([&](const auto& op) { return lower(op); }, g.nodes[n_].op));
+      low_.kernels.push_back(dispatch(g.nodes[n_].op, [&](const auto& op) -> Made { return lower(op); }));
   }
 
   Lowered<float> take() { return std::move(low_); }

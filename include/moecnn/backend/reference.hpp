@@ -35,7 +35,7 @@ std::unique_ptr<Kernel<T>> make_kernel(const Graph& g, const Flow& f, int n) {
     Made operator()(const ops::Combine&) const { return std::make_unique<CombineKernel<T>>(g, f, n); }
     Made operator()(const ops::CrossEntropy&) const { return std::make_unique<CrossEntropyKernel<T>>(g, f, n); }
   };
-  return std::visit(Visitor{g, f, n}, g.nodes[n].op);
+  return dispatch(g.nodes[n].op, Visitor{g, f, n});
 }
 
 }  // namespace moecnn::reference

@@ -20,31 +20,20 @@ inline std::string fused_text(bool residual, bool relu) {
 
 /// "conv 3×3 /2", "batch norm + relu", "route".
 inline std::string op_name(const Op& op) {
-  struct Visitor {
-    std::string operator()(const ops::Input&) const { return "images"; }
-    std::string operator()(const ops::Conv& c) const {
-      std::string text = "conv " + detail::window_text(c.kernel, c.stride);
-      if (c.dilation != Size2(1)) text += formatted(" dilation {}", c.dilation.h);
-      if (c.groups > 1) text += formatted(" groups {}", c.groups);
-      return text + detail::fused_text(c.residual, c.relu);
-    }
-    std::string operator()(const ops::BatchNorm& b) const {
-      return "batch norm" + detail::fused_text(b.residual, b.relu);
-    }
-    std::string operator()(const ops::Linear&) const { return "linear"; }
-    std::string operator()(const ops::GlobalAvgPool&) const { return "average pool"; }
-    std::string operator()(const ops::MaxPool& p) const {
-      return "max pool " + detail::window_text(p.kernel, p.stride);
-    }
-    std::string operator()(const ops::Relu&) const { return "relu"; }
-    std::string operator()(const ops::Add&) const { return "add"; }
-    std::string operator()(const ops::ConstantScores&) const { return "constant scores"; }
-    std::string operator()(const ops::Route&) const { return "route"; }
-    std::string operator()(const ops::Gather&) const { return "gather"; }
-    std::string operator()(const ops::Combine&) const { return "combine"; }
-    std::string operator()(const ops::CrossEntropy&) const { return "cross-entropy"; }
-  };
-  return std::visit(Visitor{}, op);
+  if (const auto* c = std::get_if<ops::Conv>(&op)) {
+    std::string text = "conv " + detail::window_text(c->kernel, c->stride);
+    if (c->dilation != Size2(1)) text += formatted(" dilation {}", c->dilation.h);
+    if (c->groups > 1) text += formatted(" groups {}", c->groups);
+    return text + detail::fused_text(c->residual, c->relu);
+  }
+  if (const auto* b = std::get_if<ops::BatchNorm>(&op)) return "batch norm" + detail::fused_text(b->residual, b->relu);
+  if (const auto* p = std::get_if<ops::MaxPool>(&op)) return "max pool " + detail::window_text(p->kernel, p->stride);
+  constexpr const char* names[] = {"images",   "conv",    "batch norm",   "linear",          "average pool",
+                                   "max pool", "relu",    "add",          "constant scores", "route",
+                                   "gather",   "combine", "cross-entropy"};
+  static_assert(std::size(names) == decltype(detail::alternatives(op))::value,
+                "one name per operation, in their order");
+  return names[op.index()];
 }
 
 }  // namespace moecnn

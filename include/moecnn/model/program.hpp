@@ -203,7 +203,8 @@ class Program {
         b.routing = &routings_[node.routing];
         if (opts_.training) b.slopes = &slopes_[node.routing];
       }
-      if (const auto* route = std::get_if<ops::Route>(&node.op)) b.state = store_.state_data(route->state_id);
+      if (std::holds_alternative<ops::Route>(node.op))
+        b.state = store_.state_data(graph_.routings[node.routing].state_id);
       b.labels = labels_.data();
       b.loss = &loss_;
       lowered_.kernels[n]->bind(b);

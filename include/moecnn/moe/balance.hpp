@@ -8,8 +8,8 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <variant>
 
+#include "moecnn/core/dispatch.hpp"
 #include "moecnn/core/error.hpp"
 #include "moecnn/ops/route.hpp"
 
@@ -188,7 +188,7 @@ struct Any {
   Any(P&& p) : policy(std::forward<P>(p)) {}
 
   double operator()(const Routing& r, BalanceSlope& slope) const {
-    return std::visit([&](const auto& p) -> double { return p(r, slope); }, policy);
+    return dispatch(policy, [&](const auto& p) -> double { return p(r, slope); });
   }
 };
 

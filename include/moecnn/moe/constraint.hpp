@@ -8,8 +8,8 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
+#include "moecnn/core/dispatch.hpp"
 #include "moecnn/core/error.hpp"
 #include "moecnn/ops/route.hpp"
 
@@ -98,13 +98,13 @@ class Any {
   Any(C&& c) : active(c.active), policy_(std::forward<C>(c)) {}
 
   std::vector<StateSpec> state(int experts) const {
-    return std::visit([&](const auto& c) { return c.state(experts); }, policy_);
+    return dispatch(policy_, [&](const auto& c) { return c.state(experts); });
   }
   void bar(std::span<const double> state, std::span<char> barred) const {
-    std::visit([&](const auto& c) { c.bar(state, barred); }, policy_);
+    dispatch(policy_, [&](const auto& c) { c.bar(state, barred); });
   }
   void update(std::span<double> state, const Routing& r) const {
-    std::visit([&](const auto& c) { c.update(state, r); }, policy_);
+    dispatch(policy_, [&](const auto& c) { c.update(state, r); });
   }
 
  private:

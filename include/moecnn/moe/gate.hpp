@@ -12,8 +12,6 @@
 #include "moecnn/layer/conv.hpp"
 #include "moecnn/layer/linear.hpp"
 
-#include <limits>
-
 namespace moecnn {
 
 /// How many experts a gate has to score; `count` is the number also where N is `dynamic`.
@@ -66,9 +64,7 @@ struct Fixed {
   template <int N, int C>
   Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     check(expert >= 0 && expert < experts.count, "{}: there is no expert {} among {}", g.path(), expert, experts.count);
-    std::vector<double> logits(experts.count, -std::numeric_limits<double>::infinity());
-    logits[expert] = 0;
-    return {g.record(ops::ConstantScores{std::move(logits)}, {x.edge}, experts.count, {g.extent(x).n, 1, 1})};
+    return {g.record(ops::ConstantScores{expert}, {x.edge}, experts.count, {g.extent(x).n, 1, 1})};
   }
 };
 
@@ -76,8 +72,7 @@ struct Fixed {
 struct Uniform {
   template <int N, int C>
   Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
-    return {g.record(ops::ConstantScores{std::vector<double>(experts.count, 0.0)}, {x.edge}, experts.count,
-                     {g.extent(x).n, 1, 1})};
+    return {g.record(ops::ConstantScores{}, {x.edge}, experts.count, {g.extent(x).n, 1, 1})};
   }
 };
 

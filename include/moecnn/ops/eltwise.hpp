@@ -1,6 +1,4 @@
 #pragma once
-#include <vector>
-
 namespace moecnn::ops {
 
 /// The images of the batch; written by the program's caller.
@@ -13,9 +11,9 @@ struct Relu {};
 struct Add {};
 
 /// The same logits for every row: the fixed and the equal-weight gates of the analysis. Input: any [n, …], of which only
-/// the row count matters. Output: [n, N]. Minus infinity bars an expert.
+/// the row count matters. Output: [n, N], zeros.
 struct ConstantScores {
-  std::vector<double> logits;
+  int expert = -1;  ///< ≥ 0: the only one; the others have logits of minus infinity
 };
 
 }  // namespace moecnn::ops

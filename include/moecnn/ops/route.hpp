@@ -102,12 +102,8 @@ class RoutePolicy {
 namespace ops {
 
 /// Inputs: logits [rows, N] and, when the policy wants noise, raw noise scales [rows, N]. Output: the routing table.
-struct Route {
-  std::shared_ptr<const RoutePolicy> policy;
-  int state_id = -1;   ///< first of the constraint's state vectors in the parameter store
-  int state_size = 0;  ///< doubles of state in all
-  std::string name;    ///< layer name, the key under which Model::routing() finds it
-};
+/// Policy, sizes and state are in the graph's RoutingSpec of that node.
+struct Route {};
 
 /// Input: rows [n]. Output: slots [≤ n·k], grouped by expert.
 struct Gather {};

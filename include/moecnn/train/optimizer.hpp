@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <string_view>
-#include <variant>
 
+#include "moecnn/core/dispatch.hpp"
 #include "moecnn/model/param_store.hpp"
 #include "moecnn/train/adam.hpp"
 #include "moecnn/train/sgd.hpp"
@@ -17,7 +17,7 @@ using AnyOptimizer = std::variant<Sgd, Adam, AdamW>;
 
 /// The settings in words, for logs and to recognise a run: "adam, betas 0.9 0.999, eps 1e-08, weight decay 0".
 inline std::string text_of(const AnyOptimizer& o) {
-  return std::visit([](const auto& rule) { return rule.text(); }, o);
+  return dispatch(o, [](const auto& rule) { return rule.text(); });
 }
 
 /// "sgd", "adam" or "adamw" with default settings. Throws Error on another name.
@@ -34,27 +34,23 @@ template <class T>
 class Optimizer {
  public:
   Optimizer(AnyOptimizer rule, const ParamStore<T>& store) : rule_(std::move(rule)) {
-    std::visit(
-        [&](const auto& r) {
-          r.verify();
-          for (int m = 0; m < r.moment_count(); ++m) {
-            moments_.emplace_back(store.trained().size_bytes());
-            names_.emplace_back(r.moments[m]);
-          }
-        },
-        rule_);
+    dispatch(rule_, [&](const auto& r) {
+      r.verify();
+      for (int m = 0; m < r.moment_count(); ++m) {
+        moments_.emplace_back(store.trained().size_bytes());
+        names_.emplace_back(r.moments[m]);
+      }
+    });
   }
 
   /// Updates all parameters from their gradients with learning rate `lr`. Element by element, so the result does not
   /// depend on the number of threads.
   void step(ParamStore<T>& store, double lr) {
     ++steps_;
-    std::visit(
-        [&](const auto& r) {
-          using Rule = std::decay_t<decltype(r)>;
-          walk(store.trained(), store.gradients(), typename Rule::template Update<T>(r, lr, steps_));
-        },
-        rule_);
+    dispatch(rule_, [&](const auto& r) {
+      using Rule = std::decay_t<decltype(r)>;
+      walk(store.trained(), store.gradients(), typename Rule::template Update<T>(r, lr, steps_));
+    });
     store.touch();
   }
 

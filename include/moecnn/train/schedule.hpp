@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <numbers>
 #include <string>
-#include <variant>
 #include <vector>
 
+#include "moecnn/core/dispatch.hpp"
 #include "moecnn/core/error.hpp"
 
 namespace moecnn::schedule {
@@ -146,11 +146,11 @@ namespace moecnn {
 using AnySchedule = std::variant<schedule::Constant, schedule::Steps, schedule::Cosine, schedule::Poly>;
 
 inline double rate_at(const AnySchedule& s, schedule::When when) {
-  return std::visit([&](const auto& one) { return one(when); }, s);
+  return dispatch(s, [&](const auto& one) { return one(when); });
 }
 /// In words, for logs and to recognise a run.
 inline std::string text_of(const AnySchedule& s) {
-  return std::visit([](const auto& one) { return one.text(); }, s);
+  return dispatch(s, [](const auto& one) { return one.text(); });
 }
 
 }  // namespace moecnn

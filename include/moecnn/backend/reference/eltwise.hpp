@@ -1,6 +1,8 @@
 #pragma once
 #include "moecnn/backend/reference/common.hpp"
 
+#include <limits>
+
 namespace moecnn::reference {
 
 /// The images: nothing to compute.
@@ -70,9 +72,10 @@ class ConstantScoresKernel final : public NodeKernel<T> {
  public:
   using NodeKernel<T>::NodeKernel;
   void forward(const StepContext&) override {
-    const auto& logits = std::get<ops::ConstantScores>(this->node_.op).logits;
+    const int experts = this->out_.channels, only = std::get<ops::ConstantScores>(this->node_.op).expert;
     for (int r = 0; r < this->rows(); ++r)
-      std::copy(logits.begin(), logits.end(), this->at.output + 1LL * r * logits.size());
+      for (int e = 0; e < experts; ++e)
+        this->at.output[1LL * r * experts + e] = only < 0 || e == only ? T(0) : -std::numeric_limits<T>::infinity();
   }
 };
 

@@ -11,8 +11,7 @@ namespace moecnn::reference {
 template <class T>
 class RouteKernel final : public NodeKernel<T> {
  public:
-  RouteKernel(const Graph& g, const Flow& f, int n)
-      : NodeKernel<T>(g, f, n), op_(std::get<ops::Route>(node_.op)), spec_(g.routings[node_.routing]) {
+  RouteKernel(const Graph& g, const Flow& f, int n) : NodeKernel<T>(g, f, n), spec_(g.routings[node_.routing]) {
     logits_.resize(spec_.rows, spec_.experts);
     if (node_.inputs.size() > 1) noise_.resize(spec_.rows, spec_.experts);
   }
@@ -28,26 +27,26 @@ class RouteKernel final : public NodeKernel<T> {
   void forward(const StepContext& step) override {
     check(!step.equal_weights || spec_.k == spec_.experts,
           "{}: equal weights run all {} experts, this program has room for k = {}; ask for a program with k = {}",
-          op_.name, spec_.experts, spec_.k, spec_.experts);
+          spec_.name, spec_.experts, spec_.k, spec_.experts);
     std::copy_n(at.input[0], logits_.flat().size(), logits_.flat().begin());
     std::copy_n(node_.inputs.size() > 1 ? at.input[1] : nullptr, noise_.flat().size(), noise_.flat().begin());
     context_.training = step.training;
-    context_.noise = Rng(step.seed, Purpose::gate_noise, hash_name(op_.name) + step.step);
+    context_.noise = Rng(step.seed, Purpose::gate_noise, hash_name(spec_.name) + step.step);
     context_.noise_off = step.noise_off;
     context_.k = step.equal_weights ? spec_.experts : spec_.k;
     context_.fixed_expert = step.fixed_expert;
     context_.equal_weights = step.equal_weights;
-    context_.state = {at.state, static_cast<std::size_t>(op_.state_size)};
+    context_.state = {at.state, static_cast<std::size_t>(spec_.state_size)};
     try {
-      op_.policy->route(logits_, noise_, context_, *at.routing);
+      spec_.policy->route(logits_, noise_, context_, *at.routing);
     } catch (const Error& e) {
-      fail("{} at step {}: {}", op_.name, step.step, e.what());
+      fail("{} at step {}: {}", spec_.name, step.step, e.what());
     }
     std::copy_n(at.routing->weights.flat().begin(), at.routing->weights.flat().size(), at.output);
   }
 
   void backward(const StepContext&) override {
-    op_.policy->backward(noise_, context_, *at.routing, *at.slopes);
+    spec_.policy->backward(noise_, context_, *at.routing, *at.slopes);
     hand_over(0, at.slopes->logits);
     if (node_.inputs.size() > 1) hand_over(1, at.slopes->noise);
   }
@@ -62,7 +61,6 @@ class RouteKernel final : public NodeKernel<T> {
     for (double s : slope.flat()) this->deliver(*grad++, s, this->adds_to_input(i));
   }
 
-  ops::Route op_;
   RoutingSpec spec_;
   Matrix logits_, noise_;
   RouteContext context_;
