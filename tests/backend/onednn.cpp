@@ -54,6 +54,37 @@ TEST_CASE("onednn: Winograd convolutions equal the reference and can be switched
   onednn::options() = {};
 }
 
+TEST_CASE("onednn: Winograd convolutions within little memory take the batch in parts, or are direct") {
+  const Extent images{64, 16, 16};
+  const auto choice = [&](std::size_t bytes) {
+    onednn::options().winograd_scratch = bytes;
+    const Graph g = record(ConvNet<3, 128, 128, k3_bias>{}, images);
+    const auto low = backend::OneDnn::lower(g, analyse(g, true, g.outputs));
+    auto* conv = dynamic_cast<onednn::ConvKernel*>(low.kernels[2].get());
+    REQUIRE(conv);
+    return conv->choice();
+  };
+  if (dnnl_version()->major < 3) {
+    std::array<bool, 3> compared{};
+    for (std::size_t mb = 8; mb <= 64; mb += 4) {
+      const auto some = choice(mb << 20);
+      bool again = false;
+      for (const auto pass : onednn::passes) {
+        const int p = static_cast<int>(pass), most = some.winograd_rows[p], part = some.part_rows(pass, images.n);
+        CAPTURE(mb);
+        CAPTURE(p);
+        CHECK((most == 0) == !some.uses_winograd(pass, images.n));
+        CHECK((most == 0 ? part == images.n : part <= most));
+        if (part < images.n && !compared[p]) compared[p] = again = true;
+      }
+      if (again) compare(ConvNet<3, 128, 128, k3_bias>{}, images);
+    }
+    for (const auto pass : onednn::passes) CHECK(compared[static_cast<int>(pass)]);
+  }
+  for (const auto pass : onednn::passes) CHECK(!choice(1).uses_winograd(pass, images.n));
+  onednn::options() = {};
+}
+
 TEST_CASE("onednn: grouped and depthwise convolutions equal the reference") {
   const Extent images{2, 8, 8};
   compare(ConvNet<3, 64, 32, ConvOpts{.kernel = 3, .pad = 1, .groups = 2}>{}, images);

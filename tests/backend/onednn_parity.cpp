@@ -52,17 +52,11 @@ TEST_CASE("oneDNN: mixtures") {
   CHECK(check_layer_parity<OneDnn>(Half{}, {9, 8, 8}, {.tolerance = 2e-3}) == "");
 }
 
+// Norms over few values magnify what differs in the last digits, so this finds wrong code rather than wrong digits.
 TEST_CASE("oneDNN: random networks") {
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     CAPTURE(seed);
-    CHECK(test::check_graph_parity<OneDnn>(graph_test::random_graph(seed, 8, graph_test::Doubling::no),
-                                           {.tolerance = 1e-2}) == "");
-  }
-}
-
-// Until AddKernel hands its gradients over in the order of the inputs.
-TEST_CASE("oneDNN: a value added to itself" * doctest::may_fail()) {
-  for (const std::uint64_t seed : {14, 26, 39})
     CHECK(test::check_graph_parity<OneDnn>(graph_test::random_graph(seed, 8), {.tolerance = 1e-2}) == "");
+  }
 }
 #endif

@@ -8,10 +8,8 @@ namespace graph_test {
 
 using namespace moecnn;
 
-/// Whether a value may be added to itself.
-enum class Doubling { yes, no };
-
-inline Graph random_graph(std::uint64_t seed, int length = 12, Doubling doubling = Doubling::yes) {
+/// Some values are added to themselves.
+inline Graph random_graph(std::uint64_t seed, int length = 12) {
   const Rng rng(seed, Purpose::other, hash_name("random graph"));
   std::uint64_t drawn = 0;
   const auto pick = [&](std::size_t n) { return static_cast<std::size_t>(rng.below(n, drawn++)); };
@@ -22,10 +20,7 @@ inline Graph random_graph(std::uint64_t seed, int length = 12, Doubling doubling
   std::vector<Value<4>> values{{g.record(ops::Input{}, {}, 4, images)}};
   graph.input = values[0].edge;
   const auto any = [&] { return values[pick(values.size())]; };
-  const auto sum = [&](Value<4> x) {
-    const auto y = any();
-    return y.edge == x.edge && doubling == Doubling::no ? g.relu(x) : g.add(x, y);
-  };
+  const auto sum = [&](Value<4> x) { return g.add(x, any()); };
   const auto recent = [&] { return values[values.size() - 1 - pick(std::min<std::size_t>(3, values.size()))]; };
   for (int i = 0; i < length; ++i) {
     const std::string name = "n" + std::to_string(i);

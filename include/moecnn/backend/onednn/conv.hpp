@@ -86,12 +86,10 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
         else if (add != y)
           std::memcpy(y, add, sizeof(float) * count * dst_row(dst_blocked_));
       }
-      auto& conv = primitives_.get(Pass::forward, count);
-      std::byte* scratch = at.scratch_forward + forward_.own;
-      if (op_.bias)
-        conv.run({x, weights(copy), into, bias(copy)}, scratch, forward_.own_bytes);
-      else
-        conv.run({x, weights(copy), into}, scratch, forward_.own_bytes);
+      const int part = choice().part_rows(Pass::forward, count);
+      for (int r = 0; r < count; r += part)
+        forward_part(copy, std::min(part, count - r), x + r * src_row(problem().src_blocked),
+                     into + r * dst_row(problem().dst_blocked));
       if (converts_dst()) change_dst(into, problem().dst_blocked, y, count);
     });
   }
@@ -171,26 +169,44 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     if (op_.bias && param_mode_[1] == GradMode::overwrite) std::fill_n(param_grad(1, copy), op_.out, 0.f);
   }
 
+  void forward_part(int copy, int rows, const float* x, float* y) {
+    auto& conv = primitives_.get(Pass::forward, rows);
+    std::byte* scratch = at.scratch_forward + forward_.own;
+    if (op_.bias)
+      conv.run({x, weights(copy), y, bias(copy)}, scratch, forward_.own_bytes);
+    else
+      conv.run({x, weights(copy), y}, scratch, forward_.own_bytes);
+  }
+
   void backward_weights(int copy, int first, int count, const float* dy) {
     const float* x = native_src(at.scratch_backward + backward_.src, first, count);
-    float* dw = direct_weights() ? param_grad(0, copy) : floats(at.scratch_backward, backward_.grad);
-    auto& conv = primitives_.get(Pass::backward_weights, count);
+    const int part = choice().part_rows(Pass::backward_weights, count);
+    for (int r = 0; r < count; r += part)
+      backward_weights_part(copy, std::min(part, count - r), x + r * src_row(problem().src_blocked),
+                            dy + r * dst_row(problem().dst_blocked), r > 0);
+  }
+
+  /// `more`: the gradients of earlier rows are there already.
+  void backward_weights_part(int copy, int rows, const float* x, const float* dy, bool more) {
+    const bool direct = direct_weights() && !more, direct_b = direct_bias() && !more;
+    float* dw = direct ? param_grad(0, copy) : floats(at.scratch_backward, backward_.grad);
+    auto& conv = primitives_.get(Pass::backward_weights, rows);
     std::byte* scratch = at.scratch_backward + backward_.own;
     if (op_.bias) {
-      float* db = direct_bias() ? param_grad(1, copy) : floats(at.scratch_backward, backward_.bias);
+      float* db = direct_b ? param_grad(1, copy) : floats(at.scratch_backward, backward_.bias);
       conv.run({x, dw, dy, db}, scratch, backward_.own_bytes);
-      if (wants_param(1) && !direct_bias())
-        for (int c = 0; c < op_.out; ++c) deliver(param_grad(1, copy)[c], db[c], adds_to_param(1));
+      if (wants_param(1) && !direct_b)
+        for (int c = 0; c < op_.out; ++c) deliver(param_grad(1, copy)[c], db[c], more || adds_to_param(1));
     } else {
       conv.run({x, dw, dy}, scratch, backward_.own_bytes);
     }
-    if (!wants_param(0) || direct_weights()) return;
+    if (!wants_param(0) || direct) return;
     if (grad_->desc() != stored_->desc()) {  // only where another program chose the layout
       own_grad_.resize(stored_->elements());
       WeightsLayout::convert(*grad_, dw, *stored_, own_grad_.data());
       dw = own_grad_.data();
     }
-    start(param_grad(0, copy), static_cast<long long>(stored_->elements()), adds_to_param(0));
+    start(param_grad(0, copy), static_cast<long long>(stored_->elements()), more || adds_to_param(0));
     add(param_grad(0, copy), dw, static_cast<long long>(stored_->elements()));
   }
 
@@ -200,7 +216,8 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     float* dx = at.input_grad[0] + first * row;
     std::byte* scratch = at.scratch_backward + backward_.own;
     const bool direct = !adds_data() && !converts_src();
-    const int chunk = direct ? count : chunk_rows(count);
+    const int part_rows = choice().part_rows(Pass::backward_data, count);
+    const int chunk = direct ? part_rows : std::min(part_rows, chunk_rows(count));
     for (int r = 0; r < count; r += chunk) {
       const int rows = std::min(chunk, count - r);
       const bool other = data_reorder_ && !choice().uses_winograd(Pass::backward_data, rows);
@@ -209,7 +226,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
         data_reorder_->run({w, copied}, scratch, backward_.own_bytes);
         reordered = copied;
       }
-      float* part = direct ? dx : floats(at.scratch_backward, backward_.chunk);
+      float* part = direct ? dx + r * row : floats(at.scratch_backward, backward_.chunk);
       primitives_.get(Pass::backward_data, rows)
           .run({part, other ? reordered : w, dy + r * dst_row(problem().dst_blocked)}, scratch, backward_.own_bytes);
       if (direct) continue;
@@ -250,8 +267,9 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     if (use_.backward_weights) {
       b.own_bytes = primitives_.scratch_bytes(Pass::backward_weights);
       if (converts_src()) b.src = b.take(f * rows * src_row(problem().src_blocked));
-      if (!direct_weights()) b.grad = b.take(choice().weights_grad.get_size());
-      if (op_.bias && !direct_bias()) b.bias = b.take(f * problem().out());
+      const bool parts = choice().part_rows(Pass::backward_weights, use_.rows) < use_.rows;
+      if (parts || !direct_weights()) b.grad = b.take(choice().weights_grad.get_size());
+      if (op_.bias && (parts || !direct_bias())) b.bias = b.take(f * problem().out());
     }
     if (use_.backward_data) {
       b.own_bytes = std::max(b.own_bytes, primitives_.scratch_bytes(Pass::backward_data));

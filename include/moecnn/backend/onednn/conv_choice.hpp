@@ -14,9 +14,10 @@ struct Options {
   /// Winograd's minimal filtering (Lavin and Gray, 2016) for 3×3 convolutions, where oneDNN has it (2.x on x64). It
   /// doubles their speed; results differ from direct convolution by some three times its own rounding error.
   bool winograd = true;
-  /// Where it would take more scratch bytes than this, it is not used: one transformed copy of all weights, or of their
-  /// gradient for each thread, adds up where channels are many, and comes on top of the largest live activations.
-  std::size_t winograd_scratch = std::size_t{64} << 20;
+  /// The most scratch bytes that it may take; they come on top of the largest live activations. Batches are cut into
+  /// parts that fit. Where even a small part does not, since there is a transformed copy of all weights, or of their
+  /// gradient for each thread, convolution is direct.
+  std::size_t winograd_scratch = std::size_t{144} << 20;
 };
 inline Options& options() {
   static Options o;
@@ -29,15 +30,26 @@ struct ConvChoice {
   ConvProblem problem;
   Desc weights, data_weights, weights_grad;
   int rank = 3;
-  std::array<bool, 3> winograd{};  ///< per pass: Winograd's form may be used; all its weights are in the first format
+  /// Per pass: the most rows that Winograd's form takes at once, 0 where it is not used. All its weights are in the first
+  /// format.
+  std::array<int, 3> winograd_rows{};
 
   /// Winograd's form, F(4×4, 3×3), needs a quarter of the multiplications but transforms all weights in every call: it
   /// pays where enough tiles of 4×4 pixels share that. The rule depends on sizes alone, so equal runs compute equal bits.
-  bool uses_winograd(Pass pass, int rows) const {
+  bool worth_winograd(int rows) const {
     constexpr long long enough_tiles = 32;  // measured: break-even lies between 16 and 48 for 32 to 512 channels
-    const Extent& y = problem.dst;
-    return winograd[static_cast<int>(pass)] &&
-           static_cast<long long>(rows) * ((y.h + 3) / 4) * ((y.w + 3) / 4) >= enough_tiles;
+    return static_cast<long long>(rows) * ((problem.dst.h + 3) / 4) * ((problem.dst.w + 3) / 4) >= enough_tiles;
+  }
+  bool uses_winograd(Pass pass, int rows) const {
+    return winograd_rows[static_cast<int>(pass)] > 0 && worth_winograd(rows);
+  }
+
+  /// How many of `rows` a pass takes at once; the last part may be smaller.
+  int part_rows(Pass pass, int rows) const {
+    const int most = winograd_rows[static_cast<int>(pass)];
+    if (most == 0 || rows <= most) return rows;
+    const int parts = (rows + most - 1) / most;
+    return (rows + parts - 1) / parts;
   }
 };
 
@@ -51,25 +63,32 @@ struct ConvUse {
 
 namespace detail {
 
-/// In which passes oneDNN has Winograd's form in the formats that were chosen.
-inline std::array<bool, 3> find_winograd(const ConvChoice& c, const ConvUse& use) {
-  std::array<bool, 3> found{};
+/// How many rows Winograd's form takes at once in each pass, in the formats that were chosen. oneDNN may not have it.
+inline std::array<int, 3> find_winograd(const ConvChoice& c, const ConvUse& use) {
+  std::array<int, 3> found{};
   const auto& op = c.problem.op;
   if (!use.options.winograd || c.rank > 0 || op.kernel != 3 || op.stride != 1 || op.groups != 1) return found;
-  const auto d = c.problem.descs(use.rows, c.weights, use.bias, true);
   const auto attr = user_scratchpad();
-  const auto good = [&](const auto& pd) {
-    return rank_of(pd.impl_info_str()) == 0 && pd.scratchpad_desc().get_size() <= use.options.winograd_scratch;
+  const auto search = [&](Pass pass, const auto& make) {
+    for (int rows = use.rows; c.worth_winograd(rows); rows /= 2) try {
+        const auto d = c.problem.descs(rows, c.weights, use.bias, true);
+        const auto pd = make(d);
+        if (rank_of(pd.impl_info_str()) > 0) return;
+        if (pd.scratchpad_desc().get_size() > use.options.winograd_scratch) continue;
+        found[static_cast<int>(pass)] = rows;
+        return;
+      } catch (const dnnl::error&) {
+        return;
+      }
   };
-  try {
-    // As if for training: for inference alone oneDNN insists on weights that are transformed beforehand.
-    found[0] = good(conv_forward(d, true, use.forward_attr));
-    if (!use.backward_data && !use.backward_weights) return found;
-    const auto hint = conv_forward(d, true, attr);
-    found[1] = use.backward_data && good(conv_backward_data(d, hint, attr));
-    found[2] = use.backward_weights && c.weights == c.weights_grad && good(conv_backward_weights(d, hint, attr));
-  } catch (const dnnl::error&) {  // what has been found so far remains
-  }
+  // As if for training: for inference alone oneDNN insists on weights that are transformed beforehand.
+  search(Pass::forward, [&](const ConvDescs& d) { return conv_forward(d, true, use.forward_attr); });
+  if (use.backward_data)
+    search(Pass::backward_data,
+           [&](const ConvDescs& d) { return conv_backward_data(d, conv_forward(d, true, attr), attr); });
+  if (use.backward_weights && c.weights == c.weights_grad)
+    search(Pass::backward_weights,
+           [&](const ConvDescs& d) { return conv_backward_weights(d, conv_forward(d, true, attr), attr); });
   return found;
 }
 
@@ -138,7 +157,7 @@ inline ConvChoice choose_conv(const ops::Conv& op, const Edge& src, bool src_blo
   check(best.rank < 3,
         "{}: oneDNN {}.{} has no convolution for {} to {} channels in {} groups; use the reference backend", name,
         dnnl_version()->major, dnnl_version()->minor, op.in, op.out, op.groups);
-  best.winograd = detail::find_winograd(best, use);
+  best.winograd_rows = detail::find_winograd(best, use);
   return best;
 }
 

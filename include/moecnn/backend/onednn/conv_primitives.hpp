@@ -105,8 +105,9 @@ class ConvPrimitives {
   /// The most scratch memory that any of some typical row counts takes.
   std::size_t scratch_bytes(Pass pass) {
     std::size_t bytes = 0;
-    for (int rows = 1; rows < use_.rows; rows *= 2) bytes = std::max(bytes, make(pass, rows)->scratch_bytes());
-    return std::max(bytes, make(pass, use_.rows)->scratch_bytes());
+    const int most = choice_.part_rows(pass, use_.rows);
+    for (int rows = 1; rows < most; rows *= 2) bytes = std::max(bytes, make(pass, rows)->scratch_bytes());
+    return std::max(bytes, make(pass, most)->scratch_bytes());
   }
 
   /// Names of the implementations that have been used so far.

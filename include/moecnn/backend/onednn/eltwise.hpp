@@ -64,8 +64,8 @@ class AddKernel final : public EltwiseKernel {
     for_each(at.output, at.input[0], at.input[1], [](float, float a, float b) { return a + b; });
   }
   void backward(const StepContext&) override {
-    // The second gradient first: the first one may lie where the output's gradient lies.
-    for (const std::size_t j : {1, 0}) {
+    // The first gradient may lie where the output's gradient lies; then it is there already.
+    for (const std::size_t j : {0, 1}) {
       if (!wants_input(j) || at.input_grad[j] == at.output_grad) continue;
       if (adds_to_input(j))
         for_each(at.input_grad[j], at.output_grad, at.output_grad, [](float dx, float dy, float) { return dx + dy; });
