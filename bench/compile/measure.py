@@ -6,7 +6,8 @@
 
 --check fails when a budget is exceeded; --slack multiplies the budgets of time and memory, for busy machines.
 Compiler flags come from BUILD/compile_flags.txt, written by CMake; the optimisation level is -O2.
-A symbol's length is that of its demangled name, since that is what a person reads in an error or a profile."""
+A symbol's length is that of the name in the object file, which compilers, linkers and debuggers handle. (Spelled out for
+people it is some three times as long, and std::map<std::string, …> alone passes 1,000.)"""
 import argparse
 import json
 import os
@@ -44,8 +45,8 @@ def compile_once(compiler, flags, source, target):
 
 
 def longest_symbol(binary):
-    names = subprocess.run(["nm", "--defined-only", "-C", str(binary)], check=True, capture_output=True, text=True)
-    symbols = (line.split(" ", 2)[-1] for line in names.stdout.splitlines())
+    names = subprocess.run(["nm", "--defined-only", str(binary)], check=True, capture_output=True, text=True)
+    symbols = (line.rsplit(" ", 1)[-1] for line in names.stdout.splitlines())
     return max(symbols, key=len, default="")
 
 

@@ -1,11 +1,10 @@
 #pragma once
 /// \file
-/// Everything except the backends of vendors; those come with one more include, moecnn/backend/onednn.hpp, or with
-/// moecnn/backend/default.hpp.
+/// Everything except the backends. A program that runs networks includes the one it wants as well:
+/// moecnn/backend/default.hpp, moecnn/backend/onednn.hpp or moecnn/backend/reference.hpp.
 
 #include "moecnn/analysis/predictions.hpp"
 #include "moecnn/analysis/specialisation.hpp"
-#include "moecnn/backend/reference.hpp"
 #include "moecnn/data/cifar100.hpp"
 #include "moecnn/data/loader.hpp"
 #include "moecnn/data/synthetic.hpp"

@@ -3,6 +3,7 @@
 /// that comes out is compared.
 
 #include "moecnn/backend/onednn.hpp"
+#include "moecnn/backend/reference.hpp"
 #include "moecnn/graph/passes/fold_batch_norm.hpp"
 #include "moecnn/graph/passes/fuse_norm_activation.hpp"
 #include "moecnn/model/program.hpp"

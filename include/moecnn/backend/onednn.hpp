@@ -10,7 +10,11 @@
 #include "moecnn/backend/onednn/linear.hpp"
 #include "moecnn/backend/onednn/norm.hpp"
 #include "moecnn/backend/onednn/pool.hpp"
-#include "moecnn/backend/reference.hpp"
+#include "moecnn/backend/reference/eltwise.hpp"
+#include "moecnn/backend/reference/loss.hpp"
+#include "moecnn/backend/reference/norm.hpp"
+#include "moecnn/backend/reference/pool.hpp"
+#include "moecnn/backend/reference/route.hpp"
 
 namespace moecnn::onednn {
 
@@ -47,7 +51,7 @@ class Lowering {
   /// What has no blocks to gain from is the reference's.
   template <class Op>
   Made lower(const Op&) const {
-    return reference::make_kernel<float>(g_, f_, n_);
+    return make<typename reference::KernelFor<float, Op>::type>();
   }
 
   Made lower(const ops::Conv& op) {

@@ -16,26 +16,9 @@ namespace moecnn::reference {
 /// The kernel of node `n`.
 template <class T>
 std::unique_ptr<Kernel<T>> make_kernel(const Graph& g, const Flow& f, int n) {
-  struct Visitor {
-    const Graph& g;
-    const Flow& f;
-    int n;
-    using Made = std::unique_ptr<Kernel<T>>;
-    Made operator()(const ops::Input&) const { return std::make_unique<InputKernel<T>>(g, f, n); }
-    Made operator()(const ops::Conv&) const { return std::make_unique<ConvKernel<T>>(g, f, n); }
-    Made operator()(const ops::BatchNorm&) const { return std::make_unique<BatchNormKernel<T>>(g, f, n); }
-    Made operator()(const ops::Linear&) const { return std::make_unique<LinearKernel<T>>(g, f, n); }
-    Made operator()(const ops::GlobalAvgPool&) const { return std::make_unique<GlobalAvgPoolKernel<T>>(g, f, n); }
-    Made operator()(const ops::MaxPool&) const { return std::make_unique<MaxPoolKernel<T>>(g, f, n); }
-    Made operator()(const ops::Relu&) const { return std::make_unique<ReluKernel<T>>(g, f, n); }
-    Made operator()(const ops::Add&) const { return std::make_unique<AddKernel<T>>(g, f, n); }
-    Made operator()(const ops::ConstantScores&) const { return std::make_unique<ConstantScoresKernel<T>>(g, f, n); }
-    Made operator()(const ops::Route&) const { return std::make_unique<RouteKernel<T>>(g, f, n); }
-    Made operator()(const ops::Gather&) const { return std::make_unique<GatherKernel<T>>(g, f, n); }
-    Made operator()(const ops::Combine&) const { return std::make_unique<CombineKernel<T>>(g, f, n); }
-    Made operator()(const ops::CrossEntropy&) const { return std::make_unique<CrossEntropyKernel<T>>(g, f, n); }
-  };
-  return dispatch(g.nodes[n].op, Visitor{g, f, n});
+  return dispatch(g.nodes[n].op, [&]<class Op>(const Op&) -> std::unique_ptr<Kernel<T>> {
+    return std::make_unique<typename KernelFor<T, Op>::type>(g, f, n);
+  });
 }
 
 }  // namespace moecnn::reference

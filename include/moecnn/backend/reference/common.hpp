@@ -2,10 +2,15 @@
 /// \file
 /// What all reference kernels share: where a node's rows lie, and how a gradient is handed over.
 
-#include "moecnn/backend/reference/product.hpp"
 #include "moecnn/graph/kernel.hpp"
 
+#include <algorithm>
+
 namespace moecnn::reference {
+
+/// Which kernel computes an operation: its member `type`. The header of a kernel says so at its end.
+template <class T, class Op>
+struct KernelFor;
 
 /// A kernel that knows its node, its edges and its flow.
 template <class T>

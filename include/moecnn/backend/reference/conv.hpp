@@ -1,5 +1,6 @@
 #pragma once
 #include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/reference/product.hpp"
 
 namespace moecnn::reference {
 
@@ -156,6 +157,11 @@ class ConvKernel final : public NodeKernel<T> {
 
   ops::Conv op_;
   int rows_at_once_ = 1;
+};
+
+template <class T>
+struct KernelFor<T, ops::Conv> {
+  using type = ConvKernel<T>;
 };
 
 }  // namespace moecnn::reference

@@ -79,4 +79,21 @@ class ConstantScoresKernel final : public NodeKernel<T> {
   }
 };
 
+template <class T>
+struct KernelFor<T, ops::Input> {
+  using type = InputKernel<T>;
+};
+template <class T>
+struct KernelFor<T, ops::Relu> {
+  using type = ReluKernel<T>;
+};
+template <class T>
+struct KernelFor<T, ops::Add> {
+  using type = AddKernel<T>;
+};
+template <class T>
+struct KernelFor<T, ops::ConstantScores> {
+  using type = ConstantScoresKernel<T>;
+};
+
 }  // namespace moecnn::reference

@@ -1,5 +1,6 @@
 #pragma once
 #include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/reference/product.hpp"
 
 namespace moecnn::reference {
 
@@ -51,6 +52,11 @@ class LinearKernel final : public NodeKernel<T> {
   ConstMatrixMap<T> w(int copy) const { return {this->param(0, copy), op_.out, op_.in}; }
 
   ops::Linear op_;
+};
+
+template <class T>
+struct KernelFor<T, ops::Linear> {
+  using type = LinearKernel<T>;
 };
 
 }  // namespace moecnn::reference

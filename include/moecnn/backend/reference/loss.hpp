@@ -51,4 +51,9 @@ class CrossEntropyKernel final : public NodeKernel<T> {
   }
 };
 
+template <class T>
+struct KernelFor<T, ops::CrossEntropy> {
+  using type = CrossEntropyKernel<T>;
+};
+
 }  // namespace moecnn::reference

@@ -122,4 +122,9 @@ class BatchNormKernel final : public NodeKernel<T> {
   bool training_;
 };
 
+template <class T>
+struct KernelFor<T, ops::BatchNorm> {
+  using type = BatchNormKernel<T>;
+};
+
 }  // namespace moecnn::reference

@@ -81,4 +81,13 @@ class MaxPoolKernel final : public NodeKernel<T> {
   ops::MaxPool op_;
 };
 
+template <class T>
+struct KernelFor<T, ops::GlobalAvgPool> {
+  using type = GlobalAvgPoolKernel<T>;
+};
+template <class T>
+struct KernelFor<T, ops::MaxPool> {
+  using type = MaxPoolKernel<T>;
+};
+
 }  // namespace moecnn::reference

@@ -182,4 +182,17 @@ class CombineKernel final : public NodeKernel<T> {
   std::size_t row_;
 };
 
+template <class T>
+struct KernelFor<T, ops::Route> {
+  using type = RouteKernel<T>;
+};
+template <class T>
+struct KernelFor<T, ops::Gather> {
+  using type = GatherKernel<T>;
+};
+template <class T>
+struct KernelFor<T, ops::Combine> {
+  using type = CombineKernel<T>;
+};
+
 }  // namespace moecnn::reference
