@@ -128,7 +128,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   bool adds_data() const { return input_mode_[0] == GradMode::accumulate; }
   /// Whether gradients can go straight to where they belong.
   bool direct_weights() const { return param_mode_[0] == GradMode::overwrite && grad_->desc() == stored_->desc(); }
-  bool direct_bias() const { return param_mode_[1] == GradMode::overwrite && !pads_bias(); }
+  bool direct_bias() const { return op_.bias && param_mode_[1] == GradMode::overwrite && !pads_bias(); }
 
   long long src_row(bool blocked) const {
     return in_[0].extent.pixels() * (blocked ? round_up(op_.in, channel_block()) : op_.in);
