@@ -56,6 +56,7 @@ struct Node {
 enum class Init : unsigned char {
   kaiming_uniform,  ///< U(-1/√fan_in, 1/√fan_in), PyTorch's default for convolution and linear weights (a = √5)
   kaiming_normal,   ///< N(0, 2 / fan_out), torchvision's ResNet convolutions
+  normal,           ///< N(0, 1)
   fan_in_uniform,   ///< U(-1/√fan_in, 1/√fan_in) for biases; fan_in given
   zeros,
   ones

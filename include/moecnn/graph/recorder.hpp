@@ -51,7 +51,7 @@ class Recorder {
 
   template <int C>
   Value<C> relu(Value<C> x) {
-    return {record(ops::Relu{}, {x.edge}, C, extent(x))};
+    return {record(ops::Relu{}, {x.edge}, channels(x), extent(x))};
   }
 
   template <int C>
@@ -61,7 +61,7 @@ class Recorder {
           ea.w, eb.n, eb.h, eb.w);
     check(graph_.edges[a.edge].routing == graph_.edges[b.edge].routing,
           "{}: cannot add rows of the batch to rows grouped by expert; combine them first", path());
-    return {record(ops::Add{}, {a.edge, b.edge}, C, ea)};
+    return {record(ops::Add{}, {a.edge, b.edge}, channels(a), ea)};
   }
 
   /// Means over pixels. Asking twice for the same map gives the same node: gates and their noise share one.
@@ -69,7 +69,7 @@ class Recorder {
   Value<C> global_avg_pool(Value<C> x) {
     for (const Node& n : graph_.nodes)
       if (std::holds_alternative<ops::GlobalAvgPool>(n.op) && n.inputs[0] == x.edge) return {n.output};
-    return {record(ops::GlobalAvgPool{}, {x.edge}, C, {extent(x).n, 1, 1})};
+    return {record(ops::GlobalAvgPool{}, {x.edge}, channels(x), {extent(x).n, 1, 1})};
   }
 
   template <int C>
@@ -77,7 +77,7 @@ class Recorder {
     check(2 * window.pad.h <= window.kernel.h && 2 * window.pad.w <= window.kernel.w,
           "{}: max-pooling windows of {}x{} with padding {}x{} may hold no pixel; pad by at most half a window", path(),
           window.kernel.h, window.kernel.w, window.pad.h, window.pad.w);
-    return {record(window, {x.edge}, C, window.output(extent(x)))};
+    return {record(window, {x.edge}, channels(x), window.output(extent(x)))};
   }
 
   // The mixture's verbs; moe/moe.hpp puts them together.
@@ -114,6 +114,12 @@ class Recorder {
   template <int C>
   Extent extent(Value<C> x) const {
     return graph_.edges[x.edge].extent;
+  }
+
+  /// C, or the real number where C is `dynamic`.
+  template <int C>
+  int channels(Value<C> x) const {
+    return graph_.edges[x.edge].channels;
   }
 
   /// Appends a node in the current scope and returns its output edge.

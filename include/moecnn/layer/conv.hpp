@@ -12,28 +12,34 @@ struct ConvOpts {
 };
 
 /// 2-D convolution, [n, In, h, w] → [n, Out, h', w']. Parameters `weight` [Out, In / groups, kh, kw] and `bias` [Out].
+/// Out may be `dynamic`; then `outputs` says how many.
 template <int In, int Out, ConvOpts O = ConvOpts{}>
 struct Conv {
-  static_assert(In >= 1 && Out >= 1, "Conv<In, Out>: both channel counts must be at least 1");
-  static_assert(O.groups >= 1 && In % O.groups == 0 && Out % O.groups == 0,
+  static_assert(In >= 1 && (Out >= 1 || Out == dynamic), "Conv<In, Out>: both channel counts must be at least 1");
+  static_assert(O.groups >= 1 && In % O.groups == 0 && (Out == dynamic || Out % O.groups == 0),
                 "Conv<In, Out>: groups must divide both channel counts");
   static_assert(O.kernel.h >= 1 && O.kernel.w >= 1 && O.stride.h >= 1 && O.stride.w >= 1 && O.dilation.h >= 1 &&
                     O.dilation.w >= 1 && O.pad.h >= 0 && O.pad.w >= 0,
                 "Conv<In, Out, ConvOpts>: kernel, stride and dilation must be at least 1, padding at least 0");
   static constexpr int in = In, out = Out;
+  int outputs = Out;
 
   Value<Out> wire(Recorder& g, Value<In> x) const {
+    check(outputs >= 1 && outputs % O.groups == 0,
+          "{}: a convolution of {} groups cannot have {} outputs; give a multiple of the groups, at least 1", g.path(),
+          O.groups, outputs);
     const ops::Conv op{.in = In,
-                       .out = Out,
+                       .out = outputs,
                        .kernel = O.kernel,
                        .stride = O.stride,
                        .pad = O.pad,
                        .dilation = O.dilation,
                        .groups = O.groups,
                        .bias = O.bias};
-    std::vector<int> params{g.param("weight", {Out, In / O.groups, O.kernel.h, O.kernel.w}, O.init)};
-    if (O.bias) params.push_back(g.param("bias", {Out}, Init::fan_in_uniform, In / O.groups * O.kernel.h * O.kernel.w));
-    return {g.record(op, {x.edge}, Out, op.output(g.extent(x)), std::move(params))};
+    std::vector<int> params{g.param("weight", {outputs, In / O.groups, O.kernel.h, O.kernel.w}, O.init)};
+    if (O.bias)
+      params.push_back(g.param("bias", {outputs}, Init::fan_in_uniform, In / O.groups * O.kernel.h * O.kernel.w));
+    return {g.record(op, {x.edge}, outputs, op.output(g.extent(x)), std::move(params))};
   }
 };
 

@@ -123,9 +123,9 @@ class ParamStore {
       if (p.init == Init::kaiming_uniform || p.init == Init::fan_in_uniform)
         for (std::size_t j = 0; j < plain.size(); ++j)
           plain[j] = static_cast<T>((2 * rng.uniform(j) - 1) / std::sqrt(fan_in));
-      if (p.init == Init::kaiming_normal)
+      if (p.init == Init::kaiming_normal || p.init == Init::normal)
         for (std::size_t j = 0; j < plain.size(); ++j)
-          plain[j] = static_cast<T>(rng.normal(j) * std::sqrt(2 / fan_out));
+          plain[j] = static_cast<T>(rng.normal(j) * (p.init == Init::normal ? 1 : std::sqrt(2 / fan_out)));
       write(i, plain.data());
     }
     std::fill(state_.begin(), state_.end(), 0.0);
