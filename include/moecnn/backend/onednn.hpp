@@ -8,6 +8,7 @@
 #include "moecnn/backend/onednn/eltwise.hpp"
 #include "moecnn/backend/onednn/formats.hpp"
 #include "moecnn/backend/onednn/linear.hpp"
+#include "moecnn/backend/onednn/mixed_conv.hpp"
 #include "moecnn/backend/onednn/norm.hpp"
 #include "moecnn/backend/onednn/pool.hpp"
 #include "moecnn/backend/reference/eltwise.hpp"
@@ -54,9 +55,13 @@ class Lowering {
     return make<typename reference::KernelFor<float, Op>::type>();
   }
 
-  Made lower(const ops::Conv& op) {
+  Made lower(const ops::Conv& op) { return lower_conv<ConvKernel>(op); }
+  Made lower(const ops::MixedConv& op) { return lower_conv<MixedConvKernel>(op.conv); }
+
+  template <class K>
+  Made lower_conv(const ops::Conv& op) {
     const int id = g_.nodes[n_].params[0];
-    auto kernel = std::make_unique<ConvKernel>(g_, f_, n_, blocked_input(), blocked_output(), stored(op, id));
+    auto kernel = std::make_unique<K>(g_, f_, n_, blocked_input(), blocked_output(), stored(op, id));
     for (int e = 0; e < g_.nodes[n_].copies; ++e)
       if (!decided_[id + e]) low_.param_layout[id + e] = kernel->weights_layout(), decided_[id + e] = 1;
     return kernel;

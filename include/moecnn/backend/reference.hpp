@@ -7,6 +7,7 @@
 #include "moecnn/backend/reference/eltwise.hpp"
 #include "moecnn/backend/reference/linear.hpp"
 #include "moecnn/backend/reference/loss.hpp"
+#include "moecnn/backend/reference/mixed_conv.hpp"
 #include "moecnn/backend/reference/norm.hpp"
 #include "moecnn/backend/reference/pool.hpp"
 #include "moecnn/backend/reference/route.hpp"

@@ -46,7 +46,8 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
     bool any = input_grad && node.output == g.input;
     for (int p : node.params) any = any || g.params[p].trained;
     for (int e : node.inputs) any = any || needs[e];
-    if (std::holds_alternative<ops::Combine>(node.op)) any = any || routing_needs[node.routing];
+    if (std::holds_alternative<ops::Combine>(node.op) || std::holds_alternative<ops::MixedConv>(node.op))
+      any = any || routing_needs[node.routing];
     if (std::holds_alternative<ops::Route>(node.op)) routing_needs[node.routing] = any;
     needs[node.output] = any && !std::holds_alternative<ops::ConstantScores>(node.op);
   }

@@ -41,6 +41,7 @@ struct Graph {
 /// Multiply-accumulates of one row through one node: convolution and linear layers only, as is usual.
 inline long long macs_per_row(const Graph& g, const Node& n) {
   if (const auto* c = std::get_if<ops::Conv>(&n.op)) return c->weights() * g.output_of(n).extent.pixels();
+  if (const auto* m = std::get_if<ops::MixedConv>(&n.op)) return m->conv.weights() * g.output_of(n).extent.pixels();
   if (const auto* l = std::get_if<ops::Linear>(&n.op)) return 1LL * l->in * l->out;
   return 0;
 }

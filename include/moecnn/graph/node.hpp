@@ -9,6 +9,7 @@
 #include "moecnn/ops/eltwise.hpp"
 #include "moecnn/ops/linear.hpp"
 #include "moecnn/ops/loss.hpp"
+#include "moecnn/ops/mixed_conv.hpp"
 #include "moecnn/ops/norm.hpp"
 #include "moecnn/ops/pool.hpp"
 #include "moecnn/ops/route.hpp"
@@ -23,9 +24,9 @@ namespace moecnn {
 /// Every operation there is. A new operation is a struct in ops/, an alternative here and a kernel per backend.
 /// All are trivially copyable: what needs memory of its own belongs to nodes, edges or specifications. (A struct, so that
 /// its name is short in messages and symbols.)
-struct Op
-    : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool, ops::Relu,
-                   ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine, ops::CrossEntropy> {
+struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool,
+                         ops::Relu, ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine,
+                         ops::MixedConv, ops::CrossEntropy> {
   using variant::variant;
 };
 static_assert(std::is_trivially_copyable_v<Op>);
@@ -48,7 +49,7 @@ struct Node {
   std::vector<int> inputs;
   int output = -1;
   std::vector<int> params;
-  int routing = -1;  ///< of Route, Gather, Combine, and of every node inside an expert
+  int routing = -1;  ///< of Route, Gather, Combine, MixedConv, and of every node inside an expert
   int copies = 1;
   std::string name;
 };

@@ -5,6 +5,7 @@
 #include "moecnn/graph/passes/drop_unused.hpp"
 #include "moecnn/graph/passes/fold_batch_norm.hpp"
 #include "moecnn/graph/passes/fuse_norm_activation.hpp"
+#include "moecnn/graph/passes/mix_linear_experts.hpp"
 #include "moecnn/graph/passes/set_k.hpp"
 #include "moecnn/graph/recorder.hpp"
 #include "moecnn/model/program.hpp"
@@ -17,6 +18,7 @@ struct ModelOpts {
   std::uint64_t seed = 42;             ///< initial weights and gate noise
   std::vector<std::string> keep = {};  ///< values that stay readable after a run, by name, e.g. "layer3"
   bool training = true;                ///< false: no gradients are ever made; training() is an error
+  bool mix_linear_experts = true;      ///< experts that are one convolution: mix their kernels where that pays
 };
 
 /// Owns parameters and programs. A program is made when first asked for and kept: one per batch size, and for inference
@@ -60,6 +62,7 @@ class Model {
       const int logits = g.outputs[0], classes = g.edges[logits].channels;
       g.outputs.push_back(recorder.record(ops::CrossEntropy{classes}, {logits}, 1, {1, 1, 1}));
       const std::vector<int> keep = edges(g, opts_.keep);
+      if (opts_.mix_linear_experts) passes::mix_linear_experts(g, keep);
       passes::fuse_norm_activation(g, keep);
       slot = std::make_unique<ProgramType>(std::move(g), store_, arena_, ProgramOpts{.training = true, .keep = keep});
     }
@@ -83,6 +86,7 @@ class Model {
       Graph g = recorded(rows);
       if (k > 0) passes::set_k(g, k);
       const std::vector<int> keep = edges(g, opts_.keep);
+      if (opts_.mix_linear_experts) passes::mix_linear_experts(g, keep);
       passes::fuse_norm_activation(g, keep);
       passes::fold_batch_norm(g, keep);
       passes::drop_unused(g, /*drop_noise=*/true, keep);

@@ -28,9 +28,9 @@ inline std::string op_name(const Op& op) {
   }
   if (const auto* b = std::get_if<ops::BatchNorm>(&op)) return "batch norm" + detail::fused_text(b->residual, b->relu);
   if (const auto* p = std::get_if<ops::MaxPool>(&op)) return "max pool " + detail::window_text(p->kernel, p->stride);
-  constexpr const char* names[] = {"images",   "conv",    "batch norm",   "linear",          "average pool",
-                                   "max pool", "relu",    "add",          "constant scores", "route",
-                                   "gather",   "combine", "cross-entropy"};
+  constexpr const char* names[] = {"images",   "conv",    "batch norm", "linear",          "average pool",
+                                   "max pool", "relu",    "add",        "constant scores", "route",
+                                   "gather",   "combine", "mixed conv", "cross-entropy"};
   static_assert(std::size(names) == decltype(detail::alternatives(op))::value,
                 "one name per operation, in their order");
   return names[op.index()];

@@ -41,6 +41,13 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   /// How the weights lie in the store.
   const Stored& weights_layout() const { return stored_; }
 
+  /// Makes the primitives for so many rows now and not when they are first met.
+  void prepare(int rows) {
+    primitives_.get(Pass::forward, rows);
+    if (use_.backward_data) primitives_.get(Pass::backward_data, rows);
+    if (use_.backward_weights) primitives_.get(Pass::backward_weights, rows);
+  }
+
   const std::string& node_name() const override { return node_.name; }
   std::vector<std::string> implementations() const override {
     auto list = primitives_.names();

@@ -19,7 +19,7 @@ inline std::vector<char> blocked_edges(const Graph& g) {
     return e;
   };
   for (const Node& n : g.nodes) {
-    const bool conv = std::holds_alternative<ops::Conv>(n.op);
+    const bool conv = std::holds_alternative<ops::Conv>(n.op) || std::holds_alternative<ops::MixedConv>(n.op);
     const bool together = conv || std::holds_alternative<ops::BatchNorm>(n.op) ||
                           std::holds_alternative<ops::Relu>(n.op) || std::holds_alternative<ops::Add>(n.op) ||
                           std::holds_alternative<ops::MaxPool>(n.op) || std::holds_alternative<ops::Gather>(n.op) ||
@@ -29,7 +29,8 @@ inline std::vector<char> blocked_edges(const Graph& g) {
   }
   std::vector<char> conv(g.edges.size(), 0), plain(g.edges.size(), 0);
   for (const Node& n : g.nodes) {
-    if (std::holds_alternative<ops::Conv>(n.op)) conv[find(n.output)] = 1;
+    if (std::holds_alternative<ops::Conv>(n.op) || std::holds_alternative<ops::MixedConv>(n.op))
+      conv[find(n.output)] = 1;
     const bool reads_plain = std::holds_alternative<ops::Linear>(n.op) || std::holds_alternative<ops::Route>(n.op) ||
                              std::holds_alternative<ops::CrossEntropy>(n.op);
     const bool writes_plain = reads_plain || std::holds_alternative<ops::Input>(n.op) ||

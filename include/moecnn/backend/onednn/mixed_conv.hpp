@@ -1,0 +1,222 @@
+#pragma once
+#include "moecnn/backend/onednn/conv.hpp"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace moecnn::onednn {
+
+namespace detail {
+
+/// Primitives that are made while this lives run on one thread: oneDNN asks once, when it makes them.
+class OneThread {
+ public:
+#ifdef _OPENMP
+  OneThread() { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+
+ private:
+  int before_ = omp_get_max_threads();
+#else
+  OneThread() {}
+#endif
+};
+
+inline int thread_count() {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+inline int thread_number() {
+#ifdef _OPENMP
+  return omp_get_thread_num();
+#else
+  return 0;
+#endif
+}
+
+}  // namespace detail
+
+/// ops::MixedConv: every thread mixes the kernels of a row and convolves that row by itself, since single rows (the
+/// patches of an image) are too small to share. Gradients of mixed kernels are collected for a few rows at a time and
+/// then handed to the experts, in the order of the rows: the number of threads changes nothing.
+class MixedConvKernel final : public reference::NodeKernel<float>, public Described {
+ public:
+  MixedConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, ConvKernel::Stored stored)
+      : NodeKernel(g, f, n), op_(std::get<ops::MixedConv>(node_.op).conv), rows_(out_.extent.n) {
+    src_row_ = row_size(in_[0], src_blocked), dst_row_ = row_size(out_, dst_blocked);
+    Graph row;
+    row.edges = {in_[0], out_};
+    for (Edge& e : row.edges) e.extent.n = 1, e.routing = -1;
+    Node& conv = row.nodes.emplace_back();
+    conv.op = op_, conv.inputs = {0}, conv.output = 1, conv.name = node_.name;
+    trains_ = f.runs_backward[n];
+    Flow flow;
+    flow.runs_backward = {f.runs_backward[n]};
+    flow.input_mode = {{input_mode_[0]}};
+    flow.param_mode = {std::vector<GradMode>(params(), trains_ ? GradMode::overwrite : GradMode::ignore)};
+    const detail::OneThread alone;
+    for (int t = 0; t < threads_; ++t) {
+      workers_.push_back(std::make_unique<ConvKernel>(row, flow, 0, src_blocked, dst_blocked, stored));
+      workers_.back()->prepare(1);
+    }
+    inner_ = workers_[0]->needs();
+    sizes_ = {static_cast<long long>(weights_layout()->elements()), op_.bias ? op_.out : 0};
+    inner_.scratch_forward = round_to_line(inner_.scratch_forward);
+    inner_.scratch_backward = round_to_line(inner_.scratch_backward);
+    slopes_.resize(static_cast<std::size_t>(blocks()) * rows_at_once * node_.copies);
+    bindings_.resize(threads_);
+    for (Bindings<float>& b : bindings_)
+      b.input.resize(1), b.input_grad.resize(1), b.param.resize(params()), b.param_grad.resize(params());
+  }
+
+  const ConvKernel::Stored& weights_layout() const { return workers_[0]->weights_layout(); }
+  const std::string& node_name() const override { return node_.name; }
+  std::vector<std::string> implementations() const override { return workers_[0]->implementations(); }
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = inner_;
+    n.scratch_forward = threads_ * (inner_.scratch_forward + kernel_bytes());
+    n.scratch_backward = threads_ * (inner_.scratch_backward + kernel_bytes()) + rows_at_once * kernel_bytes();
+    return n;
+  }
+
+  void forward(const StepContext& step) override {
+    run(
+        [&](int row) {
+          const int t = detail::thread_number();
+          std::byte* scratch = at.scratch_forward + t * (inner_.scratch_forward + kernel_bytes());
+          bind(t, row, scratch, scratch + inner_.scratch_forward, nullptr).forward(step);
+        },
+        0, rows_);
+  }
+
+  void backward(const StepContext& step) override {
+    std::byte* grads = at.scratch_backward + threads_ * (inner_.scratch_backward + kernel_bytes());
+    at.slopes->weights.fill(0);
+    for (int first = 0; first < rows_; first += rows_at_once) {
+      const int end = std::min(rows_, first + rows_at_once);
+      run(
+          [&](int row) {
+            const int t = detail::thread_number();
+            std::byte* scratch = at.scratch_backward + t * (inner_.scratch_backward + kernel_bytes());
+            bind(t, row, scratch, scratch + inner_.scratch_backward, grads + (row - first) * kernel_bytes())
+                .backward(step);
+          },
+          first, end);
+      unmix(reinterpret_cast<const float*>(grads), first, end);
+    }
+  }
+
+ private:
+  static constexpr int rows_at_once = 8;
+  static constexpr long long block = 8192;  // numbers of a kernel that one thread hands to the experts in one go
+
+  int params() const { return op_.bias ? 2 : 1; }
+  static std::size_t round_to_line(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+  /// Weights, then biases, of one mixed kernel.
+  std::size_t kernel_bytes() const { return round_to_line(sizeof(float) * (sizes_[0] + sizes_[1])); }
+  long long blocks() const { return (sizes_[0] + block - 1) / block + (op_.bias ? 1 : 0); }
+  static long long row_size(const Edge& e, bool blocked) {
+    return e.extent.pixels() * (blocked ? round_up(e.channels, channel_block()) : e.channels);
+  }
+
+  template <class F>
+  void run(const F& work, int first, int end) const {
+#pragma omp parallel for schedule(static) num_threads(threads_)
+    for (int row = first; row < end; ++row) work(row);
+  }
+
+  /// Mixes the kernel of a row at `kernel` and gives a worker all it needs to know.
+  ConvKernel& bind(int t, int row, std::byte* scratch, std::byte* kernel, std::byte* grad) {
+    Bindings<float>& b = bindings_[t];
+    b.input[0] = at.input[0] + row * src_row_;
+    b.input_grad[0] = at.input_grad[0] ? at.input_grad[0] + row * src_row_ : nullptr;
+    b.output = at.output + row * dst_row_;
+    b.output_grad = at.output_grad ? at.output_grad + row * dst_row_ : nullptr;
+    b.scratch_forward = b.scratch_backward = scratch;
+    for (int i = 0; i < params(); ++i) {
+      b.param[i] = reinterpret_cast<float*>(kernel) + (i ? sizes_[0] : 0);
+      b.param_grad[i] = grad ? reinterpret_cast<float*>(grad) + (i ? sizes_[0] : 0) : nullptr;
+      mix(row, i, b.param[i]);
+    }
+    workers_[t]->bind(b);
+    workers_[t]->refresh();
+    return *workers_[t];
+  }
+
+  void mix(int row, int i, float* kernel) const {
+    bool first = true;
+    for (int e = 0; e < node_.copies; ++e) {
+      const auto w = static_cast<float>(at.routing->weights(row, e));
+      if (w == 0) continue;
+      const float* from = param(i, e);
+      if (first) {
+#pragma omp simd
+        for (long long j = 0; j < sizes_[i]; ++j) kernel[j] = w * from[j];
+      } else {
+#pragma omp simd
+        for (long long j = 0; j < sizes_[i]; ++j) kernel[j] += w * from[j];
+      }
+      first = false;
+    }
+    if (first) std::fill_n(kernel, sizes_[i], 0.f);
+  }
+
+  /// dW_e = Σ_r w_re · dW_r, and dw_re = ⟨dW_r, W_e⟩, for rows [first, end) whose kernels' gradients lie in `grads`.
+  void unmix(const float* grads, int first, int end) {
+    const int pairs = rows_at_once * node_.copies;
+#pragma omp parallel for schedule(static) num_threads(threads_)
+    for (long long n = 0; n < blocks(); ++n) {
+      const int i = op_.bias && n + 1 == blocks() ? 1 : 0;
+      const long long begin = i ? 0 : n * block, stop = i ? sizes_[1] : std::min(sizes_[0], begin + block);
+      double* slopes = slopes_.data() + n * pairs;
+      for (int e = 0; e < node_.copies; ++e) {
+        const float* weights = param(i, e);
+        float* grad = wants_param(i) ? param_grad(i, e) : nullptr;
+        if (grad && first == 0) start(grad + begin, stop - begin, adds_to_param(i));
+        for (int r = first; r < end; ++r) {
+          const auto w = static_cast<float>(at.routing->weights(r, e));
+          if (w == 0) continue;
+          const float* dw = grads + (r - first) * (kernel_bytes() / sizeof(float)) + (i ? sizes_[0] : 0);
+          slopes[(r - first) * node_.copies + e] = dot(dw, weights, begin, stop);
+          if (!grad) continue;
+#pragma omp simd
+          for (long long j = begin; j < stop; ++j) grad[j] += w * dw[j];
+        }
+      }
+    }
+    for (int r = first; r < end; ++r)
+      for (int e = 0; e < node_.copies; ++e)
+        if (at.routing->weights(r, e) > 0)
+          for (long long n = 0; n < blocks(); ++n)
+            at.slopes->weights(r, e) += slopes_[n * pairs + (r - first) * node_.copies + e];
+  }
+
+  static double dot(const float* a, const float* b, long long begin, long long end) {
+    double sum = 0;
+    for (long long from = begin; from < end; from += 1024) {
+      float part = 0;
+      const long long to = std::min(end, from + 1024);
+#pragma omp simd reduction(+ : part)
+      for (long long j = from; j < to; ++j) part += a[j] * b[j];
+      sum += part;
+    }
+    return sum;
+  }
+
+  ops::Conv op_;
+  int rows_, threads_ = detail::thread_count();
+  bool trains_ = false;
+  long long src_row_ = 0, dst_row_ = 0;
+  std::array<long long, 2> sizes_{};
+  std::vector<std::unique_ptr<ConvKernel>> workers_;  // per thread
+  std::vector<Bindings<float>> bindings_;
+  NodeNeeds inner_;
+  std::vector<double> slopes_;
+};
+
+}  // namespace moecnn::onednn
