@@ -2,6 +2,7 @@
 /// Runs a recorded graph on a backend and hands everything back as doubles, so that any two runs can be compared.
 
 #include "moecnn/backend/reference.hpp"
+#include "moecnn/graph/passes/drop_dropout.hpp"
 #include "moecnn/graph/passes/drop_unused.hpp"
 #include "moecnn/graph/passes/fold_batch_norm.hpp"
 #include "moecnn/graph/passes/fuse_norm_activation.hpp"
@@ -72,8 +73,17 @@ inline Batch random_batch(const Graph& g, std::uint64_t seed) {
   b.c = random_numbers(seed, "slope", static_cast<std::size_t>(g.edges[g.outputs[0]].elements()));
   for (double& v : b.c) v = static_cast<float>(v);
   const Rng rng(seed, Purpose::other, hash_name("labels"));
-  for (int r = 0; r < in.extent.n; ++r)
-    b.labels.push_back(static_cast<int>(rng.below(static_cast<std::uint64_t>(g.edges[g.outputs[0]].channels), r)));
+  // One per image, or one per pixel of the logits; every fifth is one that the loss ignores, if it ignores any.
+  long long labels = in.extent.n;
+  int classes = g.edges[g.outputs[0]].channels, ignore = -1;
+  for (const Node& n : g.nodes)
+    if (const auto* loss = std::get_if<ops::CrossEntropy>(&n.op)) {
+      const Extent logits = g.edges[n.inputs[0]].extent;
+      labels = logits.n * logits.pixels(), classes = loss->classes, ignore = loss->ignore;
+    }
+  for (long long i = 0; i < labels; ++i)
+    b.labels.push_back(ignore >= 0 && i % 5 == 1 ? ignore
+                                                 : static_cast<int>(rng.below(static_cast<std::uint64_t>(classes), i)));
   return b;
 }
 
@@ -206,6 +216,7 @@ inline Graph fused(Graph g, const std::vector<int>& keep = {}) {
 }
 /// The passes that Model applies to an inference graph.
 inline Graph folded(Graph g, const std::vector<int>& keep = {}) {
+  passes::drop_dropout(g, keep);
   passes::fuse_norm_activation(g, keep);
   passes::fold_batch_norm(g, keep);
   passes::drop_unused(g, /*drop_noise=*/true, keep);

@@ -26,8 +26,13 @@ TEST_CASE("a transposed convolution's output is what a convolution would shrink 
         for (int pad = 0; pad < kernel; ++pad)
           for (int dilation = 1; dilation <= 2; ++dilation)
             for (int out_pad = 0; out_pad < stride; ++out_pad) {
-              const int out = transposed_out(in, kernel, stride, pad, dilation, out_pad);
-              if (out < 1) continue;
+              const auto size = [&] { return transposed_out(in, kernel, stride, pad, dilation, out_pad); };
+              const int out = (in - 1) * stride + dilation * (kernel - 1) + 1 + out_pad - 2 * pad;
+              if (out < 1) {
+                CHECK_THROWS_AS(size(), Error);
+                continue;
+              }
+              CHECK(size() == out);
               CHECK(window_out(out, kernel, stride, pad, dilation) == in);
             }
 }
@@ -38,6 +43,21 @@ TEST_CASE("a window that does not fit says its numbers and what to do") {
       "a window of 5 (kernel 3, dilation 2) does not fit into 3 pixels with 0 of padding on each side; "
       "enlarge the input or the padding",
       Error);
+}
+
+TEST_CASE("bins of adaptive pooling cover everything, and overlap only where they have to") {
+  for (int in = 1; in <= 12; ++in)
+    for (int bins = 1; bins <= 14; ++bins) {
+      CHECK(bin_begin(0, in, bins) == 0);
+      CHECK(bin_end(bins - 1, in, bins) == in);
+      for (int i = 0; i < bins; ++i) {
+        CHECK(bin_end(i, in, bins) > bin_begin(i, in, bins));
+        if (i > 0) CHECK(bin_begin(i, in, bins) <= bin_end(i - 1, in, bins));
+        if (i > 0 && in % bins == 0) CHECK(bin_begin(i, in, bins) == bin_end(i - 1, in, bins));
+      }
+    }
+  CHECK(pieces(12, 4) == 3);
+  CHECK(pieces(13, 4) == 4);
 }
 
 TEST_CASE("pixels of a large extent do not overflow") {

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-PURPOSES = ("init", "shuffle", "augment", "gate_noise", "dropout", "synthetic", "other")  # numbered from 1
+PURPOSES = ("init", "shuffle", "augment", "gate_noise", "dropout", "synthetic", "other", "random_gate")  # numbered from 1
 PURPOSE = {name: i + 1 for i, name in enumerate(PURPOSES)}
 
 M32 = 0xFFFFFFFF

@@ -1,8 +1,10 @@
 #pragma once
 /// Random networks for property tests: convolutions, norms, sums of anything with anything, mixtures, values with many
-/// readers, results nobody reads.
+/// readers, results nobody reads, and everything that leaves a map of 3 × 4 pixels as large as it was.
 
 #include "moe/mixture_nets.hpp"
+#include "moecnn/layer/conv_transpose.hpp"
+#include "moecnn/layer/prelu.hpp"
 
 namespace graph_test {
 
@@ -25,7 +27,7 @@ inline Graph random_graph(std::uint64_t seed, int length = 12) {
   for (int i = 0; i < length; ++i) {
     const std::string name = "n" + std::to_string(i);
     const auto x = recent();
-    switch (pick(8)) {
+    switch (pick(20)) {
       case 0:
       case 1: values.push_back(g(name, Conv<4, 4, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, x)); break;
       case 2: values.push_back(g(name, BatchNorm<4>{}, x)); break;
@@ -33,6 +35,36 @@ inline Graph random_graph(std::uint64_t seed, int length = 12) {
       case 4: values.push_back(sum(x)); break;
       case 5: values.push_back(g.relu(sum(g(name + "b", BatchNorm<4>{}, g(name, Conv<4, 4>{}, x))))); break;
       case 6: values.push_back(g("shared", Conv<4, 4>{}, x)); break;
+      case 7: values.push_back(g.avg_pool(x, {.kernel = 3, .stride = 1, .pad = 1, .count_pad = pick(2) == 0})); break;
+      case 8:
+        values.push_back(g.resize(g.adaptive_avg_pool(x, {2, 3}), {3, 4}, {.align_corners = pick(2) == 0}));
+        break;
+      case 9: {
+        const auto where = g.max_pool_indices(x, {});
+        values.push_back(g.max_unpool(g.add(g.max_pool(x, {}), g.max_pool(x, {})), where, g.size(x)));
+        break;
+      }
+      case 10: values.push_back(g.slice<4>(g.concat(x, any(), any()), static_cast<int>(pick(9)))); break;
+      case 11: values.push_back(g.scale(x, g.hard_sigmoid(g.global_avg_pool(any())))); break;
+      case 12: values.push_back(g.hard_swish(x)); break;
+      case 13: {
+        const auto scope = g.scope(name);
+        values.push_back(pick(2) ? g.dropout(x, 0.3) : g.spatial_dropout(x, 0.3));
+        break;
+      }
+      case 14: values.push_back(g.crop_or_pad(g.crop_or_pad(x, {6, 3}, -2, 1), {3, 4}, 1, -1)); break;
+      case 15: {
+        const auto grid = PatchGrid::of_count(g.size(x), {2, 2 + static_cast<int>(pick(3))}, 1);
+        const auto y = g(name, Conv<4, 4, ConvOpts{.kernel = 3}>{}, g.to_patches(x, grid));
+        values.push_back(g.from_patches(y, grid));
+        break;
+      }
+      case 16: {
+        constexpr ConvTransposeOpts up{.kernel = 3, .stride = 2, .pad = 1, .bias = true};
+        values.push_back(g(name, ConvTranspose<4, 4, up>{}, g.max_pool(x, {.kernel = 1}), g.size(x)));
+        break;
+      }
+      case 17: values.push_back(g(name, PRelu<4, Slopes::per_channel>{}, x)); break;
       default: {
         const int experts = 2 + static_cast<int>(pick(3));
         const mixture_test::Choice c{.experts = experts,

@@ -138,3 +138,52 @@ TEST_CASE("model: partial batches train like full ones of that size") {
   CHECK(std::equal(large.params().gradients().begin(), large.params().gradients().end(),
                    small.params().gradients().begin()));
 }
+
+namespace {
+
+/// Logits per pixel, an auxiliary head, dropout between norm and sum.
+struct TwoHeads {
+  static constexpr int in = 3;
+  Value<4> wire(Recorder& g, Value<3> x) const {
+    const auto a = g("stem", Conv<3, 4, ConvOpts{.kernel = 3, .pad = 1}>{}, x);
+    const auto b = g.spatial_dropout(g("bn", BatchNorm<4>{}, g("conv", Conv<4, 4>{}, a)), 0.3);
+    g("aux", Conv<4, 4, ConvOpts{.bias = true}>{}, g.relu(a));
+    return g("head", Conv<4, 4, ConvOpts{.bias = true}>{}, g.relu(g.add(a, b)));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("model: an auxiliary head learns, adds its share to the loss, and is not there in inference") {
+  using Heads = Model<TwoHeads, backend::Reference<double>>;
+  Heads model({2, 5, 6}, {.loss = {.ignore = 255, .class_weights = {1, 2, 3, 4}}, .auxiliary = {{"aux", 0.4}}});
+  Heads without({2, 5, 6}, {.loss = {.ignore = 255, .class_weights = {1, 2, 3, 4}}});
+  const auto batch = test::random_batch(model.training().graph(), 3);
+  CHECK(batch.labels.size() == 60);
+  CHECK(std::count(batch.labels.begin(), batch.labels.end(), 255) == 12);
+  const auto step = [&](Heads& m) {
+    auto& program = m.training();
+    program.set_images(batch.images.data());
+    program.set_labels(batch.labels.data());
+    program.forward({.training = true});
+    program.backward({.training = true});
+    return program.losses();
+  };
+  const auto both = step(model), one = step(without);
+  REQUIRE(both.size() == 2);
+  CHECK(both[0] == one[0]);  // the network's own loss comes first
+  CHECK(model.training().loss() == both[0] + 0.4 * both[1]);
+  const auto gradient = [](Heads& m, const char* name) {
+    const int id = m.params().find(name);
+    return std::abs(m.params().grad(id)[0]);
+  };
+  CHECK(gradient(model, "aux.bias") > 0);
+  CHECK(gradient(without, "aux.bias") == 0);
+  for (const Node& n : model.inference().graph().nodes) {
+    CHECK(n.name != "aux");
+    CHECK_FALSE(std::holds_alternative<ops::Dropout>(n.op));
+    CHECK_FALSE(std::holds_alternative<ops::BatchNorm>(n.op));  // they see through the dropout
+    CHECK_FALSE(std::holds_alternative<ops::Add>(n.op));
+  }
+  CHECK_THROWS_AS(Heads({2, 5, 6}, {.auxiliary = {{"auxiliary", 0.4}}}), Error);
+}

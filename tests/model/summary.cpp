@@ -44,4 +44,15 @@ TEST_CASE("numbers and names") {
   CHECK(op_name(ops::Conv{.kernel = 3, .stride = 2, .residual = true, .relu = true}) == "conv 3×3 /2 + add + relu");
   CHECK(op_name(ops::MaxPool{.kernel = 3, .stride = 2}) == "max pool 3×3 /2");
   CHECK(op_name(ops::BatchNorm{.relu = true}) == "batch norm + relu");
+  CHECK(op_name(ops::ConvTranspose{.kernel = 3, .stride = 2}) == "transposed conv 3×3 /2");
+  CHECK(op_name(ops::AvgPool{.kernel = {1, 2}, .stride = 1}) == "average pool 1×2");
+  CHECK(op_name(ops::Activation{ops::Curve::hard_swish}) == "hard swish");
+  CHECK(op_name(ops::Dropout{.p = 0.25, .spatial = true}) == "spatial dropout 0.25");
+  CHECK(op_name(ops::Resize{}) == "resize, bilinear");
+  CHECK(op_name(ops::ToPatches{PatchGrid::of_count({12, 9}, {2, 3})}) == "to patches 2×3");
+  // The last names of the table stand where their operations stand.
+  CHECK(op_name(ops::CrossEntropy{}) == "cross-entropy");
+  CHECK(op_name(ops::MaxUnpool{}) == "max unpool");
+  CHECK(op_name(ops::Scale{}) == "scale");
+  CHECK(op_name(ops::FromPatches{}) == "from patches");
 }

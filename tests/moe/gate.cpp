@@ -47,26 +47,6 @@ TEST_CASE("gates: parameters and shapes as in the studies") {
   CHECK(parameter_count(conv) == 2304 * 5 + 256 + 256 * 4 + 4);
 }
 
-TEST_CASE("gates: the run-time choice and a run-time number of experts give the same graphs") {
-  const auto same = [](const Graph& a, const Graph& b) {
-    REQUIRE(a.nodes.size() == b.nodes.size());
-    for (std::size_t i = 0; i < a.nodes.size(); ++i) CHECK(a.nodes[i].op.index() == b.nodes[i].op.index());
-    REQUIRE(a.params.size() == b.params.size());
-    for (std::size_t i = 0; i < a.params.size(); ++i) {
-      CHECK(a.params[i].name == b.params[i].name);
-      CHECK(a.params[i].shape == b.params[i].shape);
-    }
-  };
-  const Extent images{2, 3, 3};
-  same(record(GateNet<gate::Any, dynamic>{gate::by_name("gap"), 4}, images),
-       record(GateNet<gate::GapLinear, 4>{}, images));
-  same(record(GateNet<gate::Any, dynamic>{gate::by_name("conv"), 4}, images),
-       record(GateNet<gate::ConvGapLinear, 4>{}, images));
-  same(record(GateNet<gate::Any, 4>{gate::by_name("relu-gap")}, images),
-       record(GateNet<gate::ReluGapLinear, 4>{}, images));
-  CHECK_THROWS_WITH_AS(gate::by_name("cnn"), "no gate is called \"cnn\"; choose gap, conv or relu-gap", Error);
-}
-
 TEST_CASE("gates: the convolution of the convolutional gate reaches the logits") {
   const Graph g = record(GateNet<gate::ConvGapLinear, 3>{}, {2, 4, 4});
   test::Rig<backend::Reference<double>> rig;

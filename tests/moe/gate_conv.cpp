@@ -31,7 +31,6 @@ TEST_CASE("convolutional gates: gradients of the logits") {
   CHECK(test::check_net(GateNet<gate::DoubleConvGap, 4>{}, {3, 6, 5}) == "");
   CHECK(test::check_net(GateNet<gate::TripleConvGapOf<3>, 4>{}, {2, 8, 7}) == "");
   CHECK(test::check_net(GateNet<gate::DoubleConvGap, dynamic>{{}, 3}, {2, 5, 6}) == "");
-  CHECK(test::check_net(GateNet<gate::Deterministic, 4>{}, {3, 2, 3}) == "");
 }
 
 TEST_CASE("convolutional gates: parameters as in the study") {
@@ -39,7 +38,6 @@ TEST_CASE("convolutional gates: parameters as in the study") {
   CHECK(parameter_count(gate_of<gate::ConvGap>({2, 6, 6})) == 9 * C * N);
   CHECK(parameter_count(gate_of<gate::DoubleConvGap>({2, 6, 6})) == 72 * C + 16 + 72 * N);
   CHECK(parameter_count(gate_of<gate::TripleConvGap>({2, 8, 8})) == 72 * C + 16 + 576 + 16 + 72 * N);
-  CHECK(parameter_count(gate_of<gate::Deterministic>({2, 1, 1})) == 0);
   // DeepLabv3+'s and ENet's overheads in the paper fit these numbers.
   CHECK(parameter_count(record(GateNet<gate::DoubleConvGap, 8, 256>{}, {2, 6, 6})) == 19024);
   CHECK(parameter_count(record(GateNet<gate::DoubleConvGap, 8, 4>{}, {2, 6, 6})) == 880);
@@ -51,18 +49,4 @@ TEST_CASE("convolutional gates: rows that are too small are refused") {
                        "gate: a gate of 2 convolution(s) without padding needs rows of at least 5 × 5 pixels and gets "
                        "5 × 4; choose a coarser grid or a gate with fewer convolutions",
                        Error);
-}
-
-TEST_CASE("the deterministic gate's vectors are normal numbers that do not learn") {
-  const Graph g = record(GateNet<gate::Deterministic, 16, 64>{}, {2, 3, 3});
-  test::Rig<backend::Reference<double>> rig;
-  rig.add_training(g);
-  rig.store.initialise(1);
-  const int id = rig.store.find("gate.weight");
-  REQUIRE(id >= 0);
-  double sum = 0, squares = 0;
-  for (double w : rig.store.read(id)) sum += w, squares += w * w;
-  CHECK(std::abs(sum / 1024) < .1);
-  CHECK(std::abs(squares / 1024 - 1) < .15);
-  CHECK(!rig.store.spec(id).trained);
 }

@@ -3,6 +3,7 @@
 
 #include "check_layer.hpp"
 #include "moecnn/moe/expert.hpp"
+#include "moecnn/moe/gate_any.hpp"
 #include "moecnn/moe/moe.hpp"
 
 namespace mixture_test {

@@ -11,10 +11,17 @@
 #include "moecnn/backend/onednn/mixed_conv.hpp"
 #include "moecnn/backend/onednn/norm.hpp"
 #include "moecnn/backend/onednn/pool.hpp"
+#include "moecnn/backend/reference/activation.hpp"
+#include "moecnn/backend/reference/avg_pool.hpp"
+#include "moecnn/backend/reference/channels.hpp"
+#include "moecnn/backend/reference/conv_transpose.hpp"
 #include "moecnn/backend/reference/eltwise.hpp"
 #include "moecnn/backend/reference/loss.hpp"
 #include "moecnn/backend/reference/norm.hpp"
+#include "moecnn/backend/reference/patch.hpp"
 #include "moecnn/backend/reference/pool.hpp"
+#include "moecnn/backend/reference/random.hpp"
+#include "moecnn/backend/reference/resize.hpp"
 #include "moecnn/backend/reference/route.hpp"
 
 namespace moecnn::onednn {

@@ -3,13 +3,20 @@
 /// The reference backend: plain loops and Eigen, float or double, row-major tensors as PyTorch has them. It is the truth
 /// that every other backend is tested against, and it runs everywhere.
 
+#include "moecnn/backend/reference/activation.hpp"
+#include "moecnn/backend/reference/avg_pool.hpp"
+#include "moecnn/backend/reference/channels.hpp"
 #include "moecnn/backend/reference/conv.hpp"
+#include "moecnn/backend/reference/conv_transpose.hpp"
 #include "moecnn/backend/reference/eltwise.hpp"
 #include "moecnn/backend/reference/linear.hpp"
 #include "moecnn/backend/reference/loss.hpp"
 #include "moecnn/backend/reference/mixed_conv.hpp"
 #include "moecnn/backend/reference/norm.hpp"
+#include "moecnn/backend/reference/patch.hpp"
 #include "moecnn/backend/reference/pool.hpp"
+#include "moecnn/backend/reference/random.hpp"
+#include "moecnn/backend/reference/resize.hpp"
 #include "moecnn/backend/reference/route.hpp"
 
 namespace moecnn::reference {

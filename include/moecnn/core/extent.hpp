@@ -27,7 +27,21 @@ inline int window_out(int in, int kernel, int stride, int pad, int dilation = 1)
 /// Output size along one axis of a transposed convolution:
 /// (in - 1) stride - 2 pad + dilation (kernel - 1) + out_pad + 1.
 inline int transposed_out(int in, int kernel, int stride, int pad, int dilation = 1, int out_pad = 0) {
-  return (in - 1) * stride - 2 * pad + dilation * (kernel - 1) + out_pad + 1;
+  const int out = (in - 1) * stride - 2 * pad + dilation * (kernel - 1) + out_pad + 1;
+  check(
+      out >= 1,
+      "a transposed window (kernel {}, stride {}, dilation {}, padding {}) makes {} pixels of {}; pad less or enlarge "
+      "the input",
+      kernel, stride, dilation, pad, out, in);
+  return out;
 }
+
+/// How many pieces of `size` cover `whole`; the last one may stick out.
+constexpr int pieces(int whole, int size) { return (whole + size - 1) / size; }
+
+/// Adaptive pooling of `in` pixels to `bins`: bin i averages the pixels [bin_begin(i), bin_end(i)). Bins overlap by a pixel
+/// where `bins` does not divide `in`.
+constexpr int bin_begin(int i, int in, int bins) { return static_cast<int>(1LL * i * in / bins); }
+constexpr int bin_end(int i, int in, int bins) { return static_cast<int>((1LL * (i + 1) * in + bins - 1) / bins); }
 
 }  // namespace moecnn

@@ -12,6 +12,13 @@ struct Value {
   int edge = -1;
 };
 
+/// Where in a map the largest value of each pooling window stood; what max_pool_indices() says and max_unpool() reads.
+template <int C>
+struct Indices {
+  static constexpr int channels = C;
+  int edge = -1;
+};
+
 /// What a gate says about every row: logits [rows, N].
 template <int N>
 struct Scores {

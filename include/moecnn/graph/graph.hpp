@@ -12,6 +12,7 @@ struct Graph {
   std::vector<ParamSpec> params;
   std::vector<StateSpec> states;  ///< doubles that constraints keep between batches, by full name
   std::vector<RoutingSpec> routings;
+  std::vector<std::vector<double>> class_weights;  ///< of the losses that have some
   std::vector<Fold> folds;   ///< derived parameters, which come after the recorded ones in `params`
   int input = -1;            ///< edge of the images
   std::vector<int> outputs;  ///< edges that stay readable after a run, the network's result first
@@ -38,8 +39,10 @@ struct Graph {
   }
 };
 
-/// Multiply-accumulates of one row through one node: convolution and linear layers only, as is usual.
+/// Multiply-accumulates of one row through one node: (transposed) convolution and linear layers only, as is usual.
 inline long long macs_per_row(const Graph& g, const Node& n) {
+  if (const auto* t = std::get_if<ops::ConvTranspose>(&n.op))
+    return t->weights() * g.edges[n.inputs[0]].extent.pixels();
   if (const auto* c = std::get_if<ops::Conv>(&n.op)) return c->weights() * g.output_of(n).extent.pixels();
   if (const auto* m = std::get_if<ops::MixedConv>(&n.op)) return m->conv.weights() * g.output_of(n).extent.pixels();
   if (const auto* l = std::get_if<ops::Linear>(&n.op)) return 1LL * l->in * l->out;

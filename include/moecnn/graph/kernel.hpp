@@ -26,7 +26,7 @@ struct StepContext {
   bool training = false;
   std::uint64_t seed = 0;
   std::uint64_t step = 0;
-  bool noise_off = false;      ///< no gate noise
+  bool noise_off = false;      ///< no gate noise, no dropout
   int fixed_expert = -1;       ///< ≥ 0: all rows go to this expert with weight 1
   bool equal_weights = false;  ///< all experts run with weight 1/N; needs a program built with k = N
 };
@@ -55,8 +55,8 @@ struct Bindings {
   Routing* routing = nullptr;
   RoutingSlopes* slopes = nullptr;
   double* state = nullptr;      ///< Route: the constraint's state
-  const int* labels = nullptr;  ///< CrossEntropy: one per row
-  double* loss = nullptr;       ///< CrossEntropy: where forward puts the mean loss
+  const int* labels = nullptr;  ///< CrossEntropy: one per row and pixel
+  double* loss = nullptr;       ///< CrossEntropy: where forward puts the mean loss, without its factor
 };
 
 template <class T>

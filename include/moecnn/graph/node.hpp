@@ -5,13 +5,17 @@
 
 #include "moecnn/core/dispatch.hpp"
 #include "moecnn/core/extent.hpp"
+#include "moecnn/ops/channels.hpp"
 #include "moecnn/ops/conv.hpp"
+#include "moecnn/ops/conv_transpose.hpp"
 #include "moecnn/ops/eltwise.hpp"
 #include "moecnn/ops/linear.hpp"
 #include "moecnn/ops/loss.hpp"
 #include "moecnn/ops/mixed_conv.hpp"
 #include "moecnn/ops/norm.hpp"
+#include "moecnn/ops/patch.hpp"
 #include "moecnn/ops/pool.hpp"
+#include "moecnn/ops/resize.hpp"
 #include "moecnn/ops/route.hpp"
 
 #include <memory>
@@ -24,9 +28,12 @@ namespace moecnn {
 /// Every operation there is. A new operation is a struct in ops/, an alternative here and a kernel per backend.
 /// All are trivially copyable: what needs memory of its own belongs to nodes, edges or specifications. (A struct, so that
 /// its name is short in messages and symbols.)
-struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool,
-                         ops::Relu, ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine,
-                         ops::MixedConv, ops::CrossEntropy> {
+struct Op
+    : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool, ops::Relu,
+                   ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine, ops::MixedConv,
+                   ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool, ops::AvgPool,
+                   ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice, ops::Scale, ops::Activation,
+                   ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches, ops::FromPatches> {
   using variant::variant;
 };
 static_assert(std::is_trivially_copyable_v<Op>);
@@ -60,7 +67,8 @@ enum class Init : unsigned char {
   normal,           ///< N(0, 1)
   fan_in_uniform,   ///< U(-1/√fan_in, 1/√fan_in) for biases; fan_in given
   zeros,
-  ones
+  ones,
+  quarter  ///< 1/4, PyTorch's start of PReLU's slopes
 };
 
 /// A parameter (trained) or buffer (not trained), by its full name.

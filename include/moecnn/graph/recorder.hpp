@@ -2,13 +2,9 @@
 /// \file
 /// The `g` that wire() talks to: turns calls into nodes, edges and named parameters.
 
-#include "moecnn/core/value.hpp"
-#include "moecnn/graph/graph.hpp"
+#include "moecnn/graph/verbs.hpp"
 
 #include <algorithm>
-#include <map>
-#include <string_view>
-#include <utility>
 
 namespace moecnn {
 
@@ -30,9 +26,9 @@ inline constexpr bool has_fixed_input = requires { L::in; } && channels_of<V> >=
 
 /// Records the graph of one network. `g("conv1", Conv<3, 64>{…}, image)` opens the scope "conv1", lets the layer wire
 /// itself there and returns what the layer returned. Using one name twice shares its parameters.
-class Recorder {
+class Recorder : public Verbs {
  public:
-  explicit Recorder(Graph& graph) : graph_(graph) {}
+  using Verbs::Verbs;
 
   template <class L, class V, class... Rest>
     requires(!detail::has_fixed_input<L, V>)
@@ -45,39 +41,6 @@ class Recorder {
     requires(detail::has_fixed_input<L, Value<C>>) && ChannelsMatch<Wants, C>
   auto operator()(std::string_view name, const L& layer, Value<C> x, Rest... rest) {
     return scoped(name, layer, x, rest...);
-  }
-
-  // Verbs without parameters.
-
-  template <int C>
-  Value<C> relu(Value<C> x) {
-    return {record(ops::Relu{}, {x.edge}, channels(x), extent(x))};
-  }
-
-  template <int C>
-  Value<C> add(Value<C> a, Value<C> b) {
-    const Extent ea = extent(a), eb = extent(b);
-    check(ea == eb, "{}: cannot add a map of {}x{}x{} to one of {}x{}x{} (rows, height, width)", path(), ea.n, ea.h,
-          ea.w, eb.n, eb.h, eb.w);
-    check(graph_.edges[a.edge].routing == graph_.edges[b.edge].routing,
-          "{}: cannot add rows of the batch to rows grouped by expert; combine them first", path());
-    return {record(ops::Add{}, {a.edge, b.edge}, channels(a), ea)};
-  }
-
-  /// Means over pixels. Asking twice for the same map gives the same node: gates and their noise share one.
-  template <int C>
-  Value<C> global_avg_pool(Value<C> x) {
-    for (const Node& n : graph_.nodes)
-      if (std::holds_alternative<ops::GlobalAvgPool>(n.op) && n.inputs[0] == x.edge) return {n.output};
-    return {record(ops::GlobalAvgPool{}, {x.edge}, channels(x), {extent(x).n, 1, 1})};
-  }
-
-  template <int C>
-  Value<C> max_pool(Value<C> x, ops::MaxPool window) {
-    check(2 * window.pad.h <= window.kernel.h && 2 * window.pad.w <= window.kernel.w,
-          "{}: max-pooling windows of {}x{} with padding {}x{} may hold no pixel; pad by at most half a window", path(),
-          window.kernel.h, window.kernel.w, window.pad.h, window.pad.w);
-    return {record(window, {x.edge}, channels(x), window.output(extent(x)))};
   }
 
   // The mixture's verbs; moe/moe.hpp puts them together.
@@ -109,67 +72,6 @@ class Recorder {
     return y;
   }
 
-  // For layers: what they need to record themselves.
-
-  template <int C>
-  Extent extent(Value<C> x) const {
-    return graph_.edges[x.edge].extent;
-  }
-
-  /// C, or the real number where C is `dynamic`.
-  template <int C>
-  int channels(Value<C> x) const {
-    return graph_.edges[x.edge].channels;
-  }
-
-  /// Appends a node in the current scope and returns its output edge.
-  int record(Op op, std::vector<int> inputs, int channels, Extent extent, std::vector<int> params = {}) {
-    Node node;
-    node.op = std::move(op);
-    node.inputs = std::move(inputs);
-    node.output = static_cast<int>(graph_.edges.size());
-    node.params = std::move(params);
-    node.name = path();
-    int routing = node.inputs.empty() ? -1 : graph_.edges[node.inputs[0]].routing;
-    if (expert_routing_ >= 0) node.routing = routing = expert_routing_, node.copies = copies();
-    check(expert_routing_ >= 0 || routing < 0 || node.params.empty(),
-          "{}: a layer with parameters between gather and combine would see the rows of all experts mixed up; wire it "
-          "inside experts()",
-          node.name);
-    graph_.edges.push_back({extent, channels, routing, static_cast<int>(graph_.nodes.size()), node.name});
-    graph_.nodes.push_back(std::move(node));
-    return static_cast<int>(graph_.edges.size()) - 1;
-  }
-
-  /// A parameter `leaf` of the current scope (inside experts: one per expert); returns the id of the first. A second
-  /// request for the same name returns the same parameter.
-  int param(std::string_view leaf, std::vector<int> shape, Init init, int fan_in = 0) {
-    return declare(leaf, std::move(shape), init, fan_in, true);
-  }
-  /// A buffer: stored and saved like a parameter, but not trained.
-  int buffer(std::string_view leaf, std::vector<int> shape, Init init) {
-    return declare(leaf, std::move(shape), init, 0, false);
-  }
-
-  /// Opens a scope for as long as the returned object lives.
-  class Scope {
-   public:
-    Scope(Recorder& g, std::string_view name) : g_(g) { g_.scopes_.emplace_back(name); }
-    ~Scope() { g_.scopes_.pop_back(); }
-    Scope(const Scope&) = delete;
-    Scope& operator=(const Scope&) = delete;
-
-   private:
-    Recorder& g_;
-  };
-  Scope scope(std::string_view name) { return Scope(*this, name); }
-
-  /// Names joined by dots, e.g. "layer4.experts.0.conv1".
-  std::string path() const { return path_of_copy(0); }
-
-  Graph& graph() { return graph_; }
-  const Graph& graph() const { return graph_; }
-
  private:
   template <class L, class... In>
   auto scoped(std::string_view name, const L& layer, In... in) {
@@ -179,41 +81,6 @@ class Recorder {
     if constexpr (requires { result.edge; })
       if (result.edge >= 0) graph_.edges[result.edge].name = path();
     return result;
-  }
-
-  struct Declared {
-    int id, copies;
-  };
-
-  int copies() const { return graph_.routings[expert_routing_].experts; }
-
-  std::string path_of_copy(int e) const {
-    std::string text;
-    for (std::size_t i = 0; i < scopes_.size(); ++i) {
-      if (!text.empty()) text += '.';
-      text += scopes_[i];
-      if (expert_routing_ >= 0 && i + 1 == expert_depth_) text += '.' + std::to_string(e);
-    }
-    return text;
-  }
-
-  std::string name_in_copy(int e, std::string_view leaf) const {
-    const std::string path = path_of_copy(e);
-    return path.empty() ? std::string(leaf) : path + '.' + std::string(leaf);
-  }
-
-  int declare(std::string_view leaf, std::vector<int> shape, Init init, int fan_in, bool trained) {
-    const int n = expert_routing_ >= 0 ? copies() : 1;
-    const std::string first = name_in_copy(0, leaf);
-    if (const auto known = ids_.find(first); known != ids_.end()) {
-      check(graph_.params[known->second.id].shape == shape && known->second.copies == n,
-            "parameter {} is used twice with different shapes; give the second layer another name", first);
-      return known->second.id;
-    }
-    const int id = static_cast<int>(graph_.params.size());
-    ids_.emplace(first, Declared{id, n});
-    for (int e = 0; e < n; ++e) graph_.params.push_back({name_in_copy(e, leaf), shape, init, fan_in, trained});
-    return id;
   }
 
   int record_route(std::shared_ptr<const RoutePolicy> policy, int scores, int noise) {
@@ -290,12 +157,6 @@ class Recorder {
     expert_routing_ = -1;
     scopes_.pop_back();
   }
-
-  Graph& graph_;
-  std::vector<std::string> scopes_;
-  std::map<std::string, Declared> ids_;  // by the name of the first copy
-  int expert_routing_ = -1;
-  std::size_t expert_depth_ = 0;
 };
 
 /// Records `net` for images of the given extent.

@@ -2,6 +2,7 @@
 /// \file
 /// A network on a backend: one parameter store, and programs for training and inference that share it.
 
+#include "moecnn/graph/passes/drop_dropout.hpp"
 #include "moecnn/graph/passes/drop_unused.hpp"
 #include "moecnn/graph/passes/fold_batch_norm.hpp"
 #include "moecnn/graph/passes/fuse_norm_activation.hpp"
@@ -14,11 +15,20 @@
 
 namespace moecnn {
 
+/// A value of the network that training adds a loss to, with the same labels, class weights and ignored label as the
+/// network's result. Inference drops what only such values need.
+struct Auxiliary {
+  std::string value;  ///< its name, e.g. "aux"
+  double factor = 0.4;
+};
+
 struct ModelOpts {
-  std::uint64_t seed = 42;             ///< initial weights and gate noise
-  std::vector<std::string> keep = {};  ///< values that stay readable after a run, by name, e.g. "layer3"
-  bool training = true;                ///< false: no gradients are ever made; training() is an error
-  bool mix_linear_experts = true;      ///< experts that are one convolution: mix their kernels where that pays
+  std::uint64_t seed = 42;                ///< initial weights and gate noise
+  std::vector<std::string> keep = {};     ///< values that stay readable after a run, by name, e.g. "layer3"
+  LossOpts loss = {};                     ///< of the network's result: ignored label, class weights
+  std::vector<Auxiliary> auxiliary = {};  ///< further values with a loss, such as the logits of an auxiliary head
+  bool training = true;                   ///< false: no gradients are ever made; training() is an error
+  bool mix_linear_experts = true;         ///< experts that are one convolution: mix their kernels where that pays
 };
 
 /// Owns parameters and programs. A program is made when first asked for and kept: one per batch size, and for inference
@@ -59,8 +69,12 @@ class Model {
     if (!slot) {
       Graph g = recorded(rows);
       Recorder recorder(g);
-      const int logits = g.outputs[0], classes = g.edges[logits].channels;
-      g.outputs.push_back(recorder.record(ops::CrossEntropy{classes}, {logits}, 1, {1, 1, 1}));
+      g.outputs.push_back(recorder.cross_entropy(g.outputs[0], opts_.loss));
+      for (const Auxiliary& a : opts_.auxiliary) {
+        LossOpts loss = opts_.loss;
+        loss.factor = a.factor;
+        recorder.cross_entropy(edges(g, {a.value})[0], loss);
+      }
       const std::vector<int> keep = edges(g, opts_.keep);
       if (opts_.mix_linear_experts) passes::mix_linear_experts(g, keep);
       passes::fuse_norm_activation(g, keep);
@@ -87,6 +101,7 @@ class Model {
       if (k > 0) passes::set_k(g, k);
       const std::vector<int> keep = edges(g, opts_.keep);
       if (opts_.mix_linear_experts) passes::mix_linear_experts(g, keep);
+      passes::drop_dropout(g, keep);
       passes::fuse_norm_activation(g, keep);
       passes::fold_batch_norm(g, keep);
       passes::drop_unused(g, /*drop_noise=*/true, keep);

@@ -27,10 +27,51 @@ inline std::string op_name(const Op& op) {
     return text + detail::fused_text(c->residual, c->relu);
   }
   if (const auto* b = std::get_if<ops::BatchNorm>(&op)) return "batch norm" + detail::fused_text(b->residual, b->relu);
+  if (const auto* t = std::get_if<ops::ConvTranspose>(&op))
+    return "transposed conv " + detail::window_text(t->kernel, t->stride);
   if (const auto* p = std::get_if<ops::MaxPool>(&op)) return "max pool " + detail::window_text(p->kernel, p->stride);
-  constexpr const char* names[] = {"images",   "conv",    "batch norm", "linear",          "average pool",
-                                   "max pool", "relu",    "add",        "constant scores", "route",
-                                   "gather",   "combine", "mixed conv", "cross-entropy"};
+  if (const auto* a = std::get_if<ops::AvgPool>(&op))
+    return "average pool " + detail::window_text(a->kernel, a->stride);
+  if (const auto* a = std::get_if<ops::Activation>(&op))
+    return a->curve == ops::Curve::sigmoid        ? "sigmoid"
+           : a->curve == ops::Curve::hard_sigmoid ? "hard sigmoid"
+                                                  : "hard swish";
+  if (const auto* d = std::get_if<ops::Dropout>(&op))
+    return formatted("{}dropout {}", d->spatial ? "spatial " : "", d->p);
+  if (const auto* r = std::get_if<ops::Resize>(&op))
+    return r->mode == ops::Sampling::nearest ? "resize, nearest" : "resize, bilinear";
+  if (const auto* t = std::get_if<ops::ToPatches>(&op))
+    return formatted("to patches {}×{}", t->grid.rows(), t->grid.columns());
+  constexpr const char* names[] = {"images",
+                                   "conv",
+                                   "batch norm",
+                                   "linear",
+                                   "average pool",
+                                   "max pool",
+                                   "relu",
+                                   "add",
+                                   "constant scores",
+                                   "route",
+                                   "gather",
+                                   "combine",
+                                   "mixed conv",
+                                   "cross-entropy",
+                                   "transposed conv",
+                                   "max-pool indices",
+                                   "max unpool",
+                                   "average pool",
+                                   "adaptive average pool",
+                                   "resize",
+                                   "window",
+                                   "concat",
+                                   "slice",
+                                   "scale",
+                                   "activation",
+                                   "prelu",
+                                   "dropout",
+                                   "random scores",
+                                   "to patches",
+                                   "from patches"};
   static_assert(std::size(names) == decltype(detail::alternatives(op))::value,
                 "one name per operation, in their order");
   return names[op.index()];

@@ -113,7 +113,7 @@ class ParamStore {
     std::vector<T> plain;
     for (int i = 0; i < size(); ++i) {
       const ParamSpec& p = specs_[i];
-      plain.assign(p.elements(), p.init == Init::ones ? T(1) : T(0));
+      plain.assign(p.elements(), p.init == Init::ones ? T(1) : p.init == Init::quarter ? T(0.25) : T(0));
       const Rng rng(seed, Purpose::init, hash_name(p.name));
       long long pixels = 1;
       for (std::size_t d = 2; d < p.shape.size(); ++d) pixels *= p.shape[d];

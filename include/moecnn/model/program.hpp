@@ -53,7 +53,7 @@ class Program {
     plan_ = make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), opts_.keep);
     routings_.resize(graph_.routings.size());
     slopes_.resize(graph_.routings.size());
-    labels_.resize(graph_.batch());
+    count_labels();
     arena_.reserve(plan_.arena_bytes);
     bind();
   }
@@ -80,7 +80,9 @@ class Program {
       std::copy(images, images + n, value(e));
     }
   }
+  /// One label per row and pixel of the logits: [n, h, w] in plain order. Without a loss, one per image.
   void set_labels(const int* labels) { std::copy_n(labels, labels_.size(), labels_.begin()); }
+  std::size_t label_count() const { return labels_.size(); }
 
   void forward(const StepContext& step) {
     check(!step.training || opts_.training, "this program was made for inference; run the model's training program");
@@ -102,8 +104,14 @@ class Program {
       if (flow_.runs_backward[n]) lowered_.kernels[n]->backward(step);
   }
 
-  /// Mean task loss of the last forward pass; the balance losses are apart.
-  double loss() const { return loss_; }
+  /// Task loss of the last forward pass: Σ factor · mean over the network's losses. The balance losses are apart.
+  double loss() const {
+    double sum = 0;
+    for (std::size_t i = 0; i < losses_.size(); ++i) sum += factors_[i] * losses_[i];
+    return sum;
+  }
+  /// The mean of each loss without its factor, in the order in which they were recorded.
+  const std::vector<double>& losses() const { return losses_; }
   /// Σ over mixtures of their weighted balance losses.
   double balance_loss() const {
     double sum = 0;
@@ -176,11 +184,30 @@ class Program {
   }
   std::byte* bytes_at(int buffer) const { return buffer < 0 ? nullptr : arena_.data() + plan_.buffers[buffer].offset; }
 
+  /// All losses of a network share the labels.
+  void count_labels() {
+    std::size_t labels = 0;
+    for (const Node& n : graph_.nodes) {
+      const auto* op = std::get_if<ops::CrossEntropy>(&n.op);
+      if (!op) continue;
+      const Extent x = graph_.edges[n.inputs[0]].extent;
+      const auto wants = static_cast<std::size_t>(x.n * x.pixels());
+      check(labels == 0 || labels == wants,
+            "{}: this loss wants {} labels, another one {}; resize the logits of all losses to one size", n.name, wants,
+            labels);
+      labels = wants;
+      factors_.push_back(op->factor);
+    }
+    losses_.assign(factors_.size(), 0.0);
+    labels_.resize(labels ? labels : static_cast<std::size_t>(graph_.batch()));
+  }
+
   void rebind_if_moved() {
     if (bound_ != arena_.generation()) bind();
   }
 
   void bind() {
+    std::size_t loss = 0;
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
       const Node& node = graph_.nodes[n];
       Bindings<T> b;
@@ -206,7 +233,7 @@ class Program {
       if (std::holds_alternative<ops::Route>(node.op))
         b.state = store_.state_data(graph_.routings[node.routing].state_id);
       b.labels = labels_.data();
-      b.loss = &loss_;
+      if (std::holds_alternative<ops::CrossEntropy>(node.op)) b.loss = &losses_[loss++];
       lowered_.kernels[n]->bind(b);
     }
     bound_ = arena_.generation();
@@ -226,7 +253,7 @@ class Program {
   std::vector<RoutingSlopes> slopes_;
   std::vector<int> labels_;
   std::vector<T> plain_;
-  double loss_ = 0;
+  std::vector<double> losses_, factors_;  ///< per cross-entropy
   int bound_ = -1;
   std::uint64_t refreshed_ = 0;
 };

@@ -76,28 +76,5 @@ struct Uniform {
   }
 };
 
-/// A gate chosen at run time.
-struct Any {
-  enum class Kind { gap, conv, relu_gap } kind = Kind::gap;
-
-  template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
-    switch (kind) {
-      case Kind::conv: return ConvGapLinear{}.template wire<N, C>(g, x, experts);
-      case Kind::relu_gap: return ReluGapLinear{}.template wire<N, C>(g, x, experts);
-      case Kind::gap: break;
-    }
-    return GapLinear{}.template wire<N, C>(g, x, experts);
-  }
-};
-
-/// The gate with this name. Throws Error listing the names otherwise.
-inline Any by_name(std::string_view name) {
-  if (name == "gap") return {Any::Kind::gap};
-  if (name == "conv") return {Any::Kind::conv};
-  if (name == "relu-gap") return {Any::Kind::relu_gap};
-  fail("no gate is called \"{}\"; choose gap, conv or relu-gap", name);
-}
-
 }  // namespace gate
 }  // namespace moecnn

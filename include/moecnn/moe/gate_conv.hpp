@@ -63,14 +63,4 @@ struct TripleConvGapOf {
 };
 using TripleConvGap = TripleConvGapOf<>;
 
-/// Means over pixels, multiplied with N random vectors that never change: the buffer `weight` [N, C], N(0, 1).
-struct Deterministic {
-  template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
-    const int weight = g.buffer("weight", {experts.count, C}, Init::normal);
-    const ops::Linear op{.in = C, .out = experts.count, .bias = false};
-    return {g.record(op, {g.global_avg_pool(x).edge}, experts.count, {g.extent(x).n, 1, 1}, {weight})};
-  }
-};
-
 }  // namespace moecnn::gate

@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+
 namespace moecnn::ops {
 
 /// The images of the batch; written by the program's caller.
@@ -10,10 +12,42 @@ struct Relu {};
 /// x + y, same shape.
 struct Add {};
 
+enum class Curve : unsigned char {
+  sigmoid,       ///< 1 / (1 + exp(-x))
+  hard_sigmoid,  ///< min(max(x + 3, 0), 6) / 6; slope 0 at -3 and 3
+  hard_swish     ///< x · hard_sigmoid(x); slope 0 at -3 and 1 at 3
+};
+
+/// A curve, element by element.
+struct Activation {
+  Curve curve = Curve::sigmoid;
+};
+
+/// x where x > 0, a · x elsewhere (He et al., 2015). Parameter: weight [1] or [C], the a of all or of each channel.
+struct PRelu {
+  int weights = 1;
+};
+
+/// Sets elements, or with `spatial` whole channels of a row, to zero with probability p and multiplies the others by
+/// 1 / (1 - p) (Srivastava et al., 2014). Only in training, and not where the step's context switches noise off. The
+/// mask is DropoutMask of the step; element i is the i-th in plain order [n, C, h, w], or [n, C] with `spatial`.
+struct Dropout {
+  double p = 0.5;
+  bool spatial = false;
+  std::uint64_t stream = 0;  ///< hash of the name; set by the recorder
+};
+
 /// The same logits for every row: the fixed and the equal-weight gates of the analysis. Input: any [n, …], of which only
 /// the row count matters. Output: [n, N], zeros.
 struct ConstantScores {
   int expert = -1;  ///< ≥ 0: the only one; the others have logits of minus infinity
+};
+
+/// Normal random logits, new ones in every step, in evaluation too: the random gate. Input: any [n, …], of which only the
+/// row count matters. Output: [n, N]; row r and expert e have the number r · N + e of the stream (seed, random_gate,
+/// stream + step). Carries no gradient.
+struct RandomScores {
+  std::uint64_t stream = 0;  ///< hash of the name; set by the recorder
 };
 
 }  // namespace moecnn::ops

@@ -15,4 +15,30 @@ struct MaxPool {
   }
 };
 
+/// Where MaxPool finds the largest value of each window: y · w + x in the map, as a number. Carries no gradient.
+struct ArgMaxPool {
+  Size2 kernel = 2, stride = 2, pad = 0;
+  Extent output(Extent x) const { return MaxPool{kernel, stride, pad}.output(x); }
+};
+
+/// Puts each value where an ArgMaxPool found the largest one, zero elsewhere. Inputs: values [n, C, h, w] and indices of
+/// the same shape. Output: [n, C, size]. No two values of a channel have the same index.
+struct MaxUnpool {
+  Size2 size = 1;
+  Extent output(Extent x) const { return {x.n, size.h, size.w}; }
+};
+
+/// Mean of each window.
+struct AvgPool {
+  Size2 kernel = 2, stride = 2, pad = 0;
+  bool count_pad = true;  ///< padding counts as pixels with the value 0; false: the mean is over those that exist
+  Extent output(Extent x) const { return MaxPool{kernel, stride, pad}.output(x); }
+};
+
+/// Mean of each of bins.h × bins.w parts of the map, which overlap where the map cannot be divided: see bin_begin().
+struct AdaptiveAvgPool {
+  Size2 bins = 1;
+  Extent output(Extent x) const { return {x.n, bins.h, bins.w}; }
+};
+
 }  // namespace moecnn::ops

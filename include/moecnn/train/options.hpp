@@ -32,8 +32,8 @@ struct TrainOpts {
   AnyOptimizer optimizer = Adam{};
   AnySchedule schedule = schedule::Constant{};
   double clip_norm = 0;     ///< largest global norm of the gradients; 0: no clipping
-  std::uint64_t seed = 42;  ///< of the gates' noise; order and augmentation have the loader's seed
-  bool noise = true;        ///< false: gates without noise
+  std::uint64_t seed = 42;  ///< of the gates' noise and of dropout; order and augmentation have the loader's seed
+  bool noise = true;        ///< false: gates without noise, no dropout
 
   std::filesystem::path out =
       {};  ///< folder of last.safetensors, checkpoint.safetensors, metrics.jsonl; empty: no files

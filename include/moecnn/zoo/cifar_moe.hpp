@@ -1,4 +1,5 @@
 #pragma once
+#include "moecnn/moe/gate_any.hpp"
 #include "moecnn/moe/res_block_moe.hpp"
 #include "moecnn/zoo/resnet.hpp"
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "moecnn/backend/reference/common.hpp"
 #include "moecnn/backend/reference/product.hpp"
+#include "moecnn/backend/reference/windows.hpp"
 
 namespace moecnn::reference {
 
@@ -10,6 +11,7 @@ template <class T>
 class ConvKernel final : public NodeKernel<T> {
  public:
   ConvKernel(const Graph& g, const Flow& f, int n) : NodeKernel<T>(g, f, n), op_(std::get<ops::Conv>(node_.op)) {
+    windows_ = {op_.in, op_.groups, op_.kernel, op_.stride, op_.pad, op_.dilation, in_[0].extent, out_.extent};
     rows_at_once_ = static_cast<int>(std::clamp(columns_at_once / out_.extent.pixels(), 1LL, 1LL * out_.extent.n));
   }
 
@@ -25,7 +27,7 @@ class ConvKernel final : public NodeKernel<T> {
   void forward(const StepContext&) override {
     for_each_block([&](int copy, int first, int rows, int g) {
       T* windows = reinterpret_cast<T*>(at.scratch_forward);
-      unfold(first, rows, g, windows);
+      windows_.unfold(at.input[0], first, rows, g, windows);
       MatrixMap<T> y(windows + 1LL * window_size() * rows * pixels(), out_per_group(), rows * pixels());
       y.setZero();
       add_product(weights(copy, g), ConstMatrixMap<T>(windows, window_size(), rows * pixels()), y);
@@ -36,12 +38,11 @@ class ConvKernel final : public NodeKernel<T> {
   }
 
   void backward(const StepContext&) override {
+    const long long row = op_.in * in_[0].extent.pixels();
     this->for_each_copy([&](int copy, int first, int count) {
       if (this->wants_param(0)) this->start(this->param_grad(0, copy), op_.weights(), this->adds_to_param(0));
       if (has_bias_grad()) this->start(this->param_grad(1, copy), op_.out, this->adds_to_param(1));
-      if (this->wants_input(0))
-        this->start(input_of(at.input_grad[0], first, 0), 1LL * count * op_.in * in_[0].extent.pixels(),
-                    this->adds_to_input(0));
+      if (this->wants_input(0)) this->start(at.input_grad[0] + first * row, count * row, this->adds_to_input(0));
     });
     for_each_block([&](int copy, int first, int rows, int g) {
       T* windows = reinterpret_cast<T*>(at.scratch_backward);
@@ -50,7 +51,7 @@ class ConvKernel final : public NodeKernel<T> {
         dy.middleCols(r * pixels(), pixels()) =
             ConstMatrixMap<T>(output_of(at.output_grad, first + r, g), out_per_group(), pixels());
       if (this->wants_param(0)) {
-        unfold(first, rows, g, windows);
+        windows_.unfold(at.input[0], first, rows, g, windows);
         add_product(dy, ConstMatrixMap<T>(windows, window_size(), dy.cols()).transpose(),
                     MatrixMap<T>(this->param_grad(0, copy) + g * group_weights(), out_per_group(), window_size()));
       }
@@ -60,7 +61,7 @@ class ConvKernel final : public NodeKernel<T> {
         MatrixMap<T> dx(windows, window_size(), dy.cols());
         dx.setZero();
         add_product(weights(copy, g).transpose(), dy, dx);
-        fold(first, rows, g, windows);
+        windows_.fold(windows, first, rows, g, at.input_grad[0]);
       }
     });
   }
@@ -74,16 +75,12 @@ class ConvKernel final : public NodeKernel<T> {
   /// Small maps share a product, or most of its time would go into reading the weights.
   static constexpr long long columns_at_once = 256;
 
-  int in_per_group() const { return op_.in / op_.groups; }
   int out_per_group() const { return op_.out / op_.groups; }
-  int window_size() const { return in_per_group() * op_.kernel.h * op_.kernel.w; }
+  int window_size() const { return windows_.size(); }
   int pixels() const { return static_cast<int>(out_.extent.pixels()); }
   long long group_weights() const { return 1LL * out_per_group() * window_size(); }
   bool has_bias_grad() const { return op_.bias && this->wants_param(1); }
 
-  T* input_of(T* x, int row, int group) const {
-    return x + (1LL * row * op_.in + group * in_per_group()) * in_[0].extent.pixels();
-  }
   T* output_of(T* y, int row, int group) const {
     return y + (1LL * row * op_.out + group * out_per_group()) * pixels();
   }
@@ -112,50 +109,8 @@ class ConvKernel final : public NodeKernel<T> {
       for (int i = 0; i < pixels(); ++i) y[i] = y[i] < T(0) ? T(0) : y[i];
   }
 
-  /// Output positions [first, last) along one axis whose tap lies inside the image and not in the padding.
-  struct Span {
-    int first, last;
-  };
-  static Span inside(int out, int in, int stride, int offset) {
-    const auto first_from = [&](int bound) { return std::clamp((bound - offset + stride - 1) / stride, 0, out); };
-    return {offset < 0 ? first_from(0) : 0, in > offset ? first_from(in) : 0};
-  }
-
-  /// Calls `visit(line of windows, line of input, columns)` for every line of h' · w' that the taps of `rows` read:
-  /// windows[ow] belongs to input[ow · stride] for ow in `columns`, and to padding elsewhere.
-  template <class F>
-  void for_each_line(T* x, int first, int rows, int group, T* windows, const F& visit) const {
-    const Extent in = in_[0].extent, out = out_.extent;
-    for (int c = 0; c < in_per_group(); ++c)
-      for (int kh = 0; kh < op_.kernel.h; ++kh)
-        for (int kw = 0; kw < op_.kernel.w; ++kw) {
-          const int up = kh * op_.dilation.h - op_.pad.h, left = kw * op_.dilation.w - op_.pad.w;
-          const Span lines = inside(out.h, in.h, op_.stride.h, up), columns = inside(out.w, in.w, op_.stride.w, left);
-          for (int r = 0; r < rows; ++r) {
-            T* plane = input_of(x, first + r, group) + c * in.pixels();
-            for (int oh = 0; oh < out.h; ++oh, windows += out.w) {
-              const bool hit = lines.first <= oh && oh < lines.last;
-              visit(windows, plane + (oh * op_.stride.h + up) * in.w + left, hit ? columns : Span{0, 0});
-            }
-          }
-        }
-  }
-  void unfold(int first, int rows, int group, T* windows) const {
-    const int width = out_.extent.w, stride = op_.stride.w;
-    for_each_line(at.input[0], first, rows, group, windows, [&](T* to, const T* from, Span s) {
-      std::fill(to, to + s.first, T(0));
-      for (int ow = s.first; ow < s.last; ++ow) to[ow] = from[ow * stride];
-      std::fill(to + std::max(s.first, s.last), to + width, T(0));
-    });
-  }
-  void fold(int first, int rows, int group, T* windows) const {
-    const int stride = op_.stride.w;
-    for_each_line(at.input_grad[0], first, rows, group, windows, [&](const T* from, T* to, Span s) {
-      for (int ow = s.first; ow < s.last; ++ow) to[ow * stride] += from[ow];
-    });
-  }
-
   ops::Conv op_;
+  Windows windows_;
   int rows_at_once_ = 1;
 };
 

@@ -31,6 +31,20 @@ class GlobalAvgPoolKernel final : public NodeKernel<T> {
   long long planes() const { return 1LL * this->rows() * in_[0].channels; }
 };
 
+/// Position of the largest value of an output pixel's window in a plane of the input; NaN wins, so that it is seen.
+template <class T, class Op>
+int largest_in_window(const Op& op, Extent x, const T* in, int oh, int ow) {
+  int best = -1;
+  for (int kh = 0; kh < op.kernel.h; ++kh)
+    for (int kw = 0; kw < op.kernel.w; ++kw) {
+      const int ih = oh * op.stride.h - op.pad.h + kh, iw = ow * op.stride.w - op.pad.w + kw;
+      if (ih < 0 || ih >= x.h || iw < 0 || iw >= x.w) continue;
+      const int i = ih * x.w + iw;
+      if (best < 0 || in[i] > in[best] || in[i] != in[i]) best = i;
+    }
+  return best;
+}
+
 template <class T>
 class MaxPoolKernel final : public NodeKernel<T> {
  public:
@@ -49,14 +63,7 @@ class MaxPoolKernel final : public NodeKernel<T> {
       const T* in = at.input[0] + plane * x.pixels();
       for (int oh = 0; oh < y.h; ++oh)
         for (int ow = 0; ow < y.w; ++ow) {
-          int best = -1;
-          for (int kh = 0; kh < op_.kernel.h; ++kh)
-            for (int kw = 0; kw < op_.kernel.w; ++kw) {
-              const int ih = oh * op_.stride.h - op_.pad.h + kh, iw = ow * op_.stride.w - op_.pad.w + kw;
-              if (ih < 0 || ih >= x.h || iw < 0 || iw >= x.w) continue;
-              const int i = ih * x.w + iw;
-              if (best < 0 || in[i] > in[best] || in[i] != in[i]) best = i;  // NaN wins, so that it is seen
-            }
+          const int best = largest_in_window(op_, x, in, oh, ow);
           const long long o = plane * y.pixels() + oh * y.w + ow;
           at.output[o] = in[best];
           indices()[o] = best;
@@ -81,6 +88,67 @@ class MaxPoolKernel final : public NodeKernel<T> {
   ops::MaxPool op_;
 };
 
+template <class T>
+class ArgMaxPoolKernel final : public NodeKernel<T> {
+ public:
+  ArgMaxPoolKernel(const Graph& g, const Flow& f, int n)
+      : NodeKernel<T>(g, f, n), op_(std::get<ops::ArgMaxPool>(this->node_.op)) {}
+
+  void forward(const StepContext&) override {
+    const Extent x = this->in_[0].extent, y = this->out_.extent;
+    long long o = 0;
+    for (long long plane = 0; plane < 1LL * this->rows() * this->out_.channels; ++plane)
+      for (int oh = 0; oh < y.h; ++oh)
+        for (int ow = 0; ow < y.w; ++ow)
+          this->at.output[o++] =
+              static_cast<T>(largest_in_window(op_, x, this->at.input[0] + plane * x.pixels(), oh, ow));
+  }
+
+ private:
+  ops::ArgMaxPool op_;
+};
+
+template <class T>
+class MaxUnpoolKernel final : public NodeKernel<T> {
+ public:
+  using NodeKernel<T>::NodeKernel;
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = this->plain_needs();
+    n.keeps_input[1] = 1;
+    return n;
+  }
+  void forward(const StepContext&) override {
+    std::fill_n(at.output, planes() * out_.extent.pixels(), T(0));
+    for_each([&](long long small, long long large) { at.output[large] = at.input[0][small]; });
+  }
+  void backward(const StepContext&) override {
+    for_each([&](long long small, long long large) {
+      this->deliver(at.input_grad[0][small], at.output_grad[large], this->adds_to_input(0));
+    });
+  }
+
+ private:
+  using NodeKernel<T>::at;
+  using NodeKernel<T>::out_;
+  long long planes() const { return 1LL * this->rows() * out_.channels; }
+  /// Calls `visit(element of the values, its place in the output)`.
+  template <class F>
+  void for_each(const F& visit) const {
+    const long long pixels = this->in_[0].extent.pixels();
+    for (long long i = 0; i < planes() * pixels; ++i)
+      visit(i, i / pixels * out_.extent.pixels() + static_cast<long long>(at.input[1][i]));
+  }
+};
+
+template <class T>
+struct KernelFor<T, ops::ArgMaxPool> {
+  using type = ArgMaxPoolKernel<T>;
+};
+template <class T>
+struct KernelFor<T, ops::MaxUnpool> {
+  using type = MaxUnpoolKernel<T>;
+};
 template <class T>
 struct KernelFor<T, ops::GlobalAvgPool> {
   using type = GlobalAvgPoolKernel<T>;

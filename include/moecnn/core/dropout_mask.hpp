@@ -1,0 +1,39 @@
+#pragma once
+/// \file
+/// Which elements a dropout sets to zero: a pure function of seed, step, name and element, so that it need not be stored
+/// and does not depend on threads or layouts.
+
+#include "moecnn/core/rng.hpp"
+
+namespace moecnn {
+
+/// Element i is kept with probability 1 - p. One call of the generator decides on four elements.
+class DropoutMask {
+ public:
+  /// `stream`: the hash of the layer's name.
+  DropoutMask(double p, std::uint64_t seed, std::uint64_t stream, std::uint64_t step)
+      : rng_(seed, Purpose::dropout, stream + step), dropped_below_(static_cast<std::uint64_t>(p * 0x1p32)) {}
+
+  bool keeps(std::uint64_t i) const { return keeps(rng_.words(i / 4), i); }
+
+  /// Calls `visit(i, kept)` for i in [begin, end).
+  template <class F>
+  void for_each(std::uint64_t begin, std::uint64_t end, const F& visit) const {
+    for (std::uint64_t i = begin; i < end;) {
+      const auto words = rng_.words(i / 4);
+      do {
+        visit(i, keeps(words, i));
+      } while (++i < end && i % 4 != 0);
+    }
+  }
+
+ private:
+  bool keeps(const std::array<std::uint32_t, 4>& words, std::uint64_t i) const {
+    return words[i % 4] >= dropped_below_;
+  }
+
+  Rng rng_;
+  std::uint64_t dropped_below_;
+};
+
+}  // namespace moecnn

@@ -1,0 +1,127 @@
+#pragma once
+/// \file
+/// What every layer needs in order to record itself: nodes, named parameters, scopes.
+
+#include "moecnn/core/value.hpp"
+#include "moecnn/graph/graph.hpp"
+
+#include <map>
+#include <string_view>
+#include <utility>
+
+namespace moecnn {
+
+/// The part of the Recorder that knows no operation.
+class Builder {
+ public:
+  explicit Builder(Graph& graph) : graph_(graph) {}
+
+  template <int C>
+  Extent extent(Value<C> x) const {
+    return graph_.edges[x.edge].extent;
+  }
+
+  /// C, or the real number where C is `dynamic`.
+  template <int C>
+  int channels(Value<C> x) const {
+    return graph_.edges[x.edge].channels;
+  }
+
+  /// Height and width.
+  template <int C>
+  Size2 size(Value<C> x) const {
+    return {extent(x).h, extent(x).w};
+  }
+
+  /// Appends a node in the current scope and returns its output edge.
+  int record(Op op, std::vector<int> inputs, int channels, Extent extent, std::vector<int> params = {}) {
+    Node node;
+    node.op = std::move(op);
+    node.inputs = std::move(inputs);
+    node.output = static_cast<int>(graph_.edges.size());
+    node.params = std::move(params);
+    node.name = path();
+    int routing = node.inputs.empty() ? -1 : graph_.edges[node.inputs[0]].routing;
+    if (expert_routing_ >= 0) node.routing = routing = expert_routing_, node.copies = copies();
+    check(expert_routing_ >= 0 || routing < 0 || node.params.empty(),
+          "{}: a layer with parameters between gather and combine would see the rows of all experts mixed up; wire it "
+          "inside experts()",
+          node.name);
+    graph_.edges.push_back({extent, channels, routing, static_cast<int>(graph_.nodes.size()), node.name});
+    graph_.nodes.push_back(std::move(node));
+    return static_cast<int>(graph_.edges.size()) - 1;
+  }
+
+  /// A parameter `leaf` of the current scope (inside experts: one per expert); returns the id of the first. A second
+  /// request for the same name returns the same parameter.
+  int param(std::string_view leaf, std::vector<int> shape, Init init, int fan_in = 0) {
+    return declare(leaf, std::move(shape), init, fan_in, true);
+  }
+  /// A buffer: stored and saved like a parameter, but not trained.
+  int buffer(std::string_view leaf, std::vector<int> shape, Init init) {
+    return declare(leaf, std::move(shape), init, 0, false);
+  }
+
+  /// Opens a scope for as long as the returned object lives.
+  class Scope {
+   public:
+    Scope(Builder& g, std::string_view name) : g_(g) { g_.scopes_.emplace_back(name); }
+    ~Scope() { g_.scopes_.pop_back(); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Builder& g_;
+  };
+  Scope scope(std::string_view name) { return Scope(*this, name); }
+
+  /// Names joined by dots, e.g. "layer4.experts.0.conv1".
+  std::string path() const { return path_of_copy(0); }
+
+  Graph& graph() { return graph_; }
+  const Graph& graph() const { return graph_; }
+
+ protected:
+  struct Declared {
+    int id, copies;
+  };
+
+  int copies() const { return graph_.routings[expert_routing_].experts; }
+
+  std::string path_of_copy(int e) const {
+    std::string text;
+    for (std::size_t i = 0; i < scopes_.size(); ++i) {
+      if (!text.empty()) text += '.';
+      text += scopes_[i];
+      if (expert_routing_ >= 0 && i + 1 == expert_depth_) text += '.' + std::to_string(e);
+    }
+    return text;
+  }
+
+  std::string name_in_copy(int e, std::string_view leaf) const {
+    const std::string path = path_of_copy(e);
+    return path.empty() ? std::string(leaf) : path + '.' + std::string(leaf);
+  }
+
+  int declare(std::string_view leaf, std::vector<int> shape, Init init, int fan_in, bool trained) {
+    const int n = expert_routing_ >= 0 ? copies() : 1;
+    const std::string first = name_in_copy(0, leaf);
+    if (const auto known = ids_.find(first); known != ids_.end()) {
+      check(graph_.params[known->second.id].shape == shape && known->second.copies == n,
+            "parameter {} is used twice with different shapes; give the second layer another name", first);
+      return known->second.id;
+    }
+    const int id = static_cast<int>(graph_.params.size());
+    ids_.emplace(first, Declared{id, n});
+    for (int e = 0; e < n; ++e) graph_.params.push_back({name_in_copy(e, leaf), shape, init, fan_in, trained});
+    return id;
+  }
+
+  Graph& graph_;
+  std::vector<std::string> scopes_;
+  std::map<std::string, Declared> ids_;  // by the name of the first copy
+  int expert_routing_ = -1;
+  std::size_t expert_depth_ = 0;
+};
+
+}  // namespace moecnn

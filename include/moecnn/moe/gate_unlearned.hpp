@@ -1,0 +1,39 @@
+#pragma once
+/// \file
+/// Gates of the segmentation study that learn nothing; what a learned gate is worth is measured against them.
+
+#include "moecnn/moe/gate.hpp"
+
+namespace moecnn::gate {
+
+/// Means over pixels, multiplied with N random vectors that never change: the buffer `weight` [N, C], N(0, 1).
+struct Deterministic {
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    const int weight = g.buffer("weight", {experts.count, C}, Init::normal);
+    const ops::Linear op{.in = C, .out = experts.count, .bias = false};
+    return {g.record(op, {g.global_avg_pool(x).edge}, experts.count, {g.extent(x).n, 1, 1}, {weight})};
+  }
+};
+
+/// Means over pixels of the first N channels are the logits. Needs C ≥ N.
+struct SingleEntry {
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    check(experts.count <= g.channels(x),
+          "{}: a single-entry gate reads one channel per expert; {} channels are too few for {}", g.path(),
+          g.channels(x), experts.count);
+    const auto first = g.template slice<dynamic>(g.global_avg_pool(x), 0, experts.count);
+    return {first.edge};
+  }
+};
+
+/// New normal numbers for every row and step, in evaluation too.
+struct Random {
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    return g.template random_scores<N>(x, experts.count);
+  }
+};
+
+}  // namespace moecnn::gate

@@ -1,0 +1,15 @@
+#pragma once
+namespace moecnn::ops {
+
+/// All channels of all inputs, one input after the other. Inputs: [n, C_i, h, w]. Output: [n, Σ C_i, h, w].
+struct Concat {};
+
+/// Channels [first, first + count).
+struct Slice {
+  int first = 0, count = 0;
+};
+
+/// Every channel times a number of its row: squeeze-and-excitation. Inputs: [n, C, h, w] and [n, C, 1, 1].
+struct Scale {};
+
+}  // namespace moecnn::ops

@@ -1,0 +1,24 @@
+#pragma once
+#include "moecnn/core/extent.hpp"
+#include "moecnn/core/size2.hpp"
+
+namespace moecnn::ops {
+
+enum class Sampling : unsigned char { bilinear, nearest };
+
+/// The map at another size; which pixels it reads stands in core/sampling.hpp. [n, C, h, w] → [n, C, size].
+struct Resize {
+  Sampling mode = Sampling::bilinear;
+  bool align_corners = false;  ///< bilinear only
+  Size2 size = 1;              ///< set by the recorder's verb
+  Extent output(Extent x) const { return {x.n, size.h, size.w}; }
+};
+
+/// The pixels from (top, left) on, as many as `size` says; what lies outside the map is zero. Crops, pads or both.
+struct Window {
+  int top = 0, left = 0;  ///< negative: that many rows or columns of zeros first
+  Size2 size = 1;
+  Extent output(Extent x) const { return {x.n, size.h, size.w}; }
+};
+
+}  // namespace moecnn::ops

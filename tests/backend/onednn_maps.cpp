@@ -1,0 +1,86 @@
+// Operations on maps that the oneDNN backend takes from the reference: whatever lies around them, in blocks or in plain
+// order, everything equals the reference in double.
+#if MOECNN_HAS_ONEDNN
+#include "graph/random_graphs.hpp"
+#include "onednn_compare.hpp"
+
+using namespace moecnn;
+using namespace onednn_test;
+
+namespace {
+
+constexpr ConvOpts k3{.kernel = 3, .pad = 1}, k3s2{.kernel = 3, .stride = 2, .pad = 1};
+constexpr ConvTransposeOpts up2{.kernel = 2, .stride = 2, .bias = true}, up3{.kernel = 3, .stride = 2, .pad = 1};
+
+/// ENet's and U-Net's ways: down with indices and up again, skips that are concatenated.
+struct DownAndUp {
+  static constexpr int in = 3;
+  Value<5> wire(Recorder& g, Value<3> x) const {
+    const auto stem = g("act0", PRelu<20>{}, g("bn0", BatchNorm<20>{}, g("stem", Conv<3, 20, k3>{}, x)));
+    const auto half = g.concat(g("down", Conv<20, 12, k3s2>{}, stem), g.max_pool(x, k3_pool));
+    const auto y = g.relu(g("bn1", BatchNorm<15>{}, half));
+    const auto where = g.max_pool_indices(y, {});
+    const auto quarter = g("mid", Conv<15, 15, k3>{}, g.spatial_dropout(g.max_pool(y, {}), 0.2));
+    const auto back = g.max_unpool(quarter, where, g.size(y));
+    const auto up = g("up", ConvTranspose<15, 20, up3>{}, g.add(back, y), g.size(stem));
+    return g("head", Conv<40, 5, ConvOpts{.bias = true}>{}, g.concat(stem, up));
+  }
+  static constexpr ops::MaxPool k3_pool{.kernel = 3, .stride = 2, .pad = 1};
+};
+
+/// LR-ASPP's, PSPNet's and DeepLab's ways: squeeze-and-excitation, pyramids of pools, resizing to the size of a skip.
+struct Pyramid {
+  static constexpr int in = 3;
+  Value<7> wire(Recorder& g, Value<3> x) const {
+    const auto a = g.hard_swish(g("bn", BatchNorm<24>{}, g("stem", Conv<3, 24, k3s2>{}, x)));
+    const auto squeezed = g.relu(g("fc1", Conv<24, 8, ConvOpts{.bias = true}>{}, g.global_avg_pool(a)));
+    const auto b = g.scale(a, g.hard_sigmoid(g("fc2", Conv<8, 24, ConvOpts{.bias = true}>{}, squeezed)));
+    const auto bins = g("bin", Conv<24, 6>{}, g.adaptive_avg_pool(b, {2, 3}));
+    const auto image = g("image", Conv<24, 6>{}, g.avg_pool(b, {.kernel = 3, .stride = 2, .pad = 1}));
+    const auto all = g.concat(b, g.resize(bins, g.size(b), {.align_corners = true}), g.resize(image, g.size(b)));
+    const auto y = g("cls", Conv<36, 7, k3>{}, g.dropout(all, 0.3));
+    return g.crop_or_pad(g.resize(g.scale(y, g.sigmoid(g.global_avg_pool(y))), g.size(x)), {9, 12}, 1, -1);
+  }
+};
+
+/// A convolution in patches, and a mixture of convolutions in patches.
+struct Patches {
+  static constexpr int in = 3;
+  Value<20> wire(Recorder& g, Value<3> x) const {
+    const auto a = g.relu(g("stem", Conv<3, 20, k3>{}, x));
+    const auto grid = PatchGrid::of_count(g.size(a), 3, 1);
+    const auto b = g.from_patches(g("conv", Conv<20, 20, ConvOpts{.kernel = 3}>{}, g.to_patches(a, grid)), grid);
+    const mixture_test::Choice choice{.experts = 3, .router = mixture_test::top(2)};
+    return g.from_patches(g("mix", mixture_test::mixture<Conv<20, 20, ConvOpts{.kernel = 3, .bias = true}>>(choice),
+                            g.to_patches(b, grid)),
+                          grid);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("onednn: networks that go down and up again equal the reference") {
+  compare(DownAndUp{}, {2, 11, 14}, {.tolerance = 1e-4});
+  compare(DownAndUp{}, {2, 16, 16}, {.fuse = false, .tolerance = 1e-4});
+  compare(DownAndUp{}, {2, 12, 10}, {.training = false, .fold = true});
+}
+
+TEST_CASE("onednn: pyramids of pools, scales and sizes equal the reference") {
+  compare(Pyramid{}, {3, 12, 17}, {.tolerance = 1e-4});
+  compare(Pyramid{}, {2, 13, 13}, {.training = false, .fold = true});
+}
+
+TEST_CASE("onednn: convolutions in patches equal the reference, alone and as experts") {
+  compare(Patches{}, {2, 11, 14}, {.tolerance = 1e-4});
+  compare(Patches{}, {2, 12, 9}, {.training = false, .fold = true});
+}
+
+TEST_CASE("onednn: losses per pixel equal the reference") {
+  Graph g = record(Pyramid{}, {2, 12, 17});
+  Recorder r(g);
+  const int logits = g.outputs[0];
+  r.cross_entropy(logits, {.ignore = 255, .class_weights = {1, 2, 3, 4, 5, 6, 7}});
+  r.cross_entropy(logits, {.ignore = 255, .factor = 0.4});
+  CHECK(test::check_graph_parity<backend::OneDnn>(g) == "");
+}
+#endif
