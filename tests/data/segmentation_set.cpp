@@ -54,6 +54,10 @@ TEST_CASE("samples in memory are not copied") {
   auto set = two_classes();
   set.samples.push_back({{1, 1, {1, 2, 3}}, {1, 1, {0}}});
   CHECK(load_sample(set, 0).get() == set.samples.data());
+  set.samples[0].image.pixels.pop_back();
+  CHECK(has(error_of([&] { load_sample(set, 0); }), "a of 'tiny' has 2 bytes of colours and 1 labels for 1 × 1"));
+  set.samples[0].labels.w = 2;
+  CHECK(has(error_of([&] { load_sample(set, 0); }), "but its label map"));
 }
 
 TEST_CASE("descriptions that contradict themselves are refused") {

@@ -2,6 +2,7 @@
 /// \file
 /// Pairs of an image and a label map, and what the labels mean.
 
+#include "moecnn/data/colour.hpp"
 #include "moecnn/data/decode.hpp"
 #include "moecnn/data/image_set.hpp"
 
@@ -14,8 +15,6 @@ namespace moecnn::data {
 inline constexpr std::uint8_t ignore_label = 255;
 /// In a table of train ids: a value that the data set does not define. Training ignores such pixels, a check reports them.
 inline constexpr std::uint8_t unknown_label = 254;
-
-using Rgb = std::array<std::uint8_t, 3>;
 
 /// For each value that a label file can hold: the class from 0 on, ignore_label or unknown_label.
 using TrainIds = std::array<std::uint8_t, 256>;
@@ -97,8 +96,15 @@ inline void check_same_size(const RgbImage& image, const LabelMap& labels, const
 /// Sample i: decoded now, or the one in memory, which the set must then outlive. Throws Error naming the file that cannot
 /// be read. Safe to call from several threads.
 inline std::shared_ptr<const SegmentationSample> load_sample(const SegmentationSet& set, int i) {
-  if (set.in_memory()) return {std::shared_ptr<void>(), &set.samples[i]};
   const SegmentationPair& pair = set.pairs[i];
+  if (set.in_memory()) {
+    const auto& [image, labels] = set.samples[i];
+    check_same_size(image, labels, pair);
+    check(image.pixels.size() == 3 * image.plane() && labels.values.size() == image.plane(),
+          "{} of '{}' has {} bytes of colours and {} labels for {} × {} pixels", pair.id, set.name, image.pixels.size(),
+          labels.values.size(), image.w, image.h);
+    return {std::shared_ptr<void>(), &set.samples[i]};  // owned by the set
+  }
   auto sample = std::make_shared<SegmentationSample>(read_image(pair.image), read_label_map(pair.labels));
   check_same_size(sample->image, sample->labels, pair);
   apply_train_ids(set.train_ids, sample->labels);

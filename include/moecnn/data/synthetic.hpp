@@ -3,14 +3,13 @@
 /// Coloured shapes on 32 × 32 pixels, 100 classes in 20 families, made on the spot: something to learn without a
 /// download. A family has a pair of colours, a texture and an outline; its five classes are variants of the outline.
 
+#include "moecnn/data/colour.hpp"
 #include "moecnn/data/draws.hpp"
 #include "moecnn/data/image_set.hpp"
 #include "moecnn/data/synthetic_shapes.hpp"
 #include "moecnn/data/synthetic_textures.hpp"
 
 namespace moecnn::data {
-
-using Colour = std::array<float, 3>;  ///< red, green, blue from 0 to 1
 
 /// What all images of a family have in common.
 struct Family {
