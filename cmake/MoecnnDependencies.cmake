@@ -1,7 +1,7 @@
 # What the headers need. The project's own build uses this file, and it is installed beside moecnnConfig.cmake, so a
 # consumer looks for exactly the same things.
 include(CMakeFindDependencyMacro)
-foreach(_package Threads fmt Eigen3 jansson PNG)
+foreach(_package Threads fmt Eigen3 jansson PNG JPEG)
   if(CMAKE_FIND_PACKAGE_NAME)  # inside find_package(moecnn): let the consumer decide whether that is an error
     find_dependency(${_package})
   else()

@@ -9,7 +9,7 @@ for purpose in "${@:-build}"; do
   case "$purpose" in
     build)
       packages+=(build-essential cmake ninja-build python3
-        libfmt-dev libeigen3-dev libdnnl-dev libjansson-dev libpng-dev zlib1g-dev   # the library
+        libfmt-dev libeigen3-dev libdnnl-dev libjansson-dev libpng-dev libjpeg-dev zlib1g-dev  # the library
         libcli11-dev doctest-dev catch2)                                                # examples, tests, benchmarks
       ;;
     docs) packages+=(doxygen) ;;
@@ -25,7 +25,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 This system has no apt-get, so nothing was installed. moecnn needs (Debian's names):
   ${packages[*]}
 Install their equivalents (a C++20 compiler, CMake 3.22, fmt 9, Eigen 3.4, oneDNN 2.6 or newer, jansson, libpng,
-CLI11, doctest, Catch2 2.13) and run make again with MOECNN_SKIP_SETUP=1.
+libjpeg-turbo, CLI11, doctest, Catch2 2.13) and run make again with MOECNN_SKIP_SETUP=1.
 TEXT
   exit 1
 fi

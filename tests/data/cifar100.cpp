@@ -81,6 +81,7 @@ TEST_CASE("missing, cut and foreign files are told, with what to do") {
   CHECK(has(error(), "needs train.bin in " + dir.dir().string()));
   CHECK(has(error(), "cifar-100-binary.tar.gz"));
   CHECK(has(error(Split::test), "test.bin is not there"));
+  CHECK(has(error(Split::val), "has the parts train and test"));
   CHECK(has(error_of([&] { data::load_cifar100(dir / "no folder", Split::train); }), "train.bin is not there"));
   const std::string good = records(3);
   put_bytes(dir / "train.bin", good.substr(0, good.size() - 1));

@@ -51,7 +51,10 @@ TEST_CASE("an image depends on seed, split and index alone") {
   CHECK(std::equal(set.pixels.begin(), set.pixels.end(), longer.pixels.begin()));
   CHECK(std::equal(set.labels.begin(), set.labels.end(), longer.labels.begin()));
   CHECK(data::synthetic(60, 8, Split::train).pixels != set.pixels);
-  CHECK(data::synthetic(60, 7, Split::test).pixels != set.pixels);
+  const auto test = data::synthetic(60, 7, Split::test).pixels, val = data::synthetic(60, 7, Split::val).pixels;
+  CHECK(test != set.pixels);
+  CHECK(val != set.pixels);
+  CHECK(val != test);
   data::ImageSet other;
   std::thread([&] { other = data::synthetic(60, 7, Split::train); }).join();
   CHECK(other.pixels == set.pixels);

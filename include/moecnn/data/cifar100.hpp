@@ -91,6 +91,7 @@ inline void read_cifar_file(const std::filesystem::path& path, const CifarLayout
 
 inline ImageSet load_cifar(const std::filesystem::path& dir, Split split, const CifarLayout& layout,
                            const std::vector<std::string>& files) {
+  check(split != Split::val, "{} has the parts train and test, but val was asked for", layout.title);
   std::string missing, all;
   for (const std::string& f : files) {
     all += (all.empty() ? "" : ", ") + f;

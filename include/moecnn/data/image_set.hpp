@@ -11,9 +11,11 @@
 
 namespace moecnn::data {
 
-enum class Split { train, test };
+enum class Split { train, val, test };
 
-constexpr const char* name_of(Split split) { return split == Split::train ? "train" : "test"; }
+constexpr const char* name_of(Split split) {
+  return split == Split::train ? "train" : split == Split::val ? "val" : "test";
+}
 
 /// n colour images of one size with a class each and, where the data has them, a family (a class of classes).
 struct ImageSet {

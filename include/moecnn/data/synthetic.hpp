@@ -3,14 +3,13 @@
 /// Coloured shapes on 32 × 32 pixels, 100 classes in 20 families, made on the spot: something to learn without a
 /// download. A family has a pair of colours, a texture and an outline; its five classes are variants of the outline.
 
+#include "moecnn/data/colour.hpp"
 #include "moecnn/data/draws.hpp"
 #include "moecnn/data/image_set.hpp"
 #include "moecnn/data/synthetic_shapes.hpp"
 #include "moecnn/data/synthetic_textures.hpp"
 
 namespace moecnn::data {
-
-using Colour = std::array<float, 3>;  ///< red, green, blue from 0 to 1
 
 /// What all images of a family have in common.
 struct Family {
@@ -135,7 +134,7 @@ inline void draw_synthetic(const Rng& rng, std::uint64_t index, int label, std::
   }
 }
 
-/// The first n images of the training or test sequence of `seed`. Image i does not depend on n.
+/// The first n images of the training, validation or test sequence of `seed`. Image i does not depend on n.
 inline ImageSet synthetic(int n, std::uint64_t seed, Split split) {
   check(n >= 1, "a synthetic set of {} images was asked for; it needs at least 1", n);
   ImageSet set;
@@ -145,7 +144,7 @@ inline ImageSet synthetic(int n, std::uint64_t seed, Split split) {
   for (int c = 0; c < synthetic_classes; ++c) set.class_names.push_back(class_name(c));
   for (int f = 0; f < synthetic_families; ++f) set.family_names.push_back(family_name(f));
   set.pixels.resize(n * set.image_bytes());
-  const Rng rng(seed, Purpose::synthetic, split == Split::train ? 0 : 1);
+  const Rng rng(seed, Purpose::synthetic, split == Split::train ? 0 : split == Split::test ? 1 : 2);
   for (int i = 0; i < n; ++i) {
     const int label = synthetic_label(rng, static_cast<std::uint64_t>(i));
     set.labels.push_back(label);

@@ -1,0 +1,66 @@
+#pragma once
+/// \file
+/// Samples that could not be read during training: a few are skipped, many stop the run.
+
+#include "moecnn/core/error.hpp"
+
+#include <map>
+#include <set>
+#include <vector>
+
+namespace moecnn::data {
+
+struct BrokenSample {
+  int index;           ///< in the set
+  std::string reason;  ///< names the file
+};
+
+/// Counts them per epoch.
+class BrokenFiles {
+ public:
+  /// Of `samples` per epoch, a share of at most `most` may be broken.
+  BrokenFiles(int samples, double most) : samples_(samples), most_(most) {
+    check(most >= 0 && most <= 1, "the share of broken samples that is accepted is {}; it must lie in 0 to 1", most);
+  }
+
+  /// Throws Error with the list of files when there are too many in this epoch.
+  void add(int epoch, const std::vector<BrokenSample>& found) {
+    if (epoch != epoch_) restart();
+    epoch_ = epoch;
+    for (const BrokenSample& sample : found) {
+      all_.emplace(sample.index, sample.reason);
+      in_epoch_.insert(sample.index);
+      ++skipped_;
+    }
+    check_running();
+  }
+
+  /// Throws the same once more while the epoch goes on.
+  void check_running() const {
+    if (static_cast<double>(in_epoch_.size()) <= most_ * samples_) return;
+    std::string list;
+    for (int index : in_epoch_) list += "\n  " + all_.at(index);
+    fail(
+        "{} of {} samples cannot be read, more than the {} % that are skipped:{}\nRepair these files or remove the "
+        "pairs.",
+        in_epoch_.size(), samples_, 100 * most_, list);
+  }
+
+  /// Forgets what the current epoch has counted.
+  void restart() { in_epoch_.clear(); }
+
+  /// Every sample that could not be read, by its place in the set, with the reason, which names the file.
+  const std::map<int, std::string>& all() const { return all_; }
+  /// How often another sample had to stand in.
+  long long skipped() const { return skipped_; }
+
+ private:
+  int samples_;
+  double most_;
+  int epoch_ = -1;
+  std::set<int> in_epoch_;
+  std::map<int, std::string> all_;
+  long long skipped_ = 0;
+};
+
+}  // namespace moecnn::data

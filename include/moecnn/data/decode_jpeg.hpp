@@ -1,0 +1,112 @@
+#pragma once
+/// \file
+/// JPEG (libjpeg-turbo) → colour image.
+
+#include "moecnn/data/rgb_image.hpp"
+
+#include <cstdio>  // jpeglib.h wants it first
+
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include <csetjmp>
+#include <span>
+#include <string>
+
+namespace moecnn::data {
+
+namespace detail {
+
+/// libjpeg reports errors by a function that must not return: ours leaves by longjmp, which runs no destructors. So each
+/// function that calls libjpeg is one of this class, has only plain locals, and answers false; reason() then says why.
+class JpegDecoder {
+ public:
+  JpegDecoder() {
+    jpeg_.err = jpeg_std_error(&errors_.manager);
+    errors_.manager.error_exit = failed;
+    errors_.manager.emit_message = warned;
+    errors_.manager.output_message = [](j_common_ptr) {};
+    progress_.progress_monitor = count_scans;
+  }
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
+  ~JpegDecoder() { jpeg_destroy_decompress(&jpeg_); }
+
+  bool read_header(std::span<const std::uint8_t> bytes) {
+    if (setjmp(errors_.back)) return false;
+    jpeg_create_decompress(&jpeg_);
+    jpeg_.progress = &progress_;
+    jpeg_mem_src(&jpeg_, bytes.data(), static_cast<unsigned long>(bytes.size()));
+    jpeg_read_header(&jpeg_, TRUE);
+    jpeg_.out_color_space = JCS_RGB;
+    return true;
+  }
+  /// Of what read_header() found.
+  long long height() const { return jpeg_.image_height; }
+  long long width() const { return jpeg_.image_width; }
+  bool is_cmyk() const { return jpeg_.jpeg_color_space == JCS_CMYK || jpeg_.jpeg_color_space == JCS_YCCK; }
+
+  /// Writes height() × width() × 3 bytes and reads on to the end of the picture.
+  bool read_pixels(std::uint8_t* to) {
+    if (setjmp(errors_.back)) return false;
+    jpeg_start_decompress(&jpeg_);
+    while (jpeg_.output_scanline < jpeg_.output_height) {
+      JSAMPROW row = to + static_cast<std::size_t>(jpeg_.output_scanline) * jpeg_.output_width * 3;
+      jpeg_read_scanlines(&jpeg_, &row, 1);
+    }
+    jpeg_finish_decompress(&jpeg_);
+    return true;
+  }
+
+  const char* reason() const { return errors_.reason; }
+
+ private:
+  struct Errors {
+    jpeg_error_mgr manager;  ///< first: libjpeg knows only this
+    std::jmp_buf back;
+    char reason[JMSG_LENGTH_MAX];
+  };
+
+  [[noreturn]] static void failed(j_common_ptr jpeg) {
+    Errors& errors = *reinterpret_cast<Errors*>(jpeg->err);
+    jpeg->err->format_message(jpeg, errors.reason);
+    std::longjmp(errors.back, 1);
+  }
+  /// libjpeg goes on after damage, with grey or smeared blocks, and only warns (level -1). Bytes between markers and
+  /// unusual Adobe markers are no damage: cameras write them.
+  static void warned(j_common_ptr jpeg, int level) {
+    const int code = jpeg->err->msg_code;
+    if (level == -1 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_ADOBE_XFORM) failed(jpeg);
+  }
+  /// A small file can ask for thousands of passes over a large picture.
+  static void count_scans(j_common_ptr jpeg) {
+    if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= 500) return;
+    Errors& errors = *reinterpret_cast<Errors*>(jpeg->err);
+    std::snprintf(errors.reason, sizeof errors.reason, "more than 500 scans");
+    std::longjmp(errors.back, 1);
+  }
+
+  jpeg_decompress_struct jpeg_{};
+  jpeg_progress_mgr progress_{};
+  Errors errors_{};
+};
+
+}  // namespace detail
+
+/// Grey or colour, baseline or progressive → RGB. Notes about orientation and colour profiles are ignored. `file` is for
+/// messages. A file with damaged or missing data is an error, although much of its picture could be shown.
+inline RgbImage decode_jpeg_image(std::span<const std::uint8_t> bytes, const std::string& file,
+                                  long long limit = most_pixels) {
+  detail::JpegDecoder jpeg;
+  check(jpeg.read_header(bytes), "{} cannot be decoded as JPEG: {}; copy or download it again", file, jpeg.reason());
+  // At best a block of 64 pixels takes one bit.
+  detail::check_claim(file, jpeg.height(), jpeg.width(), bytes.size(), 8 * 64, limit);
+  check(!jpeg.is_cmyk(), "{} is a JPEG for printing (CMYK); save it with red, green and blue", file);
+  const int h = static_cast<int>(jpeg.height()), w = static_cast<int>(jpeg.width());
+  std::vector<std::uint8_t> rgb(static_cast<std::size_t>(h) * w * 3);
+  check(jpeg.read_pixels(rgb.data()), "{} cannot be decoded as JPEG: {}; copy or download it again", file,
+        jpeg.reason());
+  return detail::to_planes(rgb.data(), h, w);
+}
+
+}  // namespace moecnn::data
