@@ -118,7 +118,7 @@ TEST_CASE("what is drawn has the recipe's distribution and depends on seed, epoc
   SegmentationAugment opts{.crop = {60, 100}, .min_scale = 0.5f, .max_scale = 2.0f};
   CHECK_NOTHROW(check_consistent(opts));
   const Rng rng(42, Purpose::augment, 3);
-  int flips = 0, padded = 0, differ = 0;
+  int flips = 0, flips_of_large = 0, padded = 0, differ = 0;
   double scales = 0, tops = 0;
   for (int i = 0; i < 4000; ++i) {
     const auto cut = draw_cut(opts, rng, i, {80, 100});
@@ -130,6 +130,7 @@ TEST_CASE("what is drawn has the recipe's distribution and depends on seed, epoc
     REQUIRE(cut.top <= std::max(0, room));
     padded += room < 0;
     flips += cut.colour.flip;
+    flips_of_large += cut.colour.flip && cut.scaled.h > 100;
     scales += cut.scaled.h / 80.0;
     if (room > 0) tops += cut.top / double(room) - 0.5;
     differ += draw_cut(opts, Rng(42, Purpose::augment, 4), i, {80, 100}).scaled != cut.scaled;
@@ -137,6 +138,7 @@ TEST_CASE("what is drawn has the recipe's distribution and depends on seed, epoc
     REQUIRE((again.scaled == cut.scaled && again.top == cut.top && again.left == cut.left));
   }
   CHECK(flips == doctest::Approx(2000).epsilon(0.05));
+  CHECK(flips_of_large == doctest::Approx(1000).epsilon(0.1));  // one tells nothing about the other
   CHECK(scales / 4000 == doctest::Approx(1.25).epsilon(0.02));
   CHECK(padded == doctest::Approx(4000 * (0.75 - 0.5) / 1.5).epsilon(0.15));
   CHECK(std::abs(tops) < 60);

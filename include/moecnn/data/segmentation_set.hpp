@@ -105,7 +105,8 @@ inline std::shared_ptr<const SegmentationSample> load_sample(const SegmentationS
           labels.values.size(), image.w, image.h);
     return {std::shared_ptr<void>(), &set.samples[i]};  // owned by the set
   }
-  auto sample = std::make_shared<SegmentationSample>(read_image(pair.image), read_label_map(pair.labels));
+  auto sample =
+      std::make_shared<SegmentationSample>(SegmentationSample{read_image(pair.image), read_label_map(pair.labels)});
   check_same_size(sample->image, sample->labels, pair);
   apply_train_ids(set.train_ids, sample->labels);
   return sample;
