@@ -1,19 +1,17 @@
 #pragma once
 /// \file
 /// Everything except the backends. A program that runs networks includes the one it wants as well:
-/// moecnn/backend/default.hpp, moecnn/backend/onednn.hpp or moecnn/backend/reference.hpp.
+/// moecnn/backend/default.hpp, moecnn/backend/onednn.hpp or moecnn/backend/reference.hpp. Pairs of images and label maps
+/// are apart as well, in moecnn/data/segmentation_loader.hpp and its neighbours.
 
 #include "moecnn/analysis/predictions.hpp"
 #include "moecnn/analysis/specialisation.hpp"
 #include "moecnn/data/bdd100k.hpp"
 #include "moecnn/data/camvid.hpp"
-#include "moecnn/data/check_segmentation.hpp"
 #include "moecnn/data/cifar100.hpp"
 #include "moecnn/data/cityscapes.hpp"
 #include "moecnn/data/loader.hpp"
-#include "moecnn/data/segmentation_loader.hpp"
 #include "moecnn/data/synthetic.hpp"
-#include "moecnn/data/synthetic_street.hpp"
 #include "moecnn/io/safetensors.hpp"
 #include "moecnn/layer/basic_block.hpp"
 #include "moecnn/layer/batch_norm.hpp"
