@@ -46,7 +46,7 @@ struct PatchExpert<Conv<In, Out, O>> {
   using layer = Conv<In, Out, unpadded>;
 };
 
-/// What is added to the mixture's result: nothing, a convolution that sees every patch (parameters `shared.…`), or the
+/// What is added to the mixture's result: nothing, a convolution that sees every patch (its parameters lie under `shared`), or the
 /// input itself.
 enum class Beside : unsigned char { nothing, shared, input };
 
