@@ -46,8 +46,8 @@ struct PatchExpert<Conv<In, Out, O>> {
   using layer = Conv<In, Out, unpadded>;
 };
 
-/// What is added to the mixture's result: nothing, a convolution that sees every patch (its parameters lie under `shared`), or the
-/// input itself.
+/// What is added to the mixture's result: nothing, a convolution that sees every patch (its parameters lie under
+/// `shared`), or the input itself.
 enum class Beside : unsigned char { nothing, shared, input };
 
 /// PatchConvMoE: the map is cut into patches, each patch is a row for the gate and goes to k of N experts with the pixels
