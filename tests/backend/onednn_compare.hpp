@@ -2,11 +2,11 @@
 /// One network on the oneDNN backend and on the reference in double, with the same weights, images and seeds: everything
 /// that comes out is compared.
 
-#include "moecnn/backend/onednn.hpp"
 #include "moecnn/backend/reference.hpp"
 #include "moecnn/graph/passes/fold_batch_norm.hpp"
 #include "moecnn/graph/passes/fuse_norm_activation.hpp"
 #include "moecnn/model/program.hpp"
+#include "onednn_backend.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,8 +1,8 @@
 // Mixed kernels on the oneDNN backend against the reference, in every storage order.
 #if defined(MOECNN_HAS_ONEDNN)
 #include "moe/mixture_nets.hpp"
-#include "moecnn/backend/onednn.hpp"
 #include "moecnn/graph/passes/mix_linear_experts.hpp"
+#include "onednn_backend.hpp"
 
 #include <doctest/doctest.h>
 

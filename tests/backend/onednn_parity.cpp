@@ -1,9 +1,9 @@
 // Every layer, mixtures and random networks on the oneDNN backend against the reference in double.
 #if defined(MOECNN_HAS_ONEDNN)
 #include "graph/random_graphs.hpp"
-#include "moecnn/backend/onednn.hpp"
 #include "moecnn/layer/linear.hpp"
 #include "moecnn/moe/res_block_moe.hpp"
+#include "onednn_backend.hpp"
 
 #include <doctest/doctest.h>
 

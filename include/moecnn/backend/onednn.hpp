@@ -101,6 +101,12 @@ class Lowering {
   Made lower(const ops::Gather&) const { return make<reference::GatherKernel<float>>(row_elements()); }
   Made lower(const ops::Combine&) const { return make<reference::CombineKernel<float>>(row_elements()); }
 
+  Made lower(const ops::ToPatches&) const { return make<reference::ToPatchesKernel<float>>(planes(), unit()); }
+  Made lower(const ops::FromPatches&) const { return make<reference::FromPatchesKernel<float>>(planes(), unit()); }
+
+  /// How a map of the output is stored: so many planes of pixels of so many numbers.
+  int planes() const { return round_up(g_.edges[g_.nodes[n_].output].channels, unit()) / unit(); }
+  int unit() const { return blocked_output() ? B : 1; }
   /// Stored elements of a row of the output.
   std::size_t row_elements() const {
     const Edge& e = g_.edges[g_.nodes[n_].output];

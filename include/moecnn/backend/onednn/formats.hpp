@@ -13,7 +13,8 @@ inline bool knows_blocks(const Op& op) {
   return std::holds_alternative<ops::Conv>(op) || std::holds_alternative<ops::BatchNorm>(op) ||
          std::holds_alternative<ops::Relu>(op) || std::holds_alternative<ops::Add>(op) ||
          std::holds_alternative<ops::MaxPool>(op) || std::holds_alternative<ops::Gather>(op) ||
-         std::holds_alternative<ops::Combine>(op) || std::holds_alternative<ops::MixedConv>(op);
+         std::holds_alternative<ops::Combine>(op) || std::holds_alternative<ops::MixedConv>(op) ||
+         std::holds_alternative<ops::ToPatches>(op) || std::holds_alternative<ops::FromPatches>(op);
 }
 
 /// Not zero for every edge that is stored in blocks. Edges between which only element-wise kernels lie share one
