@@ -70,7 +70,10 @@ void compare_logits(const Case& c, Graph g, double tolerance) {
   std::vector<std::pair<std::string, int>> values{{"out", g.outputs[0]}};
   if (c.has("eval/aux")) values.emplace_back("aux", g.find_edge("aux"));
   std::vector<int> keep;
-  for (const auto& [name, edge] : values) keep.push_back(edge);
+  for (const auto& [name, edge] : values) {
+    REQUIRE(edge >= 0);
+    keep.push_back(edge);
+  }
   test::Rig<Backend> rig;
   rig.store.adopt(g, {});  // as recorded, without the parameters that folding derives
   auto& program = rig.add(test::folded(std::move(g), keep), {.keep = keep});
