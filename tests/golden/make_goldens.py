@@ -1,4 +1,4 @@
-"""Makes every fixture of this folder from PyTorch. `python make_goldens.py [nets ops routing optimisers]`."""
+"""Makes every fixture of this folder from PyTorch. `python make_goldens.py [nets ops routing optimisers zoo]`."""
 
 import json
 import pathlib
@@ -11,6 +11,7 @@ import golden_nets
 import golden_ops
 import golden_optimisers
 import golden_routing
+import golden_zoo
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -56,7 +57,7 @@ def make_table(name, module):
 
 def main():
     torch.set_num_threads(1)
-    tables = {"ops": golden_ops, "routing": golden_routing, "optimisers": golden_optimisers}
+    tables = {"ops": golden_ops, "routing": golden_routing, "optimisers": golden_optimisers, "zoo": golden_zoo}
     for name in sys.argv[1:] or ["nets", *tables]:
         if name == "nets":
             make_nets()

@@ -144,6 +144,31 @@ TEST_CASE("weights from elsewhere: batch counters are passed over, the state may
   CHECK(a.store.state(0)[1] == 0);
 }
 
+TEST_CASE("a part of a network comes from a file with other names, which may hold more") {
+  const Scratch out;
+  Graph whole;
+  whole.params.push_back({"backbone.conv.weight", {2, 3, 1, 1}, Init::kaiming_uniform});
+  whole.params.push_back({"backbone.bn.running_mean", {2}, Init::zeros, 0, false});
+  whole.params.push_back({"head.weight", {4, 2}, Init::kaiming_uniform});
+  World<float> a;
+  World<double> b(false, 7, whole);
+  save_weights(a.store, out / "a.safetensors");
+  const auto head = b.store.read(2);
+  const auto version = b.store.version();
+  CHECK(load_part(b.store, out / "a.safetensors", "backbone.", "") == 2);
+  CHECK(b.store.version() != version);
+  for (std::size_t i = 0; i < 6; ++i) CHECK(b.store.read(0)[i] == a.store.read(0)[i]);
+  CHECK(b.store.read(2) == head);
+
+  const auto before = b.store.read(0);
+  const auto text = error_of([&] { load_part(b.store, out / "a.safetensors", "", ""); });
+  INFO(text);
+  CHECK(has(text, "missing (3): 'backbone.conv.weight', 'backbone.bn.running_mean', 'head.weight'"));
+  CHECK(b.store.read(0) == before);
+  CHECK(has(error_of([&] { load_part(b.store, out / "a.safetensors", "encoder.", ""); }),
+            "no parameter of this network begins with \"encoder.\""));
+}
+
 TEST_CASE("files that do not fit are refused with every reason, and change nothing") {
   const Scratch out;
   Graph other = small_graph(5);

@@ -7,61 +7,24 @@
 #include "moecnn/io/json.hpp"
 #include "moecnn/io/tensor_file.hpp"
 #include "moecnn/zoo/cifar_moe.hpp"
+#include "zoo/golden_fill.hpp"
 
 #include <doctest/doctest.h>
 #include <cstdlib>
 
 using namespace moecnn;
+using namespace zoo_test;
 
 namespace {
 
 using io::Json;
 
-std::vector<double> signed_uniforms(std::uint64_t seed, std::string_view name, std::size_t n) {
-  const Rng rng(seed, Purpose::other, hash_name(name));
-  std::vector<double> s(n);
-  for (std::size_t i = 0; i < n; ++i) s[i] = 2 * rng.uniform(i) - 1;
-  return s;
-}
-
-/// The value of a parameter by the rule of the golden files. Cases share most of them, so they are computed once.
-const std::vector<float>& filled(const ParamSpec& p, std::uint64_t seed) {
-  static std::map<std::string, std::vector<float>> known;
-  auto& values = known[fmt::format("{} {} {}", p.name, p.elements(), seed)];
-  if (!values.empty()) return values;
-  const auto v = signed_uniforms(seed, p.name, static_cast<std::size_t>(p.elements()));
-  const std::string leaf = p.name.substr(p.name.rfind('.') + 1);
-  const double fan_in = static_cast<double>(p.elements()) / p.shape[0];
-  for (double x : v) {
-    if (leaf == "bias" || leaf == "running_mean")
-      x = 0.1 * x;
-    else if (p.shape.size() == 1)
-      x = 1 + 0.2 * x;
-    else
-      x = std::sqrt(6 / fan_in) * x;
-    values.push_back(static_cast<float>(x));
-  }
+/// Cases share most of their parameters, so they are computed once.
+const std::vector<float>& known(const ParamSpec& p, std::uint64_t seed) {
+  static std::map<std::string, std::vector<float>> all;
+  auto& values = all[fmt::format("{} {} {}", p.name, p.elements(), seed)];
+  if (values.empty()) values = filled(p, seed);
   return values;
-}
-
-/// Norm, sum and sixteen elements.
-std::vector<double> summary(const std::vector<double>& v) {
-  std::vector<double> s{test::norm(v), 0};
-  for (double x : v) s[1] += x;
-  for (std::uint64_t j = 0; j < 16; ++j) s.push_back(v[j * 2654435761ull % v.size()]);
-  return s;
-}
-
-/// How far two tensors of n numbers are apart, relative, as far as summaries tell: by their norms, by their sums (over
-/// what n numbers of that norm can sum up to) and by the sixteen elements together.
-double summary_distance(const std::vector<double>& a, const std::vector<double>& b, std::size_t n) {
-  const double norm = b[0], most = norm * std::sqrt(static_cast<double>(n));
-  if (norm == 0) return a[0];
-  double difference = 0, picked = 0;
-  for (std::size_t i = 2; i < b.size(); ++i) difference += std::pow(a[i] - b[i], 2), picked += b[i] * b[i];
-  const double typical = 16 * norm * norm / static_cast<double>(n);
-  return std::max(
-      {std::abs(a[0] - b[0]) / norm, std::abs(a[1] - b[1]) / most, std::sqrt(difference / std::max(picked, typical))});
 }
 
 struct Tolerances {
@@ -90,13 +53,10 @@ struct Case {
 
   /// Batch b of the three.
   test::Batch batch(int b) const {
-    const auto n = static_cast<std::size_t>(rows * 3 * size * size);
-    const auto noise = signed_uniforms(seed(), "images", 3 * n);
-    const auto colour = signed_uniforms(seed(), "image_colours", static_cast<std::size_t>(3 * rows * 3));
     const Rng labels(seed(), Purpose::other, hash_name("labels"));
     test::Batch out;
-    for (std::size_t i = b * n; i < (b + 1) * n; ++i)
-      out.images.push_back(static_cast<float>(noise[i] + 2 * colour[i / static_cast<std::size_t>(size * size)]));
+    out.images = filled_images(seed(), static_cast<std::size_t>(rows), static_cast<std::size_t>(size * size),
+                               static_cast<std::size_t>(b * rows));
     for (int r = b * rows; r < (b + 1) * rows; ++r) out.labels.push_back(static_cast<int>(labels.below(100, r)));
     return out;
   }
@@ -119,7 +79,7 @@ Changes compare(const Case& c, const Tolerances& allowed, const Changes* truth =
   with_loss.outputs.push_back(Recorder(with_loss).record(ops::CrossEntropy{100}, {graph.outputs[0]}, 1, {1, 1, 1}));
   auto& training = rig.add(test::fused(std::move(with_loss)), {.training = true});
   for (int i = 0; i < rig.store.size(); ++i) {
-    const auto& v = filled(rig.store.spec(i), c.seed());
+    const auto& v = known(rig.store.spec(i), c.seed());
     rig.store.write(i, std::vector<T>(v.begin(), v.end()).data());
   }
 

@@ -115,4 +115,29 @@ void load_weights(ParamStore<T>& store, const std::filesystem::path& path) {
   detail::read_all(file, store, io::Cast::floats);
 }
 
+/// Reads the part of a network whose names begin with `ours` from a file in which the same names begin with `theirs`:
+/// `load_part(store, "resnet50.safetensors", "backbone.", "")`. All of the part must be there and fit, or nothing changes;
+/// other tensors of the file, such as a classifier, are passed over. Returns how many were read.
+template <class T>
+int load_part(ParamStore<T>& store, const std::filesystem::path& path, const std::string& ours,
+              const std::string& theirs) {
+  const auto file = io::TensorFile::open(path);
+  std::vector<io::WantedTensor> wanted;
+  std::vector<int> ids;
+  for (int i = 0; i < store.size(); ++i) {
+    const ParamSpec& p = store.spec(i);
+    if (!p.name.starts_with(ours)) continue;
+    wanted.push_back({theirs + p.name.substr(ours.size()), detail::file_shape(p), DType::f32});
+    ids.push_back(i);
+  }
+  check(!ids.empty(), "no parameter of this network begins with \"{}\"; give the name of one of its parts and a dot",
+        ours);
+  io::match_keys(wanted, file, {.cast = io::Cast::floats, .ignore = [](std::string_view) { return true; }});
+  std::vector<T> plain;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    detail::read_stored(file, wanted[i].name, store, ids[i], store.value(ids[i]), io::Cast::floats, plain);
+  store.touch();
+  return static_cast<int>(ids.size());
+}
+
 }  // namespace moecnn
