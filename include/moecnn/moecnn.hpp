@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// Everything except the backends. A program that runs networks includes the one it wants as well:
-/// moecnn/backend/default.hpp, moecnn/backend/onednn.hpp or moecnn/backend/reference.hpp. Pairs of images and label maps
-/// are apart as well, in moecnn/data/segmentation_loader.hpp and its neighbours.
+/// moecnn/backend/default.hpp, moecnn/backend/onednn.hpp or moecnn/backend/reference.hpp. Semantic
+/// segmentation is apart as well: its networks are in moecnn/zoo/, its data in moecnn/data/segmentation_loader.hpp.
 
 #include "moecnn/analysis/predictions.hpp"
 #include "moecnn/analysis/specialisation.hpp"
@@ -30,10 +30,4 @@
 #include "moecnn/train/trainer.hpp"
 #include "moecnn/version.hpp"
 #include "moecnn/zoo/cifar_moe.hpp"
-#include "moecnn/zoo/deeplabv3plus.hpp"
-#include "moecnn/zoo/enet.hpp"
-#include "moecnn/zoo/erfnet.hpp"
-#include "moecnn/zoo/lraspp.hpp"
-#include "moecnn/zoo/pspnet.hpp"
 #include "moecnn/zoo/resnet.hpp"
-#include "moecnn/zoo/unet.hpp"
