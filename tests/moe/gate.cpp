@@ -1,24 +1,13 @@
 #include "moecnn/moe/gate.hpp"
 
-#include "check_layer.hpp"
+#include "moe/gate_net.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace moecnn;
+using mixture_test::GateNet;
 
 namespace {
-
-/// A gate alone: its logits are the network's result.
-template <class Gate, int N>
-struct GateNet {
-  static constexpr int in = 5;
-  Gate gate{};
-  int experts = N;
-  Value<N> wire(Recorder& g, Value<in> x) const {
-    const auto scope = g.scope("gate");
-    return {gate.template wire<N, in>(g, x, Experts<N>{experts}).edge};
-  }
-};
 
 std::vector<std::string> names(const Graph& g) {
   std::vector<std::string> all;

@@ -1,25 +1,11 @@
 #include "moecnn/moe/gate_any.hpp"
 
-#include "check_layer.hpp"
+#include "moe/gate_net.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace moecnn;
-
-namespace {
-
-template <class Gate, int N, int C = 5>
-struct GateNet {
-  static constexpr int in = C;
-  Gate gate{};
-  int experts = N;
-  Value<N> wire(Recorder& g, Value<in> x) const {
-    const auto scope = g.scope("gate");
-    return {gate.template wire<N, in>(g, x, Experts<N>{experts}).edge};
-  }
-};
-
-}  // namespace
+using mixture_test::GateNet;
 
 TEST_CASE("gates: the run-time choice and a run-time number of experts give the same graphs") {
   const auto same = [](const Graph& a, const Graph& b) {

@@ -1,23 +1,13 @@
 #include "moecnn/moe/gate_conv.hpp"
 
-#include "check_layer.hpp"
+#include "moe/gate_net.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace moecnn;
+using mixture_test::GateNet;
 
 namespace {
-
-template <class Gate, int N, int C = 5>
-struct GateNet {
-  static constexpr int in = C;
-  Gate gate{};
-  int experts = N;
-  Value<N> wire(Recorder& g, Value<in> x) const {
-    const auto scope = g.scope("gate");
-    return {gate.template wire<N, in>(g, x, Experts<N>{experts}).edge};
-  }
-};
 
 template <class Gate>
 Graph gate_of(Extent rows) {

@@ -1,25 +1,11 @@
 #include "moecnn/moe/gate_unlearned.hpp"
 
-#include "check_layer.hpp"
+#include "moe/gate_net.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace moecnn;
-
-namespace {
-
-template <class Gate, int N, int C = 5>
-struct GateNet {
-  static constexpr int in = C;
-  Gate gate{};
-  int experts = N;
-  Value<N> wire(Recorder& g, Value<in> x) const {
-    const auto scope = g.scope("gate");
-    return {gate.template wire<N, in>(g, x, Experts<N>{experts}).edge};
-  }
-};
-
-}  // namespace
+using mixture_test::GateNet;
 
 TEST_CASE("gates that do not learn: no parameters, and gradients of what lies before them") {
   CHECK(test::check_net(GateNet<gate::Deterministic, 4>{}, {3, 2, 3}) == "");

@@ -1,43 +1,21 @@
 #include "moecnn/zoo/resnet.hpp"
 
+#include "zoo/golden_runs.hpp"
+
 #include <doctest/doctest.h>
-#include <fstream>
-#include <sstream>
 
 using namespace moecnn;
-
-namespace {
-
-/// "name d0 d1 …" per parameter and buffer.
-std::vector<std::string> keys(const Graph& g) {
-  std::vector<std::string> all;
-  for (const auto& p : g.params) {
-    std::string line = p.name;
-    for (int d : p.shape) line += ' ' + std::to_string(d);
-    all.push_back(line);
-  }
-  return all;
-}
-
-std::vector<std::string> torchvision_keys() {
-  std::ifstream file("tests/zoo/resnet18_keys.txt");
-  REQUIRE(file.good());
-  std::vector<std::string> all;
-  for (std::string line; std::getline(file, line);)
-    if (line[0] != '#') all.push_back(line);
-  return all;
-}
-
-}  // namespace
+using zoo_test::keys;
+using zoo_test::reference_keys;
 
 TEST_CASE("ResNet-18: keys, their order and their shapes are torchvision's") {
-  const auto expected = torchvision_keys();
+  const auto expected = reference_keys("resnet18");
   REQUIRE(expected.size() == 102);
   CHECK(keys(record(ResNet18<>{}, {1, 64, 64})) == expected);
 }
 
 TEST_CASE("ResNet-18 for small images: the same keys, with its own stem and classes") {
-  auto expected = torchvision_keys();
+  auto expected = reference_keys("resnet18");
   expected[0] = "conv1.weight 64 3 3 3";
   expected[100] = "fc.weight 100 512";
   expected[101] = "fc.bias 100";
