@@ -43,17 +43,16 @@ class ActivationKernel final : public NodeKernel<T> {
     return n;
   }
   void forward(const StepContext&) override {
-    for (long long i = 0; i < size(); ++i) at.output[i] = curve_value(curve_, at.input[0][i]);
+    for (long long i = 0; i < this->size(); ++i) at.output[i] = curve_value(curve_, at.input[0][i]);
   }
   void backward(const StepContext&) override {
-    for (long long i = 0; i < size(); ++i)
+    for (long long i = 0; i < this->size(); ++i)
       this->deliver(at.input_grad[0][i], at.output_grad[i] * curve_slope(curve_, at.input[0][i]),
                     this->adds_to_input(0));
   }
 
  private:
   using NodeKernel<T>::at;
-  long long size() const { return this->rows() * (this->out_.elements() / this->out_.extent.n); }
   ops::Curve curve_;
 };
 

@@ -40,8 +40,20 @@ class NodeKernel : public Kernel<T> {
     for (int e = 0; e < node_.copies; ++e) work(e, at.routing->offset[e], at.routing->slots_of(e));
   }
 
+  /// The same in pieces: `work(copy, first row, rows, group)` with at most `most` rows.
+  template <class F>
+  void for_each_block(int groups, int most, const F& work) const {
+    for_each_copy([&](int copy, int first, int count) {
+      for (int r = 0; r < count; r += most)
+        for (int g = 0; g < groups; ++g) work(copy, first + r, std::min(most, count - r), g);
+    });
+  }
+
   /// Rows that are really there: all of them, or the slots in use.
   int rows() const { return node_.routing < 0 ? out_.extent.n : at.routing->slots(); }
+
+  /// Numbers of the output in these rows.
+  long long size() const { return rows() * (out_.elements() / out_.extent.n); }
 
   T* param(int i, int copy = 0) const { return at.param[i * node_.copies + copy]; }
   T* param_grad(int i, int copy = 0) const { return at.param_grad[i * node_.copies + copy]; }

@@ -25,7 +25,7 @@ class ConvKernel final : public NodeKernel<T> {
   }
 
   void forward(const StepContext&) override {
-    for_each_block([&](int copy, int first, int rows, int g) {
+    this->for_each_block(op_.groups, rows_at_once_, [&](int copy, int first, int rows, int g) {
       T* windows = reinterpret_cast<T*>(at.scratch_forward);
       windows_.unfold(at.input[0], first, rows, g, windows);
       MatrixMap<T> y(windows + 1LL * window_size() * rows * pixels(), out_per_group(), rows * pixels());
@@ -44,7 +44,7 @@ class ConvKernel final : public NodeKernel<T> {
       if (has_bias_grad()) this->start(this->param_grad(1, copy), op_.out, this->adds_to_param(1));
       if (this->wants_input(0)) this->start(at.input_grad[0] + first * row, count * row, this->adds_to_input(0));
     });
-    for_each_block([&](int copy, int first, int rows, int g) {
+    this->for_each_block(op_.groups, rows_at_once_, [&](int copy, int first, int rows, int g) {
       T* windows = reinterpret_cast<T*>(at.scratch_backward);
       MatrixMap<T> dy(windows + 1LL * window_size() * rows * pixels(), out_per_group(), rows * pixels());
       for (int r = 0; r < rows; ++r)
@@ -86,15 +86,6 @@ class ConvKernel final : public NodeKernel<T> {
   }
   ConstMatrixMap<T> weights(int copy, int group) const {
     return ConstMatrixMap<T>(this->param(0, copy) + group * group_weights(), out_per_group(), window_size());
-  }
-
-  /// Calls `work(copy, first row, rows, group)` with at most rows_at_once_ rows.
-  template <class F>
-  void for_each_block(const F& work) const {
-    this->for_each_copy([&](int copy, int first, int count) {
-      for (int r = 0; r < count; r += rows_at_once_)
-        for (int g = 0; g < op_.groups; ++g) work(copy, first + r, std::min(rows_at_once_, count - r), g);
-    });
   }
 
   /// Writes one output channel of one row: bias, residual and activation on top of the product.

@@ -32,7 +32,7 @@ class ConvTransposeKernel final : public NodeKernel<T> {
         std::fill_n(at.output + plane * out_pixels, out_pixels,
                     op_.bias ? this->param(1, copy)[plane % op_.out] : T(0));
     });
-    for_each_block([&](int copy, int first, int rows, int g) {
+    this->for_each_block(op_.groups, rows_at_once_, [&](int copy, int first, int rows, int g) {
       T* windows = reinterpret_cast<T*>(at.scratch_forward);
       MatrixMap<T> w(windows, windows_.size(), rows * pixels());
       w.setZero();
@@ -51,7 +51,7 @@ class ConvTransposeKernel final : public NodeKernel<T> {
               ConstMatrixMap<T>(at.output_grad + plane * out_.extent.pixels(), 1, out_.extent.pixels()).sum();
       }
     });
-    for_each_block([&](int copy, int first, int rows, int g) {
+    this->for_each_block(op_.groups, rows_at_once_, [&](int copy, int first, int rows, int g) {
       T* windows = reinterpret_cast<T*>(at.scratch_backward);
       windows_.unfold(at.output_grad, first, rows, g, windows);
       const ConstMatrixMap<T> dy(windows, windows_.size(), rows * pixels());
@@ -98,15 +98,6 @@ class ConvTransposeKernel final : public NodeKernel<T> {
       x.middleCols(r * pixels(), pixels()) =
           ConstMatrixMap<T>(input_of(at.input[0], first + r, group), in_per_group(), pixels());
     return ConstMatrixMap<T>(to, in_per_group(), rows * pixels());
-  }
-
-  /// Calls `work(copy, first row, rows, group)` with at most rows_at_once_ rows.
-  template <class F>
-  void for_each_block(const F& work) const {
-    this->for_each_copy([&](int copy, int first, int count) {
-      for (int r = 0; r < count; r += rows_at_once_)
-        for (int g = 0; g < op_.groups; ++g) work(copy, first + r, std::min(rows_at_once_, count - r), g);
-    });
   }
 
   ops::ConvTranspose op_;

@@ -26,10 +26,10 @@ class ReluKernel final : public NodeKernel<T> {
   }
   void forward(const StepContext&) override {
     // Written so that NaN passes: std::max(NaN, 0) depends on the order of its arguments.
-    for (long long i = 0; i < size(); ++i) at.output[i] = at.input[0][i] < T(0) ? T(0) : at.input[0][i];
+    for (long long i = 0; i < this->size(); ++i) at.output[i] = at.input[0][i] < T(0) ? T(0) : at.input[0][i];
   }
   void backward(const StepContext&) override {
-    for (long long i = 0; i < size(); ++i) {
+    for (long long i = 0; i < this->size(); ++i) {
       const T dy = at.output[i] > T(0) ? at.output_grad[i] : T(0);
       this->deliver(at.input_grad[0][i], dy, this->adds_to_input(0));
     }
@@ -37,7 +37,6 @@ class ReluKernel final : public NodeKernel<T> {
 
  private:
   using NodeKernel<T>::at;
-  long long size() const { return this->rows() * (this->out_.elements() / this->out_.extent.n); }
 };
 
 template <class T>
@@ -51,20 +50,19 @@ class AddKernel final : public NodeKernel<T> {
     return n;
   }
   void forward(const StepContext&) override {
-    for (long long i = 0; i < size(); ++i) at.output[i] = at.input[0][i] + at.input[1][i];
+    for (long long i = 0; i < this->size(); ++i) at.output[i] = at.input[0][i] + at.input[1][i];
   }
   void backward(const StepContext&) override {
     // The first gradient may lie where the output's gradient lies; then it is there already.
     for (std::size_t j : {0, 1}) {
       if (!this->wants_input(j) || at.input_grad[j] == at.output_grad) continue;
-      for (long long i = 0; i < size(); ++i)
+      for (long long i = 0; i < this->size(); ++i)
         this->deliver(at.input_grad[j][i], at.output_grad[i], this->adds_to_input(j));
     }
   }
 
  private:
   using NodeKernel<T>::at;
-  long long size() const { return this->rows() * (this->out_.elements() / this->out_.extent.n); }
 };
 
 template <class T>
