@@ -21,13 +21,15 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   using Stored = std::shared_ptr<const WeightsLayout>;
 
   /// `src_blocked` and `dst_blocked`: how the edges are stored. `stored`: how the weights lie in the store; null: this
-  /// node may choose.
-  ConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, Stored stored)
+  /// node may choose. `options`: of a kernel that shares its memory with others that run at once.
+  ConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, Stored stored,
+             const Options& options = onednn::options())
       : NodeKernel(g, f, n), op_(std::get<ops::Conv>(node_.op)), src_blocked_(src_blocked), dst_blocked_(dst_blocked) {
     use_.rows = node_.routing < 0 ? out_.extent.n : g.routings[node_.routing].rows;
     use_.backward_data = f.runs_backward[n] && wants_input(0);
     use_.backward_weights = f.runs_backward[n] && (wants_param(0) || (op_.bias && wants_param(1)));
     use_.bias = op_.bias;
+    use_.options = options;
     use_.forward_attr = forward_attr();
     auto choice = choose_conv(op_, in_[0], src_blocked, out_, dst_blocked, use_, stored.get(), node_.name);
     primitives_ = ConvPrimitives(std::move(choice), use_);

@@ -53,21 +53,23 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
     for (Edge& e : row.edges) e.extent.n = 1, e.routing = -1;
     Node& conv = row.nodes.emplace_back();
     conv.op = op_, conv.inputs = {0}, conv.output = 1, conv.name = node_.name;
-    trains_ = f.runs_backward[n];
+    const bool trains = f.runs_backward[n];
     Flow flow;
     flow.runs_backward = {f.runs_backward[n]};
     flow.input_mode = {{input_mode_[0]}};
-    flow.param_mode = {std::vector<GradMode>(params(), trains_ ? GradMode::overwrite : GradMode::ignore)};
+    flow.param_mode = {std::vector<GradMode>(params(), trains ? GradMode::overwrite : GradMode::ignore)};
+    Options each = options();
+    each.winograd_scratch /= threads_;
     const detail::OneThread alone;
     for (int t = 0; t < threads_; ++t) {
-      workers_.push_back(std::make_unique<ConvKernel>(row, flow, 0, src_blocked, dst_blocked, stored));
+      workers_.push_back(std::make_unique<ConvKernel>(row, flow, 0, src_blocked, dst_blocked, stored, each));
       workers_.back()->prepare(1);
     }
     inner_ = workers_[0]->needs();
     sizes_ = {static_cast<long long>(weights_layout()->elements()), op_.bias ? op_.out : 0};
     inner_.scratch_forward = round_to_line(inner_.scratch_forward);
     inner_.scratch_backward = round_to_line(inner_.scratch_backward);
-    slopes_.resize(static_cast<std::size_t>(blocks()) * rows_at_once * node_.copies);
+    if (trains) slopes_.resize(static_cast<std::size_t>(blocks()) * rows_at_once * node_.copies);
     bindings_.resize(threads_);
     for (Bindings<float>& b : bindings_)
       b.input.resize(1), b.input_grad.resize(1), b.param.resize(params()), b.param_grad.resize(params());
@@ -210,7 +212,6 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
 
   ops::Conv op_;
   int rows_, threads_ = detail::thread_count();
-  bool trains_ = false;
   long long src_row_ = 0, dst_row_ = 0;
   std::array<long long, 2> sizes_{};
   std::vector<std::unique_ptr<ConvKernel>> workers_;  // per thread
