@@ -45,6 +45,9 @@ class Program {
       : graph_(std::move(graph)), store_(store), arena_(arena), opts_(std::move(opts)) {
     flow_ = analyse(graph_, opts_.training, opts_.seeds, opts_.input_grad);
     lowered_ = Backend::lower(graph_, flow_, store_.layouts());
+    check(!store_.empty() || graph_.folds.empty(),
+          "a program with folded batch norms needs the store that it folds them from; make a program of the unfolded "
+          "graph first, as Model does");
     if (store_.empty()) store_.adopt(graph_, lowered_.param_layout);
     if (opts_.training) store_.make_gradients();
     folded_ = FoldedParams<T>(graph_, store_, lowered_.param_layout);
