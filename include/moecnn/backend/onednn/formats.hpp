@@ -8,12 +8,17 @@
 
 namespace moecnn::onednn {
 
+/// Convolutions of all kinds may convert between the formats, and prefer blocks.
+inline bool is_conv(const Op& op) {
+  return std::holds_alternative<ops::Conv>(op) || std::holds_alternative<ops::MixedConv>(op) ||
+         std::holds_alternative<ops::ConvTranspose>(op);
+}
+
 /// Operations whose kernels can read and write blocks of channels. All others are the reference's and know plain order.
 inline bool knows_blocks(const Op& op) {
-  return std::holds_alternative<ops::Conv>(op) || std::holds_alternative<ops::BatchNorm>(op) ||
-         std::holds_alternative<ops::Relu>(op) || std::holds_alternative<ops::Add>(op) ||
-         std::holds_alternative<ops::MaxPool>(op) || std::holds_alternative<ops::Gather>(op) ||
-         std::holds_alternative<ops::Combine>(op) || std::holds_alternative<ops::MixedConv>(op) ||
+  return is_conv(op) || std::holds_alternative<ops::BatchNorm>(op) || std::holds_alternative<ops::Relu>(op) ||
+         std::holds_alternative<ops::Add>(op) || std::holds_alternative<ops::MaxPool>(op) ||
+         std::holds_alternative<ops::Gather>(op) || std::holds_alternative<ops::Combine>(op) ||
          std::holds_alternative<ops::ToPatches>(op) || std::holds_alternative<ops::FromPatches>(op);
 }
 
@@ -28,14 +33,12 @@ inline std::vector<char> blocked_edges(const Graph& g) {
     return e;
   };
   for (const Node& n : g.nodes) {
-    const bool conv = std::holds_alternative<ops::Conv>(n.op) || std::holds_alternative<ops::MixedConv>(n.op);
     if (!knows_blocks(n.op)) continue;
-    for (std::size_t i = conv ? 1 : 0; i < n.inputs.size(); ++i) root[find(n.inputs[i])] = find(n.output);
+    for (std::size_t i = is_conv(n.op) ? 1 : 0; i < n.inputs.size(); ++i) root[find(n.inputs[i])] = find(n.output);
   }
   std::vector<char> conv(g.edges.size(), 0), plain(g.edges.size(), 0);
   for (const Node& n : g.nodes) {
-    if (std::holds_alternative<ops::Conv>(n.op) || std::holds_alternative<ops::MixedConv>(n.op))
-      conv[find(n.output)] = 1;
+    if (is_conv(n.op)) conv[find(n.output)] = 1;
     const bool writes_plain = !knows_blocks(n.op);
     // These look at how many rows there are, or read blocks and write plain rows.
     const bool reads_plain = writes_plain && !std::holds_alternative<ops::GlobalAvgPool>(n.op) &&
