@@ -170,6 +170,7 @@ TEST_CASE("onednn: results and gradients of maps do not depend on the number of 
     return all;
   };
   const auto one = run(1), three = run(3);
-  for (std::size_t i = 0; i < one.size(); ++i) CHECK(distance(one[i], three[i]) < 1e-5);  // convolutions may differ
+  CHECK(one[0] == three[0]);
+  for (std::size_t i = 1; i < one.size(); ++i) CHECK(distance(one[i], three[i]) < 1e-4);  // convolutions may differ
 }
 #endif

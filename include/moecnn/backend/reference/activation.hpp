@@ -50,8 +50,8 @@ class ActivationKernel final : public PlaneKernel<T> {
         const long long at0 = plane * this->plane_size();
         const T *x = at.input[0] + at0, *dy = at.output_grad + at0;
         T* dx = at.input_grad[0] + at0;
-        this->deliver_all(dx, this->adds_to_input(0), this->plane_size(),
-                          [=](long long i, int) { return dy[i] * curve_slope<decltype(curve)::value>(x[i]); });
+        deliver_all(dx, this->adds_to_input(0), this->plane_size(),
+                    [=](long long i, int) { return dy[i] * curve_slope<decltype(curve)::value>(x[i]); });
       });
     });
   }
@@ -111,11 +111,10 @@ class PReluKernel final : public PlaneKernel<T> {
           });
         if (!this->wants_input(0)) return;
         const Stretch<T> a = slopes(plane, copy);
-        this->deliver_all(at.input_grad[0] + at0, this->adds_to_input(0), this->plane_size(),
-                          [=, &a](long long i, int j) {
-                            const T bent = a[j] * dy[i];
-                            return x[i] > T(0) ? dy[i] : bent;
-                          });
+        deliver_all(at.input_grad[0] + at0, this->adds_to_input(0), this->plane_size(), [=, &a](long long i, int j) {
+          const T bent = a[j] * dy[i];
+          return x[i] > T(0) ? dy[i] : bent;
+        });
       });
       if (this->wants_param(0)) deliver_slopes(copy, first, count, sums);
     });

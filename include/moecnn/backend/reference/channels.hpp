@@ -156,8 +156,8 @@ class ScaleKernel final : public PlaneKernel<T> {
     this->for_each_plane([&](long long plane) {
       const T *x = from + plane * this->plane_size(), *s = at.input[1] + first_factor(plane);
       const auto f = this->repeated(plane, [s](int lane) { return s[lane]; });
-      this->deliver_all(to + plane * this->plane_size(), adds, this->plane_size(),
-                        [x, &f](long long i, int j) { return x[i] * f[j]; });
+      deliver_all(to + plane * this->plane_size(), adds, this->plane_size(),
+                  [x, &f](long long i, int j) { return x[i] * f[j]; });
     });
   }
   int factors_;  // stored per row

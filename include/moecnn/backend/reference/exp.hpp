@@ -6,7 +6,7 @@
 namespace moecnn::reference {
 
 /// e^x. In float without branches or calls, so that loops become vectors: x = n ln 2 + r with |r| ≤ ln 2 / 2, a
-/// polynomial for e^r and n in the exponent's bits. Off by less than 2 units in the last place between -87 and 88, which x
+/// polynomial for e^r and n in the exponent's bits. Off by less than 3 units in the last place between -87 and 88, which x
 /// is taken to lie in; NaN stays NaN.
 inline double exp_of(double x) { return std::exp(x); }
 inline float exp_of(float x) {

@@ -28,6 +28,15 @@ void in_stretches(long long n, const F& visit) {
   for (int j = 0; i + j < n; ++j) visit(i + j, j);
 }
 
+/// NodeKernel::deliver() for `n` numbers: of(i, place in the stretch).
+template <class T, class F>
+void deliver_all(T* grad, bool adds, long long n, const F& of) {
+  if (adds)
+    in_stretches(n, [&of, grad](long long i, int j) { grad[i] += of(i, j); });
+  else
+    in_stretches(n, [&of, grad](long long i, int j) { grad[i] = of(i, j); });
+}
+
 /// Calls `work` with the unit as a type, so that loops over a pixel's numbers are unrolled.
 template <class T, class F>
 void with_unit(int unit, const F& work) {
@@ -88,15 +97,6 @@ class PlaneKernel : public NodeKernel<T> {
     const int there = channels(plane);
     if (there == unit_) return;
     for (long long i = 0; i < plane_size(); i += unit_) std::fill(numbers + i + there, numbers + i + unit_, T(0));
-  }
-
-  /// deliver() for `n` numbers: of(i, place in the stretch).
-  template <class F>
-  static void deliver_all(T* grad, bool adds, long long n, const F& of) {
-    if (adds)
-      in_stretches(n, [&of, grad](long long i, int j) { grad[i] += of(i, j); });
-    else
-      in_stretches(n, [&of, grad](long long i, int j) { grad[i] = of(i, j); });
   }
 
   /// Σ over a plane of `term(i, place)` per lane, written to `sums`.

@@ -37,7 +37,7 @@ class DropoutKernel final : public PlaneKernel<T> {
       T* y = to + plane * n;
       if (!on || op_.spatial) {
         const auto f = this->repeated(plane, [&](int lane) { return on ? factor(mask.keeps(channel + lane)) : T(1); });
-        return this->deliver_all(y, adds, n, [x, &f](long long i, int j) { return x[i] * f[j]; });
+        return deliver_all(y, adds, n, [x, &f](long long i, int j) { return x[i] * f[j]; });
       }
       T f[16 * stretch];
       const long long pixels = this->out_.extent.pixels(), run = 16 * stretch / this->unit_;
@@ -51,8 +51,8 @@ class DropoutKernel final : public PlaneKernel<T> {
             lane += this->unit_;
           });
         }
-        this->deliver_all(y + first, adds, count * this->unit_,
-                          [x, first, &f](long long i, int) { return x[first + i] * f[i]; });
+        deliver_all(y + first, adds, count * this->unit_,
+                    [x, first, &f](long long i, int) { return x[first + i] * f[i]; });
       }
     });
   }

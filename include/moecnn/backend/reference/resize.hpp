@@ -128,7 +128,7 @@ class WindowKernel final : public PlaneKernel<T> {
       this->start(dx, size, this->adds_to_input(0));
       for_each_common_line([&](long long in, long long out, long long n) {
         const T* dy = at.output_grad + plane * this->plane_size() + out;
-        this->deliver_all(dx + in, true, n, [dy](long long i, int) { return dy[i]; });
+        deliver_all(dx + in, true, n, [dy](long long i, int) { return dy[i]; });
       });
     });
   }
