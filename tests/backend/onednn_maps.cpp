@@ -1,5 +1,5 @@
-// Operations on maps that the oneDNN backend takes from the reference: whatever lies around them, in blocks or in plain
-// order, everything equals the reference in double.
+// Networks of operations on maps, as segmentation has them: whatever lies around them, in blocks or in plain order,
+// everything equals the reference in double. One operation at a time: onednn_planes.cpp.
 #if MOECNN_HAS_ONEDNN
 #include "graph/random_graphs.hpp"
 #include "onednn_compare.hpp"
@@ -82,5 +82,10 @@ TEST_CASE("onednn: losses per pixel equal the reference") {
   r.cross_entropy(logits, {.ignore = 255, .class_weights = {1, 2, 3, 4, 5, 6, 7}});
   r.cross_entropy(logits, {.ignore = 255, .factor = 0.4});
   CHECK(test::check_graph_parity<backend::OneDnn>(g) == "");
+  for (const Extent images : {Extent{2, 41, 43}, Extent{1, 16, 64}, Extent{5, 1, 1}}) {  // many runs of pixels, few
+    Graph many = record(Conv<3, 19, ConvOpts{.bias = true}>{}, images);
+    Recorder(many).cross_entropy(many.outputs[0], {.ignore = 18});
+    CHECK(test::check_graph_parity<backend::OneDnn>(many) == "");
+  }
 }
 #endif

@@ -96,6 +96,9 @@ class Lowering {
   Made lower(const ops::MaxPool& op) const {
     return blocked_output() ? make<MaxPoolKernel<B>>() : lower<ops::MaxPool>(op);
   }
+  Made lower(const ops::ArgMaxPool& op) const {
+    return blocked_output() ? make<ArgMaxPoolKernel<B>>() : lower<ops::ArgMaxPool>(op);
+  }
   Made lower(const ops::Relu&) const { return make<ReluKernel>(blocked_output()); }
   Made lower(const ops::Add&) const { return make<AddKernel>(blocked_output()); }
   Made lower(const ops::Gather&) const { return make<reference::GatherKernel<float>>(row_elements()); }
@@ -104,9 +107,29 @@ class Lowering {
   Made lower(const ops::ToPatches&) const { return make<reference::ToPatchesKernel<float>>(planes(), unit()); }
   Made lower(const ops::FromPatches&) const { return make<reference::FromPatchesKernel<float>>(planes(), unit()); }
 
+  Made lower(const ops::Activation&) const { return make<reference::ActivationKernel<float>>(unit()); }
+  Made lower(const ops::PRelu&) const { return make<reference::PReluKernel<float>>(unit()); }
+  Made lower(const ops::Dropout&) const { return make<reference::DropoutKernel<float>>(unit()); }
+  Made lower(const ops::Scale&) const { return make<reference::ScaleKernel<float>>(unit(), unit_of(1)); }
+  Made lower(const ops::MaxUnpool&) const { return make<reference::MaxUnpoolKernel<float>>(unit()); }
+  Made lower(const ops::AvgPool&) const { return make<reference::MeanKernel<float, ops::AvgPool>>(unit()); }
+  Made lower(const ops::AdaptiveAvgPool&) const {
+    return make<reference::MeanKernel<float, ops::AdaptiveAvgPool>>(unit());
+  }
+  Made lower(const ops::Resize&) const { return make<reference::ResizeKernel<float>>(unit()); }
+  Made lower(const ops::Window&) const { return make<reference::WindowKernel<float>>(unit()); }
+  Made lower(const ops::Slice&) const { return make<reference::SliceKernel<float>>(unit_of(0), unit()); }
+  Made lower(const ops::Concat&) const {
+    std::vector<int> units;
+    for (std::size_t i = 0; i < g_.nodes[n_].inputs.size(); ++i) units.push_back(unit_of(static_cast<int>(i)));
+    units.push_back(unit());
+    return make<reference::ConcatKernel<float>>(units);
+  }
+
   /// How a map of the output is stored: so many planes of pixels of so many numbers.
   int planes() const { return round_up(g_.edges[g_.nodes[n_].output].channels, unit()) / unit(); }
   int unit() const { return blocked_output() ? B : 1; }
+  int unit_of(int input) const { return blocked_input(input) ? B : 1; }
   /// Stored elements of a row of the output.
   std::size_t row_elements() const {
     const Edge& e = g_.edges[g_.nodes[n_].output];

@@ -3,6 +3,8 @@
 /// One pixel of a channel block as one value. The compiler makes of it whatever vectors the target has, so these
 /// kernels need no -O3 and no -march to be right, and both of them to be fast.
 
+#include "moecnn/backend/reference/common.hpp"
+
 #include <cstdint>
 
 #ifdef __AVX512F__
@@ -62,7 +64,6 @@ void stream_out(float* p, const Lanes<B>& v) {
 /// Pixels whose sums are kept in float before they are added to doubles.
 inline constexpr long long float_run = 512;
 
-/// Work smaller than this, in floats, is done by the calling thread: waking others costs more.
-inline constexpr long long parallel_threshold = 16 * 1024;
+using reference::parallel_threshold;
 
 }  // namespace moecnn::onednn

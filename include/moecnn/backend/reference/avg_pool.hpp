@@ -1,33 +1,40 @@
 #pragma once
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/reference/planes.hpp"
 
 namespace moecnn::reference {
 
 /// Means over rectangles of the map, one per output pixel. `Op` says which, see rectangle().
 template <class T, class Op>
-class MeanKernel final : public NodeKernel<T> {
+class MeanKernel final : public PlaneKernel<T> {
  public:
-  MeanKernel(const Graph& g, const Flow& f, int n) : NodeKernel<T>(g, f, n), op_(std::get<Op>(this->node_.op)) {}
+  MeanKernel(const Graph& g, const Flow& f, int n, int unit = 1)
+      : PlaneKernel<T>(g, f, n, unit), op_(std::get<Op>(this->node_.op)) {}
 
   void forward(const StepContext&) override {
-    for_each_rectangle(
-        [&](const T* x, long long o, const Rectangle& r) {
-          double sum = 0;
-          for (int h = r.top; h < r.bottom; ++h)
-            for (int w = r.left; w < r.right; ++w) sum += x[h * in_[0].extent.w + w];
-          at.output[o] = static_cast<T>(sum / r.pixels);
-        },
-        at.input[0]);
+    for_each_rectangle([&](auto unit, long long plane, long long pixel, const Rectangle& r) {
+      constexpr int u = decltype(unit)::value;
+      const T* x = at.input[0] + plane * this->plane_size(in_[0]);
+      double sums[u] = {};
+      for (int h = r.top; h < r.bottom; ++h)
+        for (int w = r.left; w < r.right; ++w)
+          for (int l = 0; l < u; ++l) sums[l] += x[(h * in_[0].extent.w + w) * u + l];
+      T* y = at.output + plane * this->plane_size() + pixel * u;
+      for (int l = 0; l < u; ++l) y[l] = static_cast<T>(sums[l] / r.pixels);
+    });
   }
   void backward(const StepContext&) override {
-    this->start(at.input_grad[0], planes() * in_[0].extent.pixels(), this->adds_to_input(0));
-    for_each_rectangle(
-        [&](T* dx, long long o, const Rectangle& r) {
-          const T slope = static_cast<T>(static_cast<double>(at.output_grad[o]) / r.pixels);
-          for (int h = r.top; h < r.bottom; ++h)
-            for (int w = r.left; w < r.right; ++w) dx[h * in_[0].extent.w + w] += slope;
-        },
-        at.input_grad[0]);
+    const long long size = this->plane_size(in_[0]);
+    for_each_rectangle([&](auto unit, long long plane, long long pixel, const Rectangle& r) {
+      constexpr int u = decltype(unit)::value;
+      T* dx = at.input_grad[0] + plane * size;
+      if (pixel == 0) this->start(dx, size, this->adds_to_input(0));
+      const T* dy = at.output_grad + plane * this->plane_size() + pixel * u;
+      T slopes[u];
+      for (int l = 0; l < u; ++l) slopes[l] = dy[l] / static_cast<T>(r.pixels);
+      for (int h = r.top; h < r.bottom; ++h)
+        for (int w = r.left; w < r.right; ++w)
+          for (int l = 0; l < u; ++l) dx[(h * in_[0].extent.w + w) * u + l] += slopes[l];
+    });
   }
 
  private:
@@ -53,15 +60,16 @@ class MeanKernel final : public NodeKernel<T> {
     return r;
   }
 
-  long long planes() const { return 1LL * this->rows() * out_.channels; }
-  /// Calls `visit(plane of the input, output pixel, rectangle)`.
+  /// Calls `visit(unit, plane, output pixel, rectangle)`; those of one plane in their order, on one thread.
   template <class F>
-  void for_each_rectangle(const F& visit, T* maps) const {
+  void for_each_rectangle(const F& visit) const {
     const Extent y = out_.extent;
-    for (long long plane = 0; plane < planes(); ++plane)
-      for (int oh = 0; oh < y.h; ++oh)
-        for (int ow = 0; ow < y.w; ++ow)
-          visit(maps + plane * in_[0].extent.pixels(), (plane * y.h + oh) * y.w + ow, rectangle(op_, oh, ow));
+    with_unit<T>(this->unit_, [&](auto unit) {
+      this->for_each_plane([&](long long plane) {
+        for (int oh = 0; oh < y.h; ++oh)
+          for (int ow = 0; ow < y.w; ++ow) visit(unit, plane, 1LL * oh * y.w + ow, rectangle(op_, oh, ow));
+      });
+    });
   }
 
   Op op_;

@@ -1,69 +1,113 @@
 #pragma once
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/reference/planes.hpp"
 
 namespace moecnn::reference {
 
-/// Copies `count` channels of `rows` rows, or adds them.
+/// Where channels lie: those from `first` on of rows with `channels` channels, stored in blocks of `unit`.
 template <class T>
-void move_channels(const T* from, int from_channels, T* to, int to_channels, int count, int rows, long long pixels,
+struct Channels {
+  T* numbers;
+  int channels, unit, first = 0;
+
+  /// Those of one channel and one row: every unit-th number from here on.
+  T* at(long long row, int channel, long long pixels) const {
+    const int c = first + channel;
+    return numbers + (row * pieces(channels, unit) + c / unit) * pixels * unit + c % unit;
+  }
+  /// Channels that lie side by side from this one on.
+  int together(int channel) const { return unit - (first + channel) % unit; }
+};
+
+/// Copies `count` channels of `rows` rows, or adds them. Whatever orders the two maps have, channels that lie side by
+/// side in both move together. What lies beyond the last channel of `to` becomes zero with it.
+template <class T>
+void move_channels(const Channels<const T>& from, const Channels<T>& to, int count, int rows, long long pixels,
                    bool add) {
-  for (int r = 0; r < rows; ++r) {
-    const T* x = from + 1LL * r * from_channels * pixels;
-    T* y = to + 1LL * r * to_channels * pixels;
-    if (add)
-      for (long long i = 0; i < count * pixels; ++i) y[i] += x[i];
-    else
-      std::copy_n(x, count * pixels, y);
+  constexpr long long tile = 256;  // pixels that stay in the cache while their channels are gathered
+  const long long tiles = (pixels + tile - 1) / tile;
+  const bool at_end = !add && to.first + count == to.channels;
+  const int beyond = at_end ? pieces(to.channels, to.unit) * to.unit - to.channels : 0;
+#pragma omp parallel for schedule(static) if (rows * pixels * count > parallel_threshold)
+  for (long long i = 0; i < rows * tiles; ++i) {
+    const long long row = i / tiles, begin = i % tiles * tile, n = std::min(tile, pixels - begin);
+    for (int c = 0, run; c < count; c += run) {
+      run = std::min({count - c, from.together(c), to.together(c)});
+      const int su = from.unit, du = to.unit;
+      const T* s = from.at(row, c, pixels) + begin * su;
+      T* d = to.at(row, c, pixels) + begin * du;
+      if (run == su && run == du) {
+        if (add)
+          in_stretches(n * run, [s, d](long long k, int) { d[k] += s[k]; });
+        else
+          std::copy_n(s, n * run, d);
+        continue;
+      }
+      for (long long p = 0; p < n; ++p, s += su, d += du)
+        for (int l = 0; l < run; ++l) d[l] = add ? d[l] + s[l] : s[l];
+    }
+    if (beyond == 0) continue;
+    T* d = to.at(row, count - 1, pixels) + 1 + begin * to.unit;
+    for (long long p = 0; p < n; ++p) std::fill_n(d + p * to.unit, beyond, T(0));
   }
 }
 
+/// Inputs and result may be stored in different orders.
 template <class T>
 class ConcatKernel final : public NodeKernel<T> {
  public:
-  using NodeKernel<T>::NodeKernel;
+  /// `units`: those of the inputs, and then that of the output.
+  ConcatKernel(const Graph& g, const Flow& f, int n, std::vector<int> units = {})
+      : NodeKernel<T>(g, f, n), units_(std::move(units)) {
+    units_.resize(this->in_.size() + 1, 1);
+  }
 
   void forward(const StepContext&) override {
-    for_each_part([&](std::size_t i, int channels, long long offset) {
-      move_channels(at.input[i], channels, at.output + offset, out_.channels, channels, this->rows(), pixels(), false);
+    for_each_part([&](std::size_t i, int channels, int first) {
+      move_channels<T>({at.input[i], channels, units_[i]}, {at.output, out_.channels, units_.back(), first}, channels,
+                       this->rows(), out_.extent.pixels(), false);
     });
   }
   void backward(const StepContext&) override {
-    for_each_part([&](std::size_t i, int channels, long long offset) {
+    for_each_part([&](std::size_t i, int channels, int first) {
       if (this->wants_input(i))
-        move_channels(at.output_grad + offset, out_.channels, at.input_grad[i], channels, channels, this->rows(),
-                      pixels(), this->adds_to_input(i));
+        move_channels<T>({at.output_grad, out_.channels, units_.back(), first}, {at.input_grad[i], channels, units_[i]},
+                         channels, this->rows(), out_.extent.pixels(), this->adds_to_input(i));
     });
   }
 
  private:
   using NodeKernel<T>::at;
   using NodeKernel<T>::out_;
-  long long pixels() const { return out_.extent.pixels(); }
-  /// Calls `work(input, its channels, where it begins in a row of the output)`.
+  /// Calls `work(input, its channels, the first of them in the output)`.
   template <class F>
   void for_each_part(const F& work) const {
-    long long offset = 0;
+    int first = 0;
     for (std::size_t i = 0; i < this->in_.size(); ++i) {
-      work(i, this->in_[i].channels, offset);
-      offset += this->in_[i].channels * pixels();
+      work(i, this->in_[i].channels, first);
+      first += this->in_[i].channels;
     }
   }
+  std::vector<int> units_;
 };
 
 template <class T>
 class SliceKernel final : public NodeKernel<T> {
  public:
-  SliceKernel(const Graph& g, const Flow& f, int n)
-      : NodeKernel<T>(g, f, n), op_(std::get<ops::Slice>(this->node_.op)) {}
+  SliceKernel(const Graph& g, const Flow& f, int n, int in_unit = 1, int out_unit = 1)
+      : NodeKernel<T>(g, f, n), op_(std::get<ops::Slice>(this->node_.op)), in_unit_(in_unit), out_unit_(out_unit) {}
 
   void forward(const StepContext&) override {
-    move_channels(at.input[0] + op_.first * pixels(), channels(), at.output, op_.count, op_.count, this->rows(),
-                  pixels(), false);
+    move_channels<T>({at.input[0], channels(), in_unit_, op_.first}, {at.output, op_.count, out_unit_}, op_.count,
+                     this->rows(), pixels(), false);
   }
   void backward(const StepContext&) override {
-    this->start(at.input_grad[0], 1LL * this->rows() * channels() * pixels(), this->adds_to_input(0));
-    move_channels(at.output_grad, op_.count, at.input_grad[0] + op_.first * pixels(), channels(), op_.count,
-                  this->rows(), pixels(), true);
+    T* dx = at.input_grad[0];
+    const long long all =
+        this->adds_to_input(0) ? 0 : this->rows() * pixels() * pieces(channels(), in_unit_) * in_unit_;
+#pragma omp parallel for simd schedule(static) if (all > parallel_threshold)
+    for (long long i = 0; i < all; ++i) dx[i] = T(0);
+    move_channels<T>({at.output_grad, op_.count, out_unit_}, {at.input_grad[0], channels(), in_unit_, op_.first},
+                     op_.count, this->rows(), pixels(), true);
   }
 
  private:
@@ -71,12 +115,15 @@ class SliceKernel final : public NodeKernel<T> {
   int channels() const { return this->in_[0].channels; }
   long long pixels() const { return this->out_.extent.pixels(); }
   ops::Slice op_;
+  int in_unit_, out_unit_;
 };
 
+/// The map and the result are stored in the same order; the factors may lie in another.
 template <class T>
-class ScaleKernel final : public NodeKernel<T> {
+class ScaleKernel final : public PlaneKernel<T> {
  public:
-  using NodeKernel<T>::NodeKernel;
+  ScaleKernel(const Graph& g, const Flow& f, int n, int unit = 1, int factor_unit = 1)
+      : PlaneKernel<T>(g, f, n, unit), factors_(pieces(this->out_.channels, factor_unit) * factor_unit) {}
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
@@ -84,32 +131,36 @@ class ScaleKernel final : public NodeKernel<T> {
     n.inplace_forward = 0;
     return n;
   }
-  void forward(const StepContext&) override {
-    for_each_plane([&](long long plane, long long begin) {
-      for (long long i = begin; i < begin + pixels(); ++i) at.output[i] = at.input[0][i] * at.input[1][plane];
-    });
-  }
+  void forward(const StepContext&) override { multiply(at.input[0], at.output, false); }
   void backward(const StepContext&) override {
-    if (this->wants_input(0))
-      for_each_plane([&](long long plane, long long begin) {
-        for (long long i = begin; i < begin + pixels(); ++i)
-          this->deliver(at.input_grad[0][i], at.output_grad[i] * at.input[1][plane], this->adds_to_input(0));
-      });
-    if (this->wants_input(1))
-      for_each_plane([&](long long plane, long long begin) {
-        double sum = 0;
-        for (long long i = begin; i < begin + pixels(); ++i) sum += at.output_grad[i] * at.input[0][i];
-        this->deliver(at.input_grad[1][plane], sum, this->adds_to_input(1));
-      });
+    if (this->wants_input(0)) multiply(at.output_grad, at.input_grad[0], this->adds_to_input(0));
+    if (!this->wants_input(1)) return;
+    this->for_each_plane([&](long long plane) {
+      const T *x = at.input[0] + plane * this->plane_size(), *dy = at.output_grad + plane * this->plane_size();
+      double sums[stretch];
+      this->sum_lanes(this->plane_size(), sums, [=](long long i, int) { return x[i] * dy[i]; });
+      T* ds = at.input_grad[1] + first_factor(plane);
+      const int there = this->channels(plane);
+      for (int l = 0; l < there; ++l) this->deliver(ds[l], sums[l], this->adds_to_input(1));
+      if (this->first_channel(plane) + there == this->out_.channels && !this->adds_to_input(1))
+        std::fill(ds + there, at.input_grad[1] + (plane / this->planes_ + 1) * factors_, T(0));
+    });
   }
 
  private:
   using NodeKernel<T>::at;
-  long long pixels() const { return this->out_.extent.pixels(); }
-  template <class F>
-  void for_each_plane(const F& work) const {
-    for (long long plane = 0; plane < 1LL * this->rows() * this->out_.channels; ++plane) work(plane, plane * pixels());
+  long long first_factor(long long plane) const {
+    return plane / this->planes_ * factors_ + this->first_channel(plane);
   }
+  void multiply(const T* from, T* to, bool adds) const {
+    this->for_each_plane([&](long long plane) {
+      const T *x = from + plane * this->plane_size(), *s = at.input[1] + first_factor(plane);
+      const auto f = this->repeated(plane, [s](int lane) { return s[lane]; });
+      deliver_all(to + plane * this->plane_size(), adds, this->plane_size(),
+                  [x, &f](long long i, int j) { return x[i] * f[j]; });
+    });
+  }
+  int factors_;  // stored per row
 };
 
 template <class T>

@@ -8,6 +8,9 @@
 
 namespace moecnn::reference {
 
+/// Work smaller than this, in numbers, is done by the calling thread: waking others costs more.
+inline constexpr long long parallel_threshold = 16 * 1024;
+
 /// Which kernel computes an operation: its member `type`. The header of a kernel says so at its end.
 template <class T, class Op>
 struct KernelFor;

@@ -1,12 +1,11 @@
 #pragma once
-#include "moecnn/backend/reference/common.hpp"
-
-#include <cmath>
+#include "moecnn/backend/reference/exp.hpp"
+#include "moecnn/backend/reference/planes.hpp"
 
 namespace moecnn::reference {
 
-/// Softmax and negative log-likelihood in double. Pixels are many, so threads share them; sums are taken over stretches
-/// of pixels that do not depend on the number of threads.
+/// Softmax and negative log-likelihood. Pixels are many, so threads share them, and vectors hold one class of many of
+/// them; sums are taken over parts of images that do not depend on the number of threads.
 template <class T>
 class CrossEntropyKernel final : public NodeKernel<T> {
  public:
@@ -18,70 +17,86 @@ class CrossEntropyKernel final : public NodeKernel<T> {
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
     n.keeps_input[0] = 1;
-    n.scratch_forward = 2 * sizeof(double) * static_cast<std::size_t>(stretches());  // loss and weight of each
+    n.saved = {sizeof(T) * static_cast<std::size_t>(all_pixels())};              // log Σ exp of each
+    n.scratch_forward = 2 * sizeof(double) * static_cast<std::size_t>(parts());  // loss and weight of each
     return n;
   }
 
   void forward(const StepContext&) override {
     check_labels();
     double* sums = reinterpret_cast<double*>(at.scratch_forward);
-#pragma omp parallel for schedule(static) if (parallel())
-    for (long long s = 0; s < stretches(); ++s) {
-      double loss = 0, weight = 0;
-      for_each_pixel(s, [&](long long i, const T* x) {
-        const int label = at.labels[i];
-        if (label == op_.ignore) return;
-        loss += weight_of(label) * (log_sum_exp(x) - x[label * pixels()]);
-        weight += weight_of(label);
-      });
-      sums[2 * s] = loss, sums[2 * s + 1] = weight;
-    }
+    for_each_part([&](long long part) { sums[2 * part] = sums[2 * part + 1] = 0; },
+                  [&](long long part, long long first, int count, const T* x) {
+                    T* log_z = log_sums() + first;
+                    log_sum_exp(x, count, log_z);
+                    for (int j = 0; j < count; ++j) {
+                      const int label = at.labels[first + j];
+                      if (label == op_.ignore) continue;
+                      sums[2 * part] += weight_of(label) * (static_cast<double>(log_z[j]) - x[label * pixels() + j]);
+                      sums[2 * part + 1] += weight_of(label);
+                    }
+                  });
     double loss = 0;
     weight_ = 0;
-    for (long long s = 0; s < stretches(); ++s) loss += sums[2 * s], weight_ += sums[2 * s + 1];
+    for (long long part = 0; part < parts(); ++part) loss += sums[2 * part], weight_ += sums[2 * part + 1];
     *at.loss = weight_ > 0 ? loss / weight_ : 0;
     at.output[0] = static_cast<T>(op_.factor * *at.loss);
   }
 
   void backward(const StepContext&) override {
-    const bool adds = this->adds_to_input(0);
-#pragma omp parallel for schedule(static) if (parallel())
-    for (long long s = 0; s < stretches(); ++s)
-      for_each_pixel(s, [&](long long i, const T* x) {
-        const int label = at.labels[i];
-        T* dx = at.input_grad[0] + (x - at.input[0]);
-        const double log_z = label == op_.ignore ? 0 : log_sum_exp(x);
-        const double scale = label == op_.ignore || weight_ <= 0 ? 0 : op_.factor * weight_of(label) / weight_;
-        for (int c = 0; c < classes(); ++c) {
-          const double slope = scale == 0 ? 0 : (std::exp(x[c * pixels()] - log_z) - (c == label)) * scale;
-          this->deliver(dx[c * pixels()], slope, adds);
-        }
-      });
+    for_each_part([](long long) {},
+                  [&](long long, long long first, int count, const T* x) {
+                    T* dx = at.input_grad[0] + (x - at.input[0]);
+                    const int* label = at.labels + first;
+                    const T* log_z = log_sums() + first;
+                    Stretch<T> scale;
+                    for (int j = 0; j < count; ++j)
+                      scale[j] = label[j] == op_.ignore || weight_ <= 0
+                                     ? T(0)
+                                     : static_cast<T>(op_.factor * weight_of(label[j]) / weight_);
+                    for (int c = 0; c < classes(); ++c, x += pixels(), dx += pixels())
+                      deliver_all(dx, this->adds_to_input(0), count, [=, &scale](long long j, int) {
+                        const T slope = (exp_of(x[j] - log_z[j]) - (label[j] == c ? T(1) : T(0))) * scale[j];
+                        return scale[j] == 0 ? T(0) : slope;  // whatever the logits of an ignored pixel are
+                      });
+                  });
   }
 
  private:
   using NodeKernel<T>::at;
-  static constexpr long long stretch = 512;
+  static constexpr int runs = 8;  // of pixels, per part
 
   long long pixels() const { return this->in_[0].extent.pixels(); }
   long long all_pixels() const { return this->in_[0].extent.n * pixels(); }
-  long long stretches() const { return (all_pixels() + stretch - 1) / stretch; }
-  bool parallel() const { return all_pixels() * classes() > 16 * 1024; }
+  long long parts_per_image() const { return (pixels() + runs * stretch - 1) / (runs * stretch); }
+  long long parts() const { return this->in_[0].extent.n * parts_per_image(); }
   int classes() const { return this->in_[0].channels; }
   double weight_of(int label) const { return weights_.empty() ? 1.0 : weights_[label]; }
+  T* log_sums() const { return reinterpret_cast<T*>(at.saved[0]); }
 
-  /// Calls `visit(number of the pixel, its logits)`; the logit of class c is x[c · pixels()].
-  template <class F>
-  void for_each_pixel(long long s, const F& visit) const {
-    for (long long i = s * stretch; i < std::min((s + 1) * stretch, all_pixels()); ++i)
-      visit(i, at.input[0] + i / pixels() * classes() * pixels() + i % pixels());
+  /// Calls `begin(part)` and then `visit(part, number of the first pixel, pixels, its logits)` for every run of a part;
+  /// the logit of class c and pixel j is x[c · pixels() + j].
+  template <class Begin, class F>
+  void for_each_part(const Begin& begin, const F& visit) const {
+#pragma omp parallel for schedule(static) if (all_pixels() * classes() > parallel_threshold)
+    for (long long part = 0; part < parts(); ++part) {
+      const long long image = part / parts_per_image(), from = part % parts_per_image() * runs * stretch;
+      begin(part);
+      for (long long p = from; p < std::min(from + runs * stretch, pixels()); p += stretch)
+        visit(part, image * pixels() + p, static_cast<int>(std::min<long long>(stretch, pixels() - p)),
+              at.input[0] + image * classes() * pixels() + p);
+    }
   }
 
-  double log_sum_exp(const T* x) const {
-    double top = *x, sum = 0;
-    for (int c = 1; c < classes(); ++c) top = std::max<double>(top, x[c * pixels()]);
-    for (int c = 0; c < classes(); ++c) sum += std::exp(x[c * pixels()] - top);
-    return top + std::log(sum);
+  /// log Σ_c exp x_c for up to `stretch` pixels.
+  void log_sum_exp(const T* x, int count, T* result) const {
+    Stretch<T> top, sum{};
+    std::copy_n(x, count, top.begin());
+    for (int c = 1; c < classes(); ++c)
+      in_stretches(count, [&top, l = x + c * pixels()](long long j, int) { top[j] = l[j] > top[j] ? l[j] : top[j]; });
+    for (int c = 0; c < classes(); ++c)
+      in_stretches(count, [&top, &sum, l = x + c * pixels()](long long j, int) { sum[j] += exp_of(l[j] - top[j]); });
+    for (int j = 0; j < count; ++j) result[j] = top[j] + std::log(sum[j]);
   }
 
   void check_labels() const {

@@ -1,5 +1,5 @@
 #pragma once
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/reference/planes.hpp"
 
 namespace moecnn::reference {
 
@@ -45,11 +45,12 @@ int largest_in_window(const Op& op, Extent x, const T* in, int oh, int ow) {
   return best;
 }
 
+/// Plain order only, as ArgMaxPoolKernel.
 template <class T>
-class MaxPoolKernel final : public NodeKernel<T> {
+class MaxPoolKernel final : public PlaneKernel<T> {
  public:
   MaxPoolKernel(const Graph& g, const Flow& f, int n)
-      : NodeKernel<T>(g, f, n), op_(std::get<ops::MaxPool>(this->node_.op)) {}
+      : PlaneKernel<T>(g, f, n), op_(std::get<ops::MaxPool>(this->node_.op)) {}
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
@@ -59,7 +60,7 @@ class MaxPoolKernel final : public NodeKernel<T> {
 
   void forward(const StepContext&) override {
     const Extent x = in_[0].extent, y = out_.extent;
-    for (long long plane = 0; plane < planes(); ++plane) {
+    this->for_each_plane([&](long long plane) {
       const T* in = at.input[0] + plane * x.pixels();
       for (int oh = 0; oh < y.h; ++oh)
         for (int ow = 0; ow < y.w; ++ow) {
@@ -68,40 +69,40 @@ class MaxPoolKernel final : public NodeKernel<T> {
           at.output[o] = in[best];
           indices()[o] = best;
         }
-    }
+    });
   }
 
   void backward(const StepContext&) override {
     const long long in_pixels = in_[0].extent.pixels(), out_pixels = out_.extent.pixels();
-    this->start(at.input_grad[0], planes() * in_pixels, this->adds_to_input(0));
-    for (long long plane = 0; plane < planes(); ++plane)
-      for (long long o = plane * out_pixels; o < (plane + 1) * out_pixels; ++o)
-        at.input_grad[0][plane * in_pixels + indices()[o]] += at.output_grad[o];
+    this->for_each_plane([&](long long plane) {
+      T* dx = at.input_grad[0] + plane * in_pixels;
+      this->start(dx, in_pixels, this->adds_to_input(0));
+      for (long long o = plane * out_pixels; o < (plane + 1) * out_pixels; ++o) dx[indices()[o]] += at.output_grad[o];
+    });
   }
 
  private:
   using NodeKernel<T>::at;
   using NodeKernel<T>::in_;
   using NodeKernel<T>::out_;
-  long long planes() const { return 1LL * this->rows() * in_[0].channels; }
   int* indices() const { return reinterpret_cast<int*>(at.saved[0]); }
   ops::MaxPool op_;
 };
 
 template <class T>
-class ArgMaxPoolKernel final : public NodeKernel<T> {
+class ArgMaxPoolKernel final : public PlaneKernel<T> {
  public:
   ArgMaxPoolKernel(const Graph& g, const Flow& f, int n)
-      : NodeKernel<T>(g, f, n), op_(std::get<ops::ArgMaxPool>(this->node_.op)) {}
+      : PlaneKernel<T>(g, f, n), op_(std::get<ops::ArgMaxPool>(this->node_.op)) {}
 
   void forward(const StepContext&) override {
     const Extent x = this->in_[0].extent, y = this->out_.extent;
-    long long o = 0;
-    for (long long plane = 0; plane < 1LL * this->rows() * this->out_.channels; ++plane)
+    this->for_each_plane([&](long long plane) {
+      T* where = this->at.output + plane * y.pixels();
       for (int oh = 0; oh < y.h; ++oh)
         for (int ow = 0; ow < y.w; ++ow)
-          this->at.output[o++] =
-              static_cast<T>(largest_in_window(op_, x, this->at.input[0] + plane * x.pixels(), oh, ow));
+          *where++ = static_cast<T>(largest_in_window(op_, x, this->at.input[0] + plane * x.pixels(), oh, ow));
+    });
   }
 
  private:
@@ -109,9 +110,9 @@ class ArgMaxPoolKernel final : public NodeKernel<T> {
 };
 
 template <class T>
-class MaxUnpoolKernel final : public NodeKernel<T> {
+class MaxUnpoolKernel final : public PlaneKernel<T> {
  public:
-  using NodeKernel<T>::NodeKernel;
+  using PlaneKernel<T>::PlaneKernel;
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
@@ -119,25 +120,30 @@ class MaxUnpoolKernel final : public NodeKernel<T> {
     return n;
   }
   void forward(const StepContext&) override {
-    std::fill_n(at.output, planes() * out_.extent.pixels(), T(0));
-    for_each([&](long long small, long long large) { at.output[large] = at.input[0][small]; });
+    this->for_each_plane([&](long long plane) {
+      T* y = at.output + plane * this->plane_size();
+      std::fill_n(y, this->plane_size(), T(0));
+      for_each(plane, [&](long long small, long long large) { y[large] = at.input[0][small]; });
+    });
   }
   void backward(const StepContext&) override {
-    for_each([&](long long small, long long large) {
-      this->deliver(at.input_grad[0][small], at.output_grad[large], this->adds_to_input(0));
+    this->for_each_plane([&](long long plane) {
+      const T* dy = at.output_grad + plane * this->plane_size();
+      for_each(plane, [&](long long small, long long large) {
+        this->deliver(at.input_grad[0][small], dy[large], this->adds_to_input(0));
+      });
     });
   }
 
  private:
   using NodeKernel<T>::at;
-  using NodeKernel<T>::out_;
-  long long planes() const { return 1LL * this->rows() * out_.channels; }
-  /// Calls `visit(element of the values, its place in the output)`.
+  /// Calls `visit(element of the values, its place in the plane of the output)`.
   template <class F>
-  void for_each(const F& visit) const {
-    const long long pixels = this->in_[0].extent.pixels();
-    for (long long i = 0; i < planes() * pixels; ++i)
-      visit(i, i / pixels * out_.extent.pixels() + static_cast<long long>(at.input[1][i]));
+  void for_each(long long plane, const F& visit) const {
+    const int u = this->unit_;
+    const long long first = plane * this->plane_size(this->in_[0]), end = first + this->plane_size(this->in_[0]);
+    for (long long i = first; i < end; i += u)
+      for (int l = 0; l < u; ++l) visit(i + l, static_cast<long long>(at.input[1][i + l]) * u + l);
   }
 };
 

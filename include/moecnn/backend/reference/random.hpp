@@ -1,45 +1,59 @@
 #pragma once
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/reference/planes.hpp"
 #include "moecnn/core/dropout_mask.hpp"
 
 namespace moecnn::reference {
 
 /// Nothing is stored: the backward pass asks the counter-based generator for the same mask again.
 template <class T>
-class DropoutKernel final : public NodeKernel<T> {
+class DropoutKernel final : public PlaneKernel<T> {
  public:
-  DropoutKernel(const Graph& g, const Flow& f, int n)
-      : NodeKernel<T>(g, f, n), op_(std::get<ops::Dropout>(this->node_.op)) {}
+  DropoutKernel(const Graph& g, const Flow& f, int n, int unit = 1)
+      : PlaneKernel<T>(g, f, n, unit), op_(std::get<ops::Dropout>(this->node_.op)) {}
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
     n.inplace_forward = n.inplace_backward = 0;
     return n;
   }
-  void forward(const StepContext& step) override {
-    for_each(step, [&](long long i, T factor) { at.output[i] = at.input[0][i] * factor; });
-  }
+  void forward(const StepContext& step) override { multiply(step, at.input[0], at.output, false); }
   void backward(const StepContext& step) override {
-    for_each(step, [&](long long i, T factor) {
-      this->deliver(at.input_grad[0][i], at.output_grad[i] * factor, this->adds_to_input(0));
-    });
+    multiply(step, at.output_grad, at.input_grad[0], this->adds_to_input(0));
   }
 
  private:
   using NodeKernel<T>::at;
-  /// Calls `visit(element, what it is multiplied by)`.
-  template <class F>
-  void for_each(const StepContext& step, const F& visit) const {
-    const long long planes = 1LL * this->rows() * this->out_.channels, pixels = this->out_.extent.pixels();
-    if (!step.training || step.noise_off) {
-      for (long long i = 0; i < planes * pixels; ++i) visit(i, T(1));
-      return;
-    }
+
+  /// Everything times what the mask says.
+  void multiply(const StepContext& step, const T* from, T* to, bool adds) const {
+    const bool on = step.training && !step.noise_off;
     const DropoutMask mask(op_.p, step.seed, op_.stream, step.step);
     const T grown = static_cast<T>(1 / (1 - op_.p));
-    const long long run = op_.spatial ? pixels : 1;
-    mask.for_each(0, planes * pixels / run, [&](std::uint64_t n, bool kept) {
-      for (long long i = n * run; i < static_cast<long long>(n + 1) * run; ++i) visit(i, kept ? grown : T(0));
+    const auto factor = [grown](bool kept) { return kept ? grown : T(0); };
+    this->for_each_plane([&](long long plane) {
+      const long long row = plane / this->planes_, n = this->plane_size();
+      const std::uint64_t channel = row * this->out_.channels + this->first_channel(plane);
+      const T* x = from + plane * n;
+      T* y = to + plane * n;
+      if (!on || op_.spatial) {
+        const auto f = this->repeated(plane, [&](int lane) { return on ? factor(mask.keeps(channel + lane)) : T(1); });
+        return deliver_all(y, adds, n, [x, &f](long long i, int j) { return x[i] * f[j]; });
+      }
+      T f[16 * stretch];
+      const long long pixels = this->out_.extent.pixels(), run = 16 * stretch / this->unit_;
+      std::fill(std::begin(f), std::end(f), T(0));
+      for (long long p = 0; p < pixels; p += run) {
+        const long long count = std::min(run, pixels - p), first = p * this->unit_;
+        for (int l = 0; l < this->channels(plane); ++l) {
+          T* lane = f + l;
+          mask.for_each((channel + l) * pixels + p, (channel + l) * pixels + p + count, [&](std::uint64_t, bool kept) {
+            *lane = factor(kept);
+            lane += this->unit_;
+          });
+        }
+        deliver_all(y + first, adds, count * this->unit_,
+                    [x, first, &f](long long i, int) { return x[first + i] * f[i]; });
+      }
     });
   }
   ops::Dropout op_;
