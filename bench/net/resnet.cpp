@@ -3,6 +3,7 @@
 /// MOECNN_BENCH_ROUNDS (default 9) sets the number of timed steps, OMP_NUM_THREADS the threads.
 #include "harness.hpp"
 #include "moecnn/moecnn.hpp"
+#include "moecnn/zoo/cifar_moe.hpp"
 
 #ifdef MOECNN_HAS_ONEDNN
 #include "moecnn/backend/onednn.hpp"

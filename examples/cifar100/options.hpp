@@ -2,6 +2,7 @@
 /// The command line of `cifar100`: what can be chosen, and what the choices mean.
 
 #include <moecnn/moecnn.hpp>
+#include <moecnn/zoo/cifar_moe.hpp>
 
 #include <CLI/CLI.hpp>
 

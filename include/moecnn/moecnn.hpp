@@ -1,15 +1,13 @@
 #pragma once
 /// \file
-/// Everything except the backends. A program that runs networks includes the one it wants as well:
-/// moecnn/backend/default.hpp, moecnn/backend/onednn.hpp or moecnn/backend/reference.hpp. Semantic
-/// segmentation is apart as well: its networks are in moecnn/zoo/, its data in moecnn/data/segmentation_loader.hpp.
+/// What building, training and storing networks takes, except the backend; include the one you want as well:
+/// moecnn/backend/default.hpp, moecnn/backend/onednn.hpp or moecnn/backend/reference.hpp. Apart, since most programs do
+/// without: the networks of moecnn/zoo/, the pages of moecnn/report/, and data for segmentation,
+/// moecnn/data/segmentation_loader.hpp and its neighbours.
 
 #include "moecnn/analysis/predictions.hpp"
 #include "moecnn/analysis/specialisation.hpp"
-#include "moecnn/data/bdd100k.hpp"
-#include "moecnn/data/camvid.hpp"
 #include "moecnn/data/cifar100.hpp"
-#include "moecnn/data/cityscapes.hpp"
 #include "moecnn/data/loader.hpp"
 #include "moecnn/data/synthetic.hpp"
 #include "moecnn/io/safetensors.hpp"
@@ -26,8 +24,5 @@
 #include "moecnn/moe/patch_moe.hpp"
 #include "moecnn/moe/res_block_moe.hpp"
 #include "moecnn/moe/stats.hpp"
-#include "moecnn/report/training_report.hpp"
 #include "moecnn/train/trainer.hpp"
 #include "moecnn/version.hpp"
-#include "moecnn/zoo/cifar_moe.hpp"
-#include "moecnn/zoo/resnet.hpp"
