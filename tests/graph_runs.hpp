@@ -11,7 +11,7 @@
 
 #include <string>
 
-// Compiled once, in reference_kernels.cpp.
+// Compiled once, in shared_kernels.cpp and reference_kernels.cpp.
 extern template std::unique_ptr<moecnn::Kernel<float>> moecnn::reference::make_kernel<float>(const Graph&, const Flow&,
                                                                                              int);
 extern template std::unique_ptr<moecnn::Kernel<double>> moecnn::reference::make_kernel<double>(const Graph&,

@@ -6,7 +6,7 @@
 #include "moecnn/graph/passes/fold_batch_norm.hpp"
 #include "moecnn/graph/passes/fuse_norm_activation.hpp"
 #include "moecnn/model/program.hpp"
-#include "onednn_backend.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 
 #include <doctest/doctest.h>
 

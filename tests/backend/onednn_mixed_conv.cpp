@@ -2,7 +2,7 @@
 #if defined(MOECNN_HAS_ONEDNN)
 #include "moe/mixture_nets.hpp"
 #include "moecnn/graph/passes/mix_linear_experts.hpp"
-#include "onednn_backend.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 
 #include <doctest/doctest.h>
 

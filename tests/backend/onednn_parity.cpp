@@ -3,7 +3,7 @@
 #include "graph/random_graphs.hpp"
 #include "moecnn/layer/linear.hpp"
 #include "moecnn/moe/res_block_moe.hpp"
-#include "onednn_backend.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 
 #include <doctest/doctest.h>
 
