@@ -1,5 +1,7 @@
 // Linked into every test program beside its own sources: a definition in a header that is neither inline nor a template
 // then exists twice and the link fails.
+#include "moecnn/analysis/confusion.hpp"
+#include "moecnn/analysis/routing.hpp"
 #include "moecnn/data/bdd100k.hpp"
 #include "moecnn/data/camvid.hpp"
 #include "moecnn/data/check_segmentation.hpp"
@@ -7,7 +9,8 @@
 #include "moecnn/data/segmentation_loader.hpp"
 #include "moecnn/data/synthetic_street.hpp"
 #include "moecnn/moecnn.hpp"
-#include "moecnn/report/training_report.hpp"
+#include "moecnn/report/segmentation_report.hpp"
+#include "moecnn/report/study_table.hpp"
 #include "moecnn/zoo/cifar_moe.hpp"
 #include "moecnn/zoo/deeplabv3plus.hpp"
 #include "moecnn/zoo/enet.hpp"
