@@ -15,8 +15,8 @@ struct Options {
   /// doubles their speed; results differ from direct convolution by some three times its own rounding error.
   bool winograd = true;
   /// The most scratch bytes that it may take; they come on top of the largest live activations. Batches are cut into
-  /// parts that fit. Where even a small part does not, since there is a transformed copy of all weights, or of their
-  /// gradient for each thread, convolution is direct.
+  /// parts that fit; a single row cannot be cut and may take twice as much. Where even a small part does not fit, since
+  /// there is a transformed copy of all weights, or of their gradient for each thread, convolution is direct.
   std::size_t winograd_scratch = std::size_t{144} << 20;
 };
 inline Options& options() {
@@ -80,7 +80,7 @@ inline std::array<int, 3> find_winograd(const ConvChoice& c, const ConvUse& use)
         const auto d = c.problem.descs(rows, c.weights, use.bias, true);
         const auto pd = make(d);
         if (rank_of(pd.impl_info_str()) > 0) return;
-        if (pd.scratchpad_desc().get_size() > use.options.winograd_scratch) continue;
+        if (pd.scratchpad_desc().get_size() > use.options.winograd_scratch * (rows == 1 ? 2 : 1)) continue;
         found[static_cast<int>(pass)] = rows;
         return;
       } catch (const dnnl::error&) {

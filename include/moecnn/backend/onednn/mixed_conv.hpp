@@ -40,9 +40,10 @@ inline int thread_number() {
 
 }  // namespace detail
 
-/// ops::MixedConv: every thread mixes the kernels of a row and convolves that row by itself, since single rows (the
-/// patches of an image) are too small to share. Gradients of mixed kernels are collected for a few rows at a time and
-/// then handed to the experts, in the order of the rows: the number of threads changes nothing.
+/// ops::MixedConv: every thread mixes the kernels of a row and convolves that row by itself, since most rows (the patches
+/// of an image) are too small to share. Only where rows are large and do not come out even (9 patches on 2 threads) the
+/// last ones are shared by all. Gradients of mixed kernels are collected for a few rows at a time and then handed to the
+/// experts, in the order of the rows.
 class MixedConvKernel final : public reference::NodeKernel<float>, public Described {
  public:
   MixedConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, ConvKernel::Stored stored)
@@ -60,17 +61,25 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
     flow.param_mode = {std::vector<GradMode>(params(), trains ? GradMode::overwrite : GradMode::ignore)};
     Options each = options();
     each.winograd_scratch /= threads_;
-    const detail::OneThread alone;
-    for (int t = 0; t < threads_; ++t) {
-      workers_.push_back(std::make_unique<ConvKernel>(row, flow, 0, src_blocked, dst_blocked, stored, each));
+    const auto add_worker = [&](const Options& opts) {
+      workers_.push_back(std::make_unique<ConvKernel>(row, flow, 0, src_blocked, dst_blocked, stored, opts));
       workers_.back()->prepare(1);
+      if (!stored) stored = workers_[0]->weights_layout();
+    };
+    {
+      const detail::OneThread alone;
+      for (int t = 0; t < threads_; ++t) add_worker(each);
     }
+    solo_rows_ = op_.weights() * out_.extent.pixels() >= enough_to_share * threads_ ? rows_ - rows_ % threads_ : rows_;
+    if (solo_rows_ < rows_) add_worker(options());
     inner_ = workers_[0]->needs();
+    const NodeNeeds shared = workers_.back()->needs();
     sizes_ = {static_cast<long long>(weights_layout()->elements()), op_.bias ? op_.out : 0};
     inner_.scratch_forward = round_to_line(inner_.scratch_forward);
     inner_.scratch_backward = round_to_line(inner_.scratch_backward);
+    team_forward_ = round_to_line(shared.scratch_forward), team_backward_ = round_to_line(shared.scratch_backward);
     if (trains) slopes_.resize(static_cast<std::size_t>(blocks()) * rows_at_once * node_.copies);
-    bindings_.resize(threads_);
+    bindings_.resize(workers_.size());
     for (Bindings<float>& b : bindings_)
       b.input.resize(1), b.input_grad.resize(1), b.param.resize(params()), b.param_grad.resize(params());
   }
@@ -81,8 +90,8 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
 
   NodeNeeds needs() const override {
     NodeNeeds n = inner_;
-    n.scratch_forward = threads_ * (inner_.scratch_forward + kernel_bytes());
-    n.scratch_backward = threads_ * (inner_.scratch_backward + kernel_bytes()) + rows_at_once * kernel_bytes();
+    n.scratch_forward = std::max(threads_ * (inner_.scratch_forward + kernel_bytes()), team_forward_ + kernel_bytes());
+    n.scratch_backward = workers_backward() + rows_at_once * kernel_bytes();
     return n;
   }
 
@@ -93,11 +102,14 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
           std::byte* scratch = at.scratch_forward + t * (inner_.scratch_forward + kernel_bytes());
           bind(t, row, scratch, scratch + inner_.scratch_forward, nullptr).forward(step);
         },
-        0, rows_);
+        0, solo_rows_);
+    for (int row = solo_rows_; row < rows_; ++row)
+      bind(threads_, row, at.scratch_forward, at.scratch_forward + team_forward_, nullptr).forward(step);
   }
 
   void backward(const StepContext& step) override {
-    std::byte* grads = at.scratch_backward + threads_ * (inner_.scratch_backward + kernel_bytes());
+    std::byte* grads = at.scratch_backward + workers_backward();
+    const auto grad = [&](int row, int first) { return grads + (row - first) * kernel_bytes(); };
     at.slopes->weights.fill(0);
     for (int first = 0; first < rows_; first += rows_at_once) {
       const int end = std::min(rows_, first + rows_at_once);
@@ -105,22 +117,29 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
           [&](int row) {
             const int t = detail::thread_number();
             std::byte* scratch = at.scratch_backward + t * (inner_.scratch_backward + kernel_bytes());
-            bind(t, row, scratch, scratch + inner_.scratch_backward, grads + (row - first) * kernel_bytes())
-                .backward(step);
+            bind(t, row, scratch, scratch + inner_.scratch_backward, grad(row, first)).backward(step);
           },
-          first, end);
+          first, std::min(end, solo_rows_));
+      for (int row = std::max(first, solo_rows_); row < end; ++row)
+        bind(threads_, row, at.scratch_backward, at.scratch_backward + team_backward_, grad(row, first)).backward(step);
       unmix(reinterpret_cast<const float*>(grads), first, end);
     }
   }
 
  private:
   static constexpr int rows_at_once = 8;
-  static constexpr long long block = 8192;  // numbers of a kernel that one thread hands to the experts in one go
+  static constexpr long long block = 4096;  // numbers of a kernel that one thread hands to the experts in one go
+  /// Multiplications of a row per thread from which on all threads share it: about a tenth of a millisecond.
+  static constexpr long long enough_to_share = 4'000'000;
 
   int params() const { return op_.bias ? 2 : 1; }
   static std::size_t round_to_line(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
   /// Weights, then biases, of one mixed kernel.
   std::size_t kernel_bytes() const { return round_to_line(sizeof(float) * (sizes_[0] + sizes_[1])); }
+  /// Scratch bytes of the threads, each with its row, or of all of them with one.
+  std::size_t workers_backward() const {
+    return std::max(threads_ * (inner_.scratch_backward + kernel_bytes()), team_backward_ + kernel_bytes());
+  }
   long long blocks() const { return (sizes_[0] + block - 1) / block + (op_.bias ? 1 : 0); }
   static long long row_size(const Edge& e, bool blocked) {
     return e.extent.pixels() * (blocked ? round_up(e.channels, channel_block()) : e.channels);
@@ -132,7 +151,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
     for (int row = first; row < end; ++row) work(row);
   }
 
-  /// Mixes the kernel of a row at `kernel` and gives a worker all it needs to know.
+  /// Mixes the kernel of a row at `kernel` and gives worker `t` all it needs to know. Number threads_: that of all threads.
   ConvKernel& bind(int t, int row, std::byte* scratch, std::byte* kernel, std::byte* grad) {
     Bindings<float>& b = bindings_[t];
     b.input[0] = at.input[0] + row * src_row_;
@@ -212,9 +231,11 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
 
   ops::Conv op_;
   int rows_, threads_ = detail::thread_count();
+  int solo_rows_ = 0;  // those beyond are shared by all threads
+  std::size_t team_forward_ = 0, team_backward_ = 0;
   long long src_row_ = 0, dst_row_ = 0;
   std::array<long long, 2> sizes_{};
-  std::vector<std::unique_ptr<ConvKernel>> workers_;  // per thread
+  std::vector<std::unique_ptr<ConvKernel>> workers_;  // per thread, and one for the rows that are shared
   std::vector<Bindings<float>> bindings_;
   NodeNeeds inner_;
   std::vector<double> slopes_;
