@@ -27,7 +27,7 @@ inline bool knows_blocks(const Op& op) {
 
 /// Whether input `i` must be stored as the output is.
 inline bool shares_format(const Op& op, std::size_t i) {
-  if (!knows_blocks(op) || changes_format(op)) return is_one_of<ops::Conv, ops::MixedConv>(op) && i > 0;
+  if (!knows_blocks(op) || changes_format(op)) return is_conv(op) && i > 0;
   return i == 0 || !is_one_of<ops::Scale>(op);  // its factors may lie in any order
 }
 
@@ -51,7 +51,7 @@ inline std::vector<char> blocked_edges(const Graph& g) {
     // These look at how many rows there are, or read blocks and write plain rows.
     const bool reads_plain =
         writes_plain && !is_one_of<ops::GlobalAvgPool, ops::ConstantScores, ops::RandomScores>(n.op);
-    if (is_one_of<ops::Conv, ops::MixedConv>(n.op)) wanted[find(n.output)] = 1;
+    if (is_conv(n.op)) wanted[find(n.output)] = 1;
     for (int e : n.inputs) {
       if (reads_plain) plain[find(e)] = 1;
       if (is_one_of<ops::Concat, ops::Slice>(n.op) && wanted[find(e)]) wanted[find(n.output)] = 1;
