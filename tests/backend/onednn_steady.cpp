@@ -1,6 +1,9 @@
 #if MOECNN_HAS_ONEDNN
 #include "onednn_compare.hpp"
 
+#include "moecnn/graph/passes/mix_linear_experts.hpp"
+#include "moecnn/layer/conv_transpose.hpp"
+#include "moecnn/moe/patch_moe.hpp"
 #include "moecnn/moe/res_block_moe.hpp"
 #include "moecnn/zoo/resnet.hpp"
 
@@ -43,6 +46,28 @@ struct Stage {
   }
 };
 
+/// Up again by transposed convolutions, one of them with an input in plain order.
+struct Up {
+  static constexpr int in = 3;
+  Value<10> wire(Recorder& g, Value<3> x) const {
+    constexpr ConvTransposeOpts up{.kernel = 3, .stride = 2, .pad = 1, .out_pad = 1, .bias = true};
+    const auto a = g("a", ConvTranspose<3, 16, up>{}, x);
+    const auto b = g.relu(g("b", ConvTranspose<16, 24, up>{}, g.relu(a)));
+    return g("fc", Linear<24, 10>{}, g.global_avg_pool(b));
+  }
+};
+
+/// A mixture of convolutions in patches, which one mixed convolution per patch replaces.
+struct Patches {
+  static constexpr int in = 3;
+  Value<10> wire(Recorder& g, Value<3> x) const {
+    using K3 = Conv<16, 16, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>;
+    const auto a = g("stem", Conv<3, 16, ConvOpts{.kernel = 3, .pad = 1}>{}, x);
+    const auto b = g("layer", PatchMoE<K3, 4, TopK<2>>{.patches = {.grid = 3}}, a);
+    return g("fc", Linear<16, 10>{}, g.global_avg_pool(b));
+  }
+};
+
 template <class Net>
 Graph with_loss(const Net& net, Extent images) {
   Graph g = record(net, images);
@@ -52,14 +77,13 @@ Graph with_loss(const Net& net, Extent images) {
   return g;
 }
 
-}  // namespace
-
-TEST_CASE("onednn: after warm-up a step makes no primitive and allocates nothing") {
-  const Graph g = with_loss(Stage{}, {8, 8, 8});
+/// Two steps after the warm-up allocate nothing and make no primitive.
+void check_steady(const Graph& g) {
+  const int rows = g.edges[g.input].extent.n;
   Side<backend::OneDnn> one(g, {.training = true});
   one.randomise();
   const auto images = random_values<float>(g.edges[g.input].elements(), 5);
-  const std::vector<int> labels(8, 3);
+  const std::vector<int> labels(rows, 3);
   one.program->set_images(images.data());
   one.program->set_labels(labels.data());
   // The same noise every time, so that the experts' row counts repeat.
@@ -78,6 +102,24 @@ TEST_CASE("onednn: after warm-up a step makes no primitive and allocates nothing
   CHECK(allocations == 0);
   CHECK(after.misses == before.misses);
   CHECK(after.hits > before.hits);
+}
+
+}  // namespace
+
+TEST_CASE("onednn: after warm-up a step makes no primitive and allocates nothing") {
+  check_steady(with_loss(Stage{}, {8, 8, 8}));
+}
+
+TEST_CASE("onednn: nor does a step with transposed convolutions") { check_steady(with_loss(Up{}, {8, 8, 8})); }
+
+TEST_CASE("onednn: nor does a step with mixed convolutions") {
+  for (const Extent images : {Extent{2, 8, 9}, Extent{1, 40, 40}}) {  // the second in Winograd's form
+    Graph g = with_loss(Patches{}, images);
+    passes::mix_linear_experts(g, {}, [](const RoutingSpec&, Extent) { return true; });
+    const auto mixed = [](const Node& n) { return std::holds_alternative<ops::MixedConv>(n.op); };
+    REQUIRE(std::count_if(g.nodes.begin(), g.nodes.end(), mixed) == 1);
+    check_steady(g);
+  }
 }
 
 TEST_CASE("onednn: every other row count of an expert is made once") {

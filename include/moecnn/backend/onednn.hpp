@@ -14,7 +14,6 @@
 #include "moecnn/backend/reference/activation.hpp"
 #include "moecnn/backend/reference/avg_pool.hpp"
 #include "moecnn/backend/reference/channels.hpp"
-#include "moecnn/backend/reference/conv_transpose.hpp"
 #include "moecnn/backend/reference/eltwise.hpp"
 #include "moecnn/backend/reference/loss.hpp"
 #include "moecnn/backend/reference/norm.hpp"
@@ -63,6 +62,7 @@ class Lowering {
   }
 
   Made lower(const ops::Conv& op) { return lower_conv<ConvKernel>(op); }
+  Made lower(const ops::ConvTranspose& op) { return lower_conv<ConvKernel>(mirrored(op)); }
   Made lower(const ops::MixedConv& op) { return lower_conv<MixedConvKernel>(op.conv); }
 
   template <class K>

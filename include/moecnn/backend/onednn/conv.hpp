@@ -1,5 +1,6 @@
 #pragma once
 #include "moecnn/backend/onednn/conv_primitives.hpp"
+#include "moecnn/backend/onednn/conv_transpose.hpp"
 #include "moecnn/backend/onednn/lanes.hpp"
 #include "moecnn/backend/reference/common.hpp"
 
@@ -13,9 +14,11 @@ class Described {
   virtual std::vector<std::string> implementations() const = 0;
 };
 
-/// Convolution by oneDNN. The forward pass reads the weights as they are stored, and their gradient is written in the
-/// same order, so neither is ever reordered. Direct backward data reads them in another order and gets a copy, made just
-/// before it runs: once per update, and still in the cache when it is read.
+/// Convolution and transposed convolution by oneDNN. The forward pass reads the weights as they are stored, and their
+/// gradient is written in the same order, so neither is ever reordered. Direct backward data reads them in another order
+/// and gets a copy, made just before it runs: once per update, and still in the cache when it is read. A transposed
+/// convolution swaps the forward pass and backward data; in training its weights lie as the latter wants them, and the
+/// former reads a copy that is made when they change.
 class ConvKernel final : public reference::NodeKernel<float>, public Described {
  public:
   using Stored = std::shared_ptr<const WeightsLayout>;
@@ -24,18 +27,26 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   /// node may choose. `options`: of a kernel that shares its memory with others that run at once.
   ConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, Stored stored,
              const Options& options = onednn::options())
-      : NodeKernel(g, f, n), op_(std::get<ops::Conv>(node_.op)), src_blocked_(src_blocked), dst_blocked_(dst_blocked) {
+      : NodeKernel(g, f, n), op_(conv_of(node_.op)), src_blocked_(src_blocked), dst_blocked_(dst_blocked) {
+    const auto* transposed = std::get_if<ops::ConvTranspose>(&node_.op);
+    use_.transposed = transposed != nullptr;
+    own_bias_pass_ = transposed && transposed->bias;
     use_.rows = node_.routing < 0 ? out_.extent.n : g.routings[node_.routing].rows;
     use_.backward_data = f.runs_backward[n] && wants_input(0);
     use_.backward_weights = f.runs_backward[n] && (wants_param(0) || (op_.bias && wants_param(1)));
     use_.bias = op_.bias;
     use_.options = options;
     use_.forward_attr = forward_attr();
-    auto choice = choose_conv(op_, in_[0], src_blocked, out_, dst_blocked, use_, stored.get(), node_.name);
+    auto choice = transposed ? choose_conv(op_, out_, dst_blocked, in_[0], src_blocked, use_, stored.get(), node_.name)
+                             : choose_conv(op_, in_[0], src_blocked, out_, dst_blocked, use_, stored.get(), node_.name);
     primitives_ = ConvPrimitives(std::move(choice), use_);
     native_ = std::make_shared<WeightsLayout>(problem().shape(), this->choice().weights);
     grad_ = std::make_shared<WeightsLayout>(problem().shape(), this->choice().weights_grad);
-    stored_ = stored ? std::move(stored) : native_;
+    stored_ = stored ? std::move(stored) : use_.transposed && use_.backward_weights ? grad_ : native_;
+    if (converts_weights()) to_native_ = std::make_unique<WeightsConversion>(stored_, native_);
+    if (use_.backward_weights && grad_->desc() != stored_->desc())
+      to_stored_ = std::make_unique<WeightsConversion>(grad_, stored_);
+    if (own_bias_pass_) bias_sums_.resize(out_.channels);
     plan_scratch();
   }
 
@@ -54,7 +65,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   std::vector<std::string> implementations() const override {
     auto list = primitives_.names();
     if (data_reorder_) list.push_back("backward data: weights by " + data_reorder_->name());
-    if (converts_weights()) list.push_back("weights: converted when they change");
+    if (to_native_) list.push_back("weights: converted when they change");
     if (converts_src()) list.push_back("input: converted in every pass");
     if (converts_dst()) list.push_back("output: converted in every pass");
     return list;
@@ -71,9 +82,9 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
 
   void refresh() override {
     for (int e = 0; e < node_.copies; ++e) {
-      if (converts_weights()) {
+      if (to_native_) {
         own_weights_.resize(node_.copies * native_->elements());
-        WeightsLayout::convert(*stored_, param(0, e), *native_, own_weights_.data() + e * native_->elements());
+        to_native_->run(param(0, e), own_weights_.data() + e * native_->elements());
       }
       if (pads_bias()) {
         own_bias_.resize(static_cast<std::size_t>(node_.copies) * problem().out(), 0.f);
@@ -85,7 +96,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   void forward(const StepContext&) override {
     for_each_copy([&](int copy, int first, int count) {
       if (count == 0) return;
-      const float* x = native_src(at.scratch_forward + forward_.src, first, count);
+      const float* x = read_src(at.scratch_forward + forward_.src, first, count);
       float* y = at.output + first * dst_row(dst_blocked_);
       float* into = converts_dst() ? floats(at.scratch_forward, forward_.dst) : y;
       if (op_.residual) {
@@ -97,9 +108,9 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
       }
       const int part = choice().part_rows(Pass::forward, count);
       for (int r = 0; r < count; r += part)
-        forward_part(copy, std::min(part, count - r), x + r * src_row(problem().src_blocked),
-                     into + r * dst_row(problem().dst_blocked));
-      if (converts_dst()) change_dst(into, problem().dst_blocked, y, count);
+        forward_part(copy, std::min(part, count - r), x + r * src_row(native_src()), into + r * dst_row(native_dst()));
+      if (converts_dst()) change_dst(into, native_dst(), y, count);
+      if (own_bias_pass_) add_bias(y, param(1, copy), count, out_.channels, out_.extent.pixels(), dst_blocked_);
     });
   }
 
@@ -107,7 +118,8 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     for_each_copy([&](int copy, int first, int count) {
       if (count == 0) return clear_grads(copy);
       const float* dy = at.output_grad + first * dst_row(dst_blocked_);
-      if (converts_dst()) {
+      if (own_bias_pass_ && wants_param(1)) bias_gradient(copy, count, dy);
+      if (converts_dst() && (use_.backward_weights || use_.backward_data)) {
         float* native = floats(at.scratch_backward, backward_.dst);
         change_dst(dy, dst_blocked_, native, count);
         dy = native;
@@ -129,25 +141,35 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     }
   };
 
+  static ops::Conv conv_of(const Op& op) {
+    const auto* transposed = std::get_if<ops::ConvTranspose>(&op);
+    return transposed ? mirrored(*transposed) : std::get<ops::Conv>(op);
+  }
   const ConvProblem& problem() const { return choice().problem; }
-  bool converts_src() const { return problem().src_blocked != src_blocked_; }
-  bool converts_dst() const { return problem().dst_blocked != dst_blocked_; }
+  /// Whether the primitives read and write blocks at the node's input and output.
+  bool native_src() const { return use_.transposed ? problem().dst_blocked : problem().src_blocked; }
+  bool native_dst() const { return use_.transposed ? problem().src_blocked : problem().dst_blocked; }
+  bool converts_src() const { return native_src() != src_blocked_; }
+  bool converts_dst() const { return native_dst() != dst_blocked_; }
   bool converts_weights() const { return stored_->desc() != native_->desc(); }
   bool pads_bias() const { return op_.bias && problem().out() != op_.out; }
+  /// Backward data reads weights in another order than the forward pass, perhaps in that of the store.
+  bool reads_other_weights() const { return choice().data_weights != choice().weights; }
+  bool stored_as_data() const { return choice().data_weights == stored_->desc(); }
   bool adds_data() const { return input_mode_[0] == GradMode::accumulate; }
   /// Whether gradients can go straight to where they belong.
-  bool direct_weights() const { return param_mode_[0] == GradMode::overwrite && grad_->desc() == stored_->desc(); }
+  bool direct_weights() const { return param_mode_[0] == GradMode::overwrite && !to_stored_; }
   bool direct_bias() const { return op_.bias && param_mode_[1] == GradMode::overwrite && !pads_bias(); }
 
   long long src_row(bool blocked) const {
-    return in_[0].extent.pixels() * (blocked ? round_up(op_.in, channel_block()) : op_.in);
+    return in_[0].extent.pixels() * (blocked ? round_up(in_[0].channels, channel_block()) : in_[0].channels);
   }
   long long dst_row(bool blocked) const {
-    return out_.extent.pixels() * (blocked ? round_up(op_.out, channel_block()) : op_.out);
+    return out_.extent.pixels() * (blocked ? round_up(out_.channels, channel_block()) : out_.channels);
   }
   static float* floats(std::byte* p, std::size_t offset) { return reinterpret_cast<float*>(p + offset); }
   const float* weights(int copy) const {
-    return converts_weights() ? own_weights_.data() + copy * native_->elements() : param(0, copy);
+    return to_native_ ? own_weights_.data() + copy * native_->elements() : param(0, copy);
   }
   const float* bias(int copy) const {
     return pads_bias() ? own_bias_.data() + 1LL * copy * problem().out() : param(1, copy);
@@ -158,13 +180,13 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     (blocked ? from_blocks : to_blocks)(from, to, rows, channels, pixels, channel_block());
   }
   void change_dst(const float* from, bool blocked, float* to, int rows) const {
-    change(from, blocked, to, rows, op_.out, out_.extent.pixels());
+    change(from, blocked, to, rows, out_.channels, out_.extent.pixels());
   }
   /// The input's rows in the format that the primitives read.
-  const float* native_src(std::byte* scratch, int first, int count) const {
+  const float* read_src(std::byte* scratch, int first, int count) const {
     const float* x = at.input[0] + first * src_row(src_blocked_);
     if (!converts_src()) return x;
-    change(x, src_blocked_, reinterpret_cast<float*>(scratch), count, op_.in, in_[0].extent.pixels());
+    change(x, src_blocked_, reinterpret_cast<float*>(scratch), count, in_[0].channels, in_[0].extent.pixels());
     return reinterpret_cast<float*>(scratch);
   }
 
@@ -175,7 +197,13 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
 
   void clear_grads(int copy) const {
     if (param_mode_[0] == GradMode::overwrite) std::fill_n(param_grad(0, copy), stored_->elements(), 0.f);
-    if (op_.bias && param_mode_[1] == GradMode::overwrite) std::fill_n(param_grad(1, copy), op_.out, 0.f);
+    if ((op_.bias || own_bias_pass_) && param_mode_[1] == GradMode::overwrite)
+      std::fill_n(param_grad(1, copy), out_.channels, 0.f);
+  }
+
+  void bias_gradient(int copy, int count, const float* dy) {
+    sum_channels(dy, count, out_.channels, out_.extent.pixels(), dst_blocked_, bias_sums_.data());
+    for (int c = 0; c < out_.channels; ++c) deliver(param_grad(1, copy)[c], bias_sums_[c], adds_to_param(1));
   }
 
   void forward_part(int copy, int rows, const float* x, float* y) {
@@ -188,11 +216,11 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   }
 
   void backward_weights(int copy, int first, int count, const float* dy) {
-    const float* x = native_src(at.scratch_backward + backward_.src, first, count);
+    const float* x = read_src(at.scratch_backward + backward_.src, first, count);
     const int part = choice().part_rows(Pass::backward_weights, count);
     for (int r = 0; r < count; r += part)
-      backward_weights_part(copy, std::min(part, count - r), x + r * src_row(problem().src_blocked),
-                            dy + r * dst_row(problem().dst_blocked), r > 0);
+      backward_weights_part(copy, std::min(part, count - r), x + r * src_row(native_src()),
+                            dy + r * dst_row(native_dst()), r > 0);
   }
 
   /// `more`: the gradients of earlier rows are there already.
@@ -210,9 +238,9 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
       conv.run({x, dw, dy}, scratch, backward_.own_bytes);
     }
     if (!wants_param(0) || direct) return;
-    if (grad_->desc() != stored_->desc()) {  // only where another program chose the layout
+    if (to_stored_) {  // only where another program chose the layout
       own_grad_.resize(stored_->elements());
-      WeightsLayout::convert(*grad_, dw, *stored_, own_grad_.data());
+      to_stored_->run(dw, own_grad_.data());
       dw = own_grad_.data();
     }
     start(param_grad(0, copy), static_cast<long long>(stored_->elements()), more || adds_to_param(0));
@@ -220,7 +248,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   }
 
   void backward_data(int copy, int first, int count, const float* dy) {
-    const float *w = weights(copy), *reordered = nullptr;
+    const float *w = weights(copy), *reordered = stored_as_data() ? param(0, copy) : nullptr;
     const long long row = src_row(src_blocked_);
     float* dx = at.input_grad[0] + first * row;
     std::byte* scratch = at.scratch_backward + backward_.own;
@@ -229,7 +257,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     const int chunk = direct ? part_rows : std::min(part_rows, chunk_rows(count));
     for (int r = 0; r < count; r += chunk) {
       const int rows = std::min(chunk, count - r);
-      const bool other = data_reorder_ && !choice().uses_winograd(Pass::backward_data, rows);
+      const bool other = reads_other_weights() && !choice().uses_winograd(Pass::backward_data, rows);
       if (other && !reordered) {
         float* copied = floats(at.scratch_backward, backward_.weights);
         data_reorder_->run({w, copied}, scratch, backward_.own_bytes);
@@ -237,11 +265,11 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
       }
       float* part = direct ? dx + r * row : floats(at.scratch_backward, backward_.chunk);
       primitives_.get(Pass::backward_data, rows)
-          .run({part, other ? reordered : w, dy + r * dst_row(problem().dst_blocked)}, scratch, backward_.own_bytes);
+          .run({part, other ? reordered : w, dy + r * dst_row(native_dst())}, scratch, backward_.own_bytes);
       if (direct) continue;
       if (converts_src()) {
         float* changed = adds_data() ? floats(at.scratch_backward, backward_.sum) : dx + r * row;
-        change(part, problem().src_blocked, changed, rows, op_.in, in_[0].extent.pixels());
+        change(part, native_src(), changed, rows, in_[0].channels, in_[0].extent.pixels());
         part = changed;
       }
       if (adds_data()) add(dx + r * row, part, rows * row);
@@ -252,7 +280,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   /// the cache.
   int chunk_rows(int count) const {
     constexpr long long cache = 2 << 20;
-    const long long row = src_row(problem().src_blocked) * static_cast<long long>(sizeof(float));
+    const long long row = src_row(native_src()) * static_cast<long long>(sizeof(float));
     return static_cast<int>(std::clamp<long long>(cache / row, 1, count));
   }
 
@@ -269,40 +297,43 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     const std::size_t f = sizeof(float), rows = use_.rows;
     Scratch& s = forward_;
     s.own = s.take(s.own_bytes = primitives_.scratch_bytes(Pass::forward));
-    if (converts_src()) s.src = s.take(f * rows * src_row(problem().src_blocked));
-    if (converts_dst()) s.dst = s.take(f * rows * dst_row(problem().dst_blocked));
+    if (converts_src()) s.src = s.take(f * rows * src_row(native_src()));
+    if (converts_dst()) s.dst = s.take(f * rows * dst_row(native_dst()));
 
     Scratch& b = backward_;
     if (use_.backward_weights) {
       b.own_bytes = primitives_.scratch_bytes(Pass::backward_weights);
-      if (converts_src()) b.src = b.take(f * rows * src_row(problem().src_blocked));
+      if (converts_src()) b.src = b.take(f * rows * src_row(native_src()));
       const bool parts = choice().part_rows(Pass::backward_weights, use_.rows) < use_.rows;
       if (parts || !direct_weights()) b.grad = b.take(choice().weights_grad.get_size());
       if (op_.bias && (parts || !direct_bias())) b.bias = b.take(f * problem().out());
     }
     if (use_.backward_data) {
       b.own_bytes = std::max(b.own_bytes, primitives_.scratch_bytes(Pass::backward_data));
-      if (choice().data_weights != choice().weights) {
+      if (reads_other_weights() && !stored_as_data()) {
         data_reorder_ = make_reorder(choice().weights, choice().data_weights);
         b.weights = b.take(choice().data_weights.get_size());
         b.own_bytes = std::max(b.own_bytes, data_reorder_->scratch_bytes());
       }
-      if (adds_data() || converts_src()) b.chunk = b.take(f * chunk_rows(use_.rows) * src_row(problem().src_blocked));
+      if (adds_data() || converts_src()) b.chunk = b.take(f * chunk_rows(use_.rows) * src_row(native_src()));
       if (adds_data() && converts_src()) b.sum = b.take(f * chunk_rows(use_.rows) * src_row(src_blocked_));
     }
     if ((use_.backward_data || use_.backward_weights) && converts_dst())
-      b.dst = b.take(f * rows * dst_row(problem().dst_blocked));
+      b.dst = b.take(f * rows * dst_row(native_dst()));
     b.own = b.take(b.own_bytes);
   }
 
-  ops::Conv op_;
+  ops::Conv op_;  // of a transposed convolution: the mirrored one, without bias
   bool src_blocked_, dst_blocked_;
+  bool own_bias_pass_ = false;  // of a transposed convolution: oneDNN's data gradients know no bias
   ConvUse use_;
   ConvPrimitives primitives_;
   Stored native_, grad_, stored_;  // weights as read, their gradient as written, and as the store has both
   Scratch forward_, backward_;
   std::unique_ptr<Primitive> data_reorder_;
+  std::unique_ptr<WeightsConversion> to_native_, to_stored_;
   std::vector<float> own_weights_, own_bias_, own_grad_;
+  std::vector<double> bias_sums_;
 };
 
 }  // namespace moecnn::onednn

@@ -24,10 +24,10 @@ inline Options& options() {
   return o;
 }
 
-/// What was chosen for a node. Weights in three formats: of the forward pass, as backward data reads them, and as
-/// backward weights writes their gradient.
+/// What was chosen for a node. Weights in three formats: of the node's forward pass, as its backward data reads them, and
+/// as backward weights writes their gradient.
 struct ConvChoice {
-  ConvProblem problem;
+  ConvProblem problem;  ///< of a transposed convolution: the convolution whose data gradient it is
   Desc weights, data_weights, weights_grad;
   int rank = 3;
   /// Per pass: the most rows that Winograd's form takes at once, 0 where it is not used. All its weights are in the first
@@ -55,10 +55,16 @@ struct ConvChoice {
 
 struct ConvUse {
   int rows = 1;
+  /// The node is the transposed one of the problem's convolution: its forward pass is that convolution's backward data
+  /// and the other way round, and it has no bias.
+  bool transposed = false;
   bool backward_data = false, backward_weights = false;
   bool bias = false;
   Options options = onednn::options();
   dnnl::primitive_attr forward_attr;
+
+  /// Whether oneDNN's forward convolution computes this pass of the node.
+  bool by_forward(Pass pass) const { return (pass == Pass::forward) != transposed; }
 };
 
 namespace detail {
@@ -81,11 +87,14 @@ inline std::array<int, 3> find_winograd(const ConvChoice& c, const ConvUse& use)
         return;
       }
   };
-  // As if for training: for inference alone oneDNN insists on weights that are transformed beforehand.
-  search(Pass::forward, [&](const ConvDescs& d) { return conv_forward(d, true, use.forward_attr); });
-  if (use.backward_data)
-    search(Pass::backward_data,
-           [&](const ConvDescs& d) { return conv_backward_data(d, conv_forward(d, true, attr), attr); });
+  for (const Pass pass : {Pass::forward, Pass::backward_data}) {
+    if (pass == Pass::backward_data && !use.backward_data) continue;
+    // As if for training: for inference alone oneDNN insists on weights that are transformed beforehand.
+    if (use.by_forward(pass))
+      search(pass, [&](const ConvDescs& d) { return conv_forward(d, true, use.forward_attr); });
+    else
+      search(pass, [&](const ConvDescs& d) { return conv_backward_data(d, conv_forward(d, true, attr), attr); });
+  }
   if (use.backward_weights && c.weights == c.weights_grad)
     search(Pass::backward_weights,
            [&](const ConvDescs& d) { return conv_backward_weights(d, conv_forward(d, true, attr), attr); });
@@ -95,27 +104,37 @@ inline std::array<int, 3> find_winograd(const ConvChoice& c, const ConvUse& use)
 /// The best that oneDNN has for these formats; no value if it has nothing. `stored`: weights are better read as these.
 inline std::optional<ConvChoice> try_formats(const ConvProblem& p, const ConvUse& use,
                                              const WeightsLayout* stored) try {
-  ConvChoice c;
-  c.problem = p;
-  c.rank = 0;
+  struct Found {
+    Desc weights;
+    int rank;
+  };
   const auto attr = user_scratchpad();
   auto any = p.descs(use.rows, p.any_weights(), use.bias);
-  auto forward = conv_forward(any, use.backward_weights, use.forward_attr);
-  if (stored && dims_of(stored->desc()) == p.weights() && stored->desc() != forward.weights_desc()) try {
+  const auto hint = conv_forward(any, true, attr);
+  const auto find = [&](Pass pass, const ConvDescs& d) -> Found {
+    if (use.by_forward(pass)) {
+      const auto pd = conv_forward(d, use.transposed || use.backward_weights, use.forward_attr);
+      return {pd.weights_desc(), rank_of(pd.impl_info_str())};
+    }
+    const auto pd = conv_backward_data(d, hint, attr);
+    return {pd.weights_desc(), rank_of(pd.impl_info_str())};
+  };
+  ConvChoice c;
+  c.problem = p;
+  Found forward = find(Pass::forward, any);
+  if (stored && dims_of(stored->desc()) == p.weights() && stored->desc() != forward.weights) try {
       auto as_stored = any;
       as_stored.weights = stored->desc();
-      auto second = conv_forward(as_stored, use.backward_weights, use.forward_attr);
-      if (rank_of(second.impl_info_str()) <= rank_of(forward.impl_info_str())) forward = second;
+      const Found second = find(Pass::forward, as_stored);
+      if (second.rank <= forward.rank) forward = second;
     } catch (const dnnl::error&) {
     }
-  c.weights = c.data_weights = c.weights_grad = forward.weights_desc();
-  c.rank = rank_of(forward.impl_info_str());
-  if (!use.backward_data && !use.backward_weights) return c;
-  const auto hint = conv_forward(any, true, attr);
+  c.weights = c.data_weights = c.weights_grad = forward.weights;
+  c.rank = forward.rank;
   if (use.backward_data) {
-    const auto pd = conv_backward_data(any, hint, attr);
-    c.data_weights = pd.weights_desc();
-    c.rank = std::max(c.rank, rank_of(pd.impl_info_str()));
+    const Found data = find(Pass::backward_data, any);
+    c.data_weights = data.weights;
+    c.rank = std::max(c.rank, data.rank);
   }
   if (use.backward_weights) {
     auto d = any;

@@ -80,6 +80,23 @@ inline std::unique_ptr<Primitive> make_reorder(const Desc& from, const Desc& to)
       std::string("reorder ") + pd.impl_info_str());
 }
 
+/// Weights from one way of storing them to another, step by step. Allocates only where the two differ in their padding.
+class WeightsConversion {
+ public:
+  using Layout = std::shared_ptr<const WeightsLayout>;
+
+  WeightsConversion(Layout from, Layout to) : from_(std::move(from)), to_(std::move(to)) {
+    if (dims_of(from_->desc()) == dims_of(to_->desc())) reorder_ = make_reorder(from_->desc(), to_->desc());
+  }
+  void run(const float* x, float* y) {
+    reorder_ ? reorder_->run({x, y}, nullptr, 0) : WeightsLayout::convert(*from_, x, *to_, y);
+  }
+
+ private:
+  Layout from_, to_;
+  std::unique_ptr<Primitive> reorder_;
+};
+
 /// The three convolutions of a node. Only the row count differs between primitives of one kind, so a look-up is an
 /// index; two nodes of the same sizes share oneDNN's code through its own cache.
 class ConvPrimitives {
@@ -124,44 +141,38 @@ class ConvPrimitives {
     const auto attr = user_scratchpad();
     const auto& p = choice_.problem;
     const bool winograd = choice_.uses_winograd(pass, rows);
-    if (pass == Pass::forward) {
-      const auto d = p.descs(rows, choice_.weights, use_.bias, winograd);
-      const auto pd = conv_forward(d, use_.backward_weights || winograd, use_.forward_attr);
-      const dnnl::convolution_forward prim(pd);
-      const std::string name = std::string("forward ") + pd.impl_info_str();
-      if (!use_.bias)
-        return build(prim, pd, {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_WEIGHTS, d.weights}, {DNNL_ARG_DST, d.dst}}, name);
-      return build(
-          prim, pd,
-          {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_WEIGHTS, d.weights}, {DNNL_ARG_DST, d.dst}, {DNNL_ARG_BIAS, d.bias}}, name);
+    const Desc& weights = winograd || pass == Pass::forward ? choice_.weights
+                          : pass == Pass::backward_data     ? choice_.data_weights
+                                                            : choice_.weights_grad;
+    const auto d = p.descs(rows, weights, use_.bias && pass != Pass::backward_data, winograd);
+    if (pass != Pass::backward_weights && use_.by_forward(pass)) {
+      const auto pd = conv_forward(d, use_.transposed || use_.backward_weights || winograd, use_.forward_attr);
+      return build(dnnl::convolution_forward(pd), pd, pass, d, DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST,
+                   DNNL_ARG_BIAS);
     }
     const auto hint = conv_forward(p.descs(rows, choice_.weights, use_.bias, winograd), true, attr);
-    if (pass == Pass::backward_data) {
-      const auto d = p.descs(rows, winograd ? choice_.weights : choice_.data_weights, false, winograd);
+    if (pass != Pass::backward_weights) {
       const auto pd = conv_backward_data(d, hint, attr);
-      return build(dnnl::convolution_backward_data(pd), pd,
-                   {{DNNL_ARG_DIFF_SRC, d.src}, {DNNL_ARG_WEIGHTS, d.weights}, {DNNL_ARG_DIFF_DST, d.dst}},
-                   std::string("backward data ") + pd.impl_info_str());
+      return build(dnnl::convolution_backward_data(pd), pd, pass, d, DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS,
+                   DNNL_ARG_DIFF_DST, DNNL_ARG_BIAS);
     }
-    const auto d = p.descs(rows, choice_.weights_grad, use_.bias, winograd);
     const auto pd = conv_backward_weights(d, hint, attr);
-    const dnnl::convolution_backward_weights prim(pd);
-    const std::string name = std::string("backward weights ") + pd.impl_info_str();
-    if (!use_.bias)
-      return build(prim, pd, {{DNNL_ARG_SRC, d.src}, {DNNL_ARG_DIFF_WEIGHTS, d.weights}, {DNNL_ARG_DIFF_DST, d.dst}},
-                   name);
-    return build(prim, pd,
-                 {{DNNL_ARG_SRC, d.src},
-                  {DNNL_ARG_DIFF_WEIGHTS, d.weights},
-                  {DNNL_ARG_DIFF_DST, d.dst},
-                  {DNNL_ARG_DIFF_BIAS, d.bias}},
-                 name);
+    return build(dnnl::convolution_backward_weights(pd), pd, pass, d, DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS,
+                 DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_BIAS);
   }
 
+  /// The pointers' order: the node's input, weights, its output, bias.
   template <class P>
-  static std::unique_ptr<Primitive> build(const dnnl::primitive& prim, const P& pd,
-                                          std::initializer_list<Primitive::Argument> arguments, std::string name) {
-    return std::make_unique<Primitive>(prim, pd.scratchpad_desc(), arguments, std::move(name));
+  std::unique_ptr<Primitive> build(const dnnl::primitive& prim, const P& pd, Pass pass, const ConvDescs& d, int src,
+                                   int weights, int dst, int bias) const {
+    constexpr const char* names[] = {"forward ", "backward data ", "backward weights "};
+    const std::string name = std::string(names[static_cast<int>(pass)]) + pd.impl_info_str();
+    const Primitive::Argument from{src, d.src}, by{weights, d.weights}, to{dst, d.dst};
+    const auto made = [&](std::initializer_list<Primitive::Argument> arguments) {
+      return std::make_unique<Primitive>(prim, pd.scratchpad_desc(), arguments, name);
+    };
+    if (d.has_bias) return made({from, by, to, {bias, d.bias}});
+    return use_.transposed ? made({to, by, from}) : made({from, by, to});
   }
 
   ConvChoice choice_;

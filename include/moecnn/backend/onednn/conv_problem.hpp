@@ -53,10 +53,16 @@ struct ConvProblem {
     d.strides = {op.stride.h, op.stride.w};
     d.dilates = {op.dilation.h - 1, op.dilation.w - 1};
     d.pad = {op.pad.h, op.pad.w};
+    // A transposed convolution may be given an input that is smaller than this one's output would be.
+    d.pad_end = {pad_end(src.h, dst.h, op.kernel.h, op.stride.h, op.pad.h, op.dilation.h),
+                 pad_end(src.w, dst.w, op.kernel.w, op.stride.w, op.pad.w, op.dilation.w)};
     return d;
   }
 
  private:
+  static int pad_end(int from, int to, int kernel, int stride, int pad, int dilation) {
+    return pad - stride * (window_out(from, kernel, stride, pad, dilation) - to);
+  }
   Dims weights(int i, int o, int g) const {
     if (g == 1) return {o, i, op.kernel.h, op.kernel.w};
     return {g, o / g, i / g, op.kernel.h, op.kernel.w};

@@ -14,8 +14,11 @@ bool is_one_of(const Op& op) {
   return (std::holds_alternative<Ops>(op) || ...);
 }
 
+/// Convolutions of all kinds may convert between the formats, and prefer blocks.
+inline bool is_conv(const Op& op) { return is_one_of<ops::Conv, ops::MixedConv, ops::ConvTranspose>(op); }
+
 /// Operations that may read one order and write another.
-inline bool changes_format(const Op& op) { return is_one_of<ops::Conv, ops::MixedConv, ops::Concat, ops::Slice>(op); }
+inline bool changes_format(const Op& op) { return is_conv(op) || is_one_of<ops::Concat, ops::Slice>(op); }
 
 /// Operations whose kernels can read and write blocks of channels. All others know plain order only.
 inline bool knows_blocks(const Op& op) {
