@@ -140,7 +140,10 @@ Results run_net(const std::string& name, const Net& net, moecnn::Extent images, 
   r.emplace_back("first_step_ms/" + at, 1e3 * first, "ms");
   r.emplace_back("peak_memory_mb/" + at, peak, "MB");
   r.emplace_back("memory_above_start_mb/" + at, peak - before, "MB");
-  if (training) r.emplace_back("planned_mb/" + at, planned_mb(s), "MB");
+  if (training) {
+    r.emplace_back("planned_mb/" + at, planned_mb(s), "MB");
+    r.emplace_back("planned_of_used/" + at, planned_mb(s) / (peak - before), "ratio");
+  }
   r.emplace_back("planned_activations_mb/" + at, static_cast<double>(s.model.arena_bytes()) / 1048576, "MB");
   if (training)
     r.emplace_back("primitive_misses_in_" + std::to_string(3 * rounds()) + "_steps/" + name,
