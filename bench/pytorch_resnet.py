@@ -3,70 +3,36 @@
   python pytorch_resnet.py --threads 2 --steps 20 --warmup 3 --json out/bench/pytorch.json
 
 Networks: the plain ResNet-18, and the mixture at positions 1 and 4 (N = 4, k = 2, importance loss, learned noise; a
-mask per expert, see tests/golden/torch_resnet_moe.py). Every figure comes from a fresh process, so that peak memory is
-that of one thing. Settings: eager in NCHW and in channels_last, and torch.compile with --compile; the best one is reported
-under the plain name, each under `<name>@<setting>`. A step is forward, backward and the SGD update.
+mask per expert, see tests/golden/torch_resnet_moe.py). Settings: see pytorch_runs.py. A step is forward, backward and
+the SGD update.
 """
 
-import argparse
-import contextlib
-import json
-import os
-import pathlib
-import resource
-import statistics
-import subprocess
-import sys
-import time
+import pytorch_runs
 
 NETS = {"dense": 0, "moe1": 1, "moe4": 4}
-MODES = ("train", "infer")
-SETTINGS = ("nchw", "channels_last")
-MARK = "RESULT "
 
 
 def options():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    p.add_argument("--steps", type=int, default=20, help="timed steps; their median counts")
-    p.add_argument("--warmup", type=int, default=3, help="steps before them; the first one is timed on its own")
+    p = pytorch_runs.parser(__doc__, NETS, steps=20)
     p.add_argument("--batch", type=int, default=64)
     p.add_argument("--experts", type=int, default=4)
     p.add_argument("--k", type=int, default=2)
     p.add_argument("--momentum", type=float, default=0.9)
-    p.add_argument("--nets", nargs="+", default=list(NETS), choices=NETS)
-    p.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
-    p.add_argument("--compile", action="store_true", help="also torch.compile (needs a C++ compiler, takes minutes)")
-    p.add_argument("--no-mkldnn", action="store_true", help="without oneDNN")
-    p.add_argument("--json", type=pathlib.Path)
-    p.add_argument("--one", nargs=3, metavar=("MODE", "NET", "SETTING"), help=argparse.SUPPRESS)
     return p.parse_args()
 
 
-def peak_mb():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def measure(o, mode, net, setting):
-    """One network in one setting, in this process."""
+def build(o, mode, net, layout, compiled):
     import torch
-
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden"))
     from torch_resnet_moe import ResNetMoE
 
-    torch.set_num_threads(o.threads)
-    torch.manual_seed(1)
-    after_import = peak_mb()
-    layout = torch.channels_last if "channels_last" in setting else torch.contiguous_format
     model = ResNetMoE(NETS[net], o.experts, o.k, "gap", "importance").to(memory_format=layout)
-    forward = torch.compile(model.loss if mode == "train" else model) if setting.startswith("compile") else None
     batches = [torch.randn(o.batch, 3, 32, 32).contiguous(memory_format=layout) for _ in range(4)]
     targets = [torch.randint(0, 100, (o.batch,)) for _ in batches]
 
     if mode == "train":
         model.train()
         optimiser = torch.optim.SGD(model.parameters(), lr=0.01, momentum=o.momentum)
-        loss = forward or model.loss
+        loss = compiled(model.loss)
 
         def step(i):
             optimiser.zero_grad()
@@ -75,92 +41,15 @@ def measure(o, mode, net, setting):
             optimiser.step()
     else:
         model.eval()
-        infer = forward or model
+        infer = compiled(model)
 
         @torch.no_grad()
         def step(i):
             infer(batches[i % 4])
 
-    with torch.backends.mkldnn.flags(enabled=False) if o.no_mkldnn else contextlib.nullcontext():
-        times = []
-        for i in range(max(1, o.warmup) + o.steps):
-            start = time.perf_counter()
-            step(i)
-            times.append(time.perf_counter() - start)
-    timed = times[max(1, o.warmup):]
-    return {
-        "images_per_s": o.batch / statistics.median(timed), "step_ms": 1e3 * statistics.median(timed),
-        "step_ms_min": 1e3 * min(timed), "first_step_ms": 1e3 * times[0],
-        "peak_memory_mb": peak_mb(), "import_memory_mb": after_import,
-    }  # fmt: skip
-
-
-def in_own_process(o, mode, net, setting):
-    command = [sys.executable, __file__, "--one", mode, net, setting]
-    for name in ("threads", "steps", "warmup", "batch", "experts", "k", "momentum"):
-        command += [f"--{name}", str(getattr(o, name))]
-    command += ["--no-mkldnn"] * o.no_mkldnn
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
-    if done.returncode or not lines:
-        print(f"{mode} {net} {setting}: failed with status {done.returncode}", file=sys.stderr)
-        return None
-    return json.loads(lines[0][len(MARK):])
-
-
-def report(results, mode, net, by_setting):
-    """Adds this network's figures: each setting's, and the best setting's under the plain name."""
-    best = max(by_setting, key=lambda s: by_setting[s]["images_per_s"])
-    for suffix, m in [("", by_setting[best])] + [(f"@{s}", m) for s, m in by_setting.items()]:
-        results += [
-            {"name": f"{mode}/{net}/images_per_s{suffix}", "value": m["images_per_s"], "unit": "images/s"},
-            {"name": f"{mode}/{net}/step_ms{suffix}", "value": m["step_ms"], "unit": "ms"},
-            {"name": f"first_step_ms/{mode}/{net}{suffix}", "value": m["first_step_ms"], "unit": "ms"},
-            {"name": f"peak_memory_mb/{mode}/{net}{suffix}", "value": m["peak_memory_mb"], "unit": "MB"},
-            # A build of PyTorch with CUDA holds hundreds of MB before it does anything: told apart from the network's.
-            {"name": f"memory_above_start_mb/{mode}/{net}{suffix}",
-             "value": m["peak_memory_mb"] - m["import_memory_mb"], "unit": "MB"},
-        ]
-    # Speed and memory may have different best settings: memory is compared with the most frugal one.
-    frugal = min(m["peak_memory_mb"] for m in by_setting.values())
-    results.append({"name": f"peak_memory_mb/{mode}/{net}@frugal", "value": frugal, "unit": "MB"})
-    print(f"{mode:5} {net:5} best {best}: {by_setting[best]['images_per_s']:.1f} images/s", flush=True)
-
-
-def main():
-    o = options()
-    if o.one:
-        print(MARK + json.dumps(measure(o, *o.one)))
-        return
-    import torch
-
-    about = {
-        "torch": torch.__version__, "threads": o.threads, "batch": o.batch, "steps": o.steps, "warmup": o.warmup,
-        "mkldnn": torch.backends.mkldnn.is_available() and not o.no_mkldnn, "experts": o.experts, "k": o.k,
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-    }  # fmt: skip
-    print(", ".join(f"{key} {value}" for key, value in about.items()))
-    settings = list(SETTINGS) + (["compile", "compile_channels_last"] if o.compile else [])
-    results = []
-    for net in o.nets:
-        for mode in o.modes:
-            by_setting = {}
-            for setting in settings:
-                m = in_own_process(o, mode, net, setting)
-                if m is None:
-                    continue
-                by_setting[setting] = m
-                print(f"{mode:5} {net:5} {setting:14} {m['images_per_s']:8.1f} images/s  step {m['step_ms']:8.1f} ms  "
-                      f"(best {m['step_ms_min']:.1f})  first {m['first_step_ms']:8.1f} ms  peak "
-                      f"{m['peak_memory_mb']:6.0f} MB, of it {m['import_memory_mb']:.0f} before the model", flush=True)
-            if by_setting:
-                report(results, mode, net, by_setting)
-    if o.json:
-        o.json.parent.mkdir(parents=True, exist_ok=True)
-        o.json.write_text(json.dumps({"about": about, "results": results}, indent=1) + "\n")
-        print(f"wrote {o.json}")
-    sys.exit(0 if len(results) else 1)
+    return o.batch, step
 
 
 if __name__ == "__main__":
-    main()
+    o = options()
+    pytorch_runs.run(o, o.nets, build, batch=o.batch, experts=o.experts, k=o.k)

@@ -61,23 +61,46 @@ inline ConvTimes time_conv(const moecnn::ops::Conv& c, const moecnn::Edge& in, c
   return t;
 }
 
+/// A transposed convolution costs what its mirror image costs: the two directions of the data change places.
+inline ConvTimes time_transposed(const moecnn::ops::ConvTranspose& t, const moecnn::Edge& in, const moecnn::Edge& out,
+                                 int rows, bool training, bool needs_data, int rounds) {
+  const moecnn::ops::Conv mirrored{.in = t.out,
+                                   .out = t.in,
+                                   .kernel = t.kernel,
+                                   .stride = t.stride,
+                                   .pad = t.pad,
+                                   .dilation = t.dilation,
+                                   .groups = t.groups};
+  const ConvTimes m = time_conv(mirrored, out, in, rows, true, true, rounds);
+  if (!training) return {m.backward_data, 0, 0};
+  return {m.backward_data, needs_data ? m.forward : 0, m.backward_weights};
+}
+
 /// Sum over the network in seconds. An expert's convolutions count once per expert, at the mean number of rows.
 inline ConvTimes conv_bound(const moecnn::Graph& g, bool training, int rounds) {
   ConvTimes sum;
   std::map<std::string, ConvTimes> known;  // equal shapes are timed once
   for (const moecnn::Node& n : g.nodes) {
     const auto* c = std::get_if<moecnn::ops::Conv>(&n.op);
-    if (!c) continue;
+    const auto* t = std::get_if<moecnn::ops::ConvTranspose>(&n.op);
+    if (!c && !t) continue;
     const moecnn::Edge &in = g.edges[n.inputs[0]], &out = g.output_of(n);
     const bool needs_data = n.inputs[0] != g.input;
     const int rows = out.extent.n / n.copies;
-    const std::string key = fmt::format("{} {} {} {} {} {} {} {}", c->in, c->out, c->kernel.h, c->stride.h, in.extent.h,
-                                        in.extent.w, rows, needs_data);
-    if (!known.count(key)) known[key] = time_conv(*c, in, out, rows, training, needs_data, rounds);
-    const ConvTimes t = known[key];
-    sum.forward += n.copies * t.forward;
-    sum.backward_data += n.copies * t.backward_data;
-    sum.backward_weights += n.copies * t.backward_weights;
+    std::string key =
+        fmt::format("{} {} {} {} {} {}", n.op.index(), rows, in.extent.h, in.extent.w, out.extent.h, out.extent.w);
+    const auto shape = [&](const auto& op) {
+      key += fmt::format(" {} {} {} {} {} {} {} {} {}", op.in, op.out, op.kernel.h, op.kernel.w, op.stride.h,
+                         op.dilation.h, op.dilation.w, op.groups, needs_data);
+    };
+    c ? shape(*c) : shape(*t);
+    if (!known.count(key))
+      known[key] = c ? time_conv(*c, in, out, rows, training, needs_data, rounds)
+                     : time_transposed(*t, in, out, rows, training, needs_data, rounds);
+    const ConvTimes& times = known[key];
+    sum.forward += n.copies * times.forward;
+    sum.backward_data += n.copies * times.backward_data;
+    sum.backward_weights += n.copies * times.backward_weights;
   }
   return sum;
 }

@@ -19,17 +19,35 @@ class DropoutMask {
   /// Calls `visit(i, kept)` for i in [begin, end).
   template <class F>
   void for_each(std::uint64_t begin, std::uint64_t end, const F& visit) const {
+    if (end - begin < at_once / 4) {
+      for (std::uint64_t i = begin; i < end; ++i) visit(i, keeps(i));
+      return;
+    }
     for (std::uint64_t i = begin; i < end;) {
-      const auto words = rng_.words(i / 4);
+      const Decisions kept = decide(i / at_once);
       do {
-        visit(i, keeps(words, i));
-      } while (++i < end && i % 4 != 0);
+        visit(i, kept[i % at_once] != 0);
+      } while (++i < end && i % at_once != 0);
     }
   }
 
  private:
   bool keeps(const std::array<std::uint32_t, 4>& words, std::uint64_t i) const {
     return words[i % 4] >= dropped_below_;
+  }
+
+  static constexpr int calls = 16, at_once = 4 * calls;
+  using Decisions = std::array<unsigned char, at_once>;
+
+  /// Those on the elements from at_once · n on. All calls of the generator go side by side, which compilers make
+  /// vectors of.
+  Decisions decide(std::uint64_t n) const {
+    std::array<std::array<std::uint32_t, calls>, 4> words;
+    rng_.words(n * calls, words);
+    Decisions kept;
+    for (int c = 0; c < calls; ++c)
+      for (int w = 0; w < 4; ++w) kept[4 * c + w] = words[w][c] >= dropped_below_;
+    return kept;
   }
 
   Rng rng_;

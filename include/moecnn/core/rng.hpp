@@ -21,16 +21,23 @@ constexpr std::uint64_t hash_name(std::string_view name) {
   return h;
 }
 
+/// One round of Philox 4x32, and the key of the next one.
+constexpr void philox_round(std::uint32_t& c0, std::uint32_t& c1, std::uint32_t& c2, std::uint32_t& c3,
+                            std::array<std::uint32_t, 2> key) {
+  const std::uint64_t a = 0xD2511F53ull * c0, b = 0xCD9E8D57ull * c2;
+  c0 = static_cast<std::uint32_t>(b >> 32) ^ c1 ^ key[0];
+  c1 = static_cast<std::uint32_t>(b);
+  c2 = static_cast<std::uint32_t>(a >> 32) ^ c3 ^ key[1];
+  c3 = static_cast<std::uint32_t>(a);
+}
+constexpr std::array<std::uint32_t, 2> next_philox_key(std::array<std::uint32_t, 2> key) {
+  return {key[0] + 0x9E3779B9u, key[1] + 0xBB67AE85u};
+}
+
 /// Ten rounds of Philox 4x32.
 constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t a = 0xD2511F53ull * counter[0];
-    const std::uint64_t b = 0xCD9E8D57ull * counter[2];
-    counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
-               static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
-    key[0] += 0x9E3779B9u;
-    key[1] += 0xBB67AE85u;
-  }
+  for (int round = 0; round < 10; ++round, key = next_philox_key(key))
+    philox_round(counter[0], counter[1], counter[2], counter[3], key);
   return counter;
 }
 
@@ -46,6 +53,23 @@ class Rng {
   /// Four independent 32-bit words for position `index`; `lane` gives further independent words at that position.
   constexpr std::array<std::uint32_t, 4> words(std::uint64_t index, std::uint32_t lane = 0) const {
     return philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), lane, stream_}, key_);
+  }
+
+  /// The words for as many positions from `index` on as there is room for; word w of the i-th is `result[w][i]`.
+  template <std::size_t n>
+  void words(std::uint64_t index, std::array<std::array<std::uint32_t, n>, 4>& result) const {
+    for (std::size_t i = 0; i < n; ++i) {
+      result[0][i] = static_cast<std::uint32_t>(index + i);
+      result[1][i] = static_cast<std::uint32_t>((index + i) >> 32);
+      result[2][i] = 0;
+      result[3][i] = stream_;
+    }
+    std::uint32_t *c0 = result[0].data(), *c1 = result[1].data(), *c2 = result[2].data(), *c3 = result[3].data();
+    auto key = key_;
+    for (int round = 0; round < 10; ++round, key = next_philox_key(key)) {
+#pragma omp simd
+      for (std::size_t i = 0; i < n; ++i) philox_round(c0[i], c1[i], c2[i], c3[i], key);
+    }
   }
 
   /// Uniform in [0, 1), 53 bits.

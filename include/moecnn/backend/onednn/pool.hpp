@@ -128,11 +128,11 @@ class MaxPoolKernel final : public WindowMaxKernel<B, ops::MaxPool> {
   using typename WindowMaxKernel<B, ops::MaxPool>::Position;
 
   MaxPoolKernel(const Graph& g, const Flow& f, int n)
-      : WindowMaxKernel<B, ops::MaxPool>(g, f, n), training_(f.training) {}
+      : WindowMaxKernel<B, ops::MaxPool>(g, f, n), remembers_(f.runs_backward[n]) {}
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
-    if (training_)
+    if (remembers_)
       n.saved = {sizeof(Position) * static_cast<std::size_t>(out_.extent.n) * this->blocks_ * B * out_.extent.pixels()};
     return n;
   }
@@ -143,7 +143,7 @@ class MaxPoolKernel final : public WindowMaxKernel<B, ops::MaxPool> {
                              [&](long long o, const float* best, const Position* where) {
                                const long long to = (i * out_.extent.pixels() + o) * B;
                                std::copy_n(best, B, at.output + to);
-                               if (training_) std::copy_n(where, B, positions() + to);
+                               if (remembers_) std::copy_n(where, B, positions() + to);
                              });
     });
   }
@@ -169,7 +169,7 @@ class MaxPoolKernel final : public WindowMaxKernel<B, ops::MaxPool> {
 
   Position* positions() const { return reinterpret_cast<Position*>(at.saved[0]); }
 
-  bool training_;
+  bool remembers_;
 };
 
 template <int B>

@@ -31,18 +31,35 @@ class GlobalAvgPoolKernel final : public NodeKernel<T> {
   long long planes() const { return 1LL * this->rows() * in_[0].channels; }
 };
 
-/// Position of the largest value of an output pixel's window in a plane of the input; NaN wins, so that it is seen.
-template <class T, class Op>
-int largest_in_window(const Op& op, Extent x, const T* in, int oh, int ow) {
-  int best = -1;
-  for (int kh = 0; kh < op.kernel.h; ++kh)
-    for (int kw = 0; kw < op.kernel.w; ++kw) {
-      const int ih = oh * op.stride.h - op.pad.h + kh, iw = ow * op.stride.w - op.pad.w + kw;
-      if (ih < 0 || ih >= x.h || iw < 0 || iw >= x.w) continue;
-      const int i = ih * x.w + iw;
-      if (best < 0 || in[i] > in[best] || in[i] != in[i]) best = i;
+/// Calls `visit(output pixel, largest value, its place in the plane)` for every window of a plane. NaN wins, so that it
+/// is seen. Works on many windows of a line at once, tap by tap.
+template <class T, class Op, class F>
+void for_each_largest(const Op& op, Extent x, Extent y, const T* in, const F& visit) {
+  constexpr int run = 256;
+  T best[run];
+  int where[run];
+  for (int oh = 0; oh < y.h; ++oh)
+    for (int first = 0; first < y.w; first += run) {
+      const int count = std::min(run, y.w - first);
+      std::fill_n(best, count, T(0)), std::fill_n(where, count, -1);
+      for (int kh = 0; kh < op.kernel.h; ++kh) {
+        const int ih = oh * op.stride.h - op.pad.h + kh;
+        if (ih < 0 || ih >= x.h) continue;
+        for (int kw = 0; kw < op.kernel.w; ++kw) {
+          const int step = op.stride.w, left = first * step - op.pad.w + kw;  // column of the first window's tap
+          const int begin = left < 0 ? pieces(-left, step) : 0, end = std::min(count, pieces(x.w - left, step));
+          const int at = ih * x.w + left;
+#pragma omp simd
+          for (int j = begin; j < end; ++j) {
+            const T v = in[at + j * step];
+            const bool wins = (where[j] < 0) | (v > best[j]) | (v != v);
+            best[j] = wins ? v : best[j];
+            where[j] = wins ? at + j * step : where[j];
+          }
+        }
+      }
+      for (int j = 0; j < count; ++j) visit(1LL * oh * y.w + first + j, best[j], where[j]);
     }
-  return best;
 }
 
 /// Plain order only, as ArgMaxPoolKernel.
@@ -50,34 +67,32 @@ template <class T>
 class MaxPoolKernel final : public PlaneKernel<T> {
  public:
   MaxPoolKernel(const Graph& g, const Flow& f, int n)
-      : PlaneKernel<T>(g, f, n), op_(std::get<ops::MaxPool>(this->node_.op)) {}
+      : PlaneKernel<T>(g, f, n), op_(std::get<ops::MaxPool>(this->node_.op)), remembers_(f.runs_backward[n]) {}
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
-    n.saved = {sizeof(int) * static_cast<std::size_t>(out_.elements())};  // where the largest value was found
+    if (remembers_) n.saved = {sizeof(int) * static_cast<std::size_t>(out_.elements())};
     return n;
   }
 
   void forward(const StepContext&) override {
-    const Extent x = in_[0].extent, y = out_.extent;
     this->for_each_plane([&](long long plane) {
-      const T* in = at.input[0] + plane * x.pixels();
-      for (int oh = 0; oh < y.h; ++oh)
-        for (int ow = 0; ow < y.w; ++ow) {
-          const int best = largest_in_window(op_, x, in, oh, ow);
-          const long long o = plane * y.pixels() + oh * y.w + ow;
-          at.output[o] = in[best];
-          indices()[o] = best;
-        }
+      T* y = at.output + plane * this->plane_size();
+      int* found = remembers_ ? indices() + plane * this->plane_size() : nullptr;
+      for_each_largest(op_, in_[0].extent, out_.extent, at.input[0] + plane * this->plane_size(in_[0]),
+                       [=](long long o, T best, int where) {
+                         y[o] = best;
+                         if (found) found[o] = where;
+                       });
     });
   }
 
   void backward(const StepContext&) override {
-    const long long in_pixels = in_[0].extent.pixels(), out_pixels = out_.extent.pixels();
     this->for_each_plane([&](long long plane) {
-      T* dx = at.input_grad[0] + plane * in_pixels;
-      this->start(dx, in_pixels, this->adds_to_input(0));
-      for (long long o = plane * out_pixels; o < (plane + 1) * out_pixels; ++o) dx[indices()[o]] += at.output_grad[o];
+      T* dx = at.input_grad[0] + plane * this->plane_size(in_[0]);
+      this->start(dx, this->plane_size(in_[0]), this->adds_to_input(0));
+      const long long n = this->plane_size();
+      for (long long o = plane * n; o < (plane + 1) * n; ++o) dx[indices()[o]] += at.output_grad[o];
     });
   }
 
@@ -87,6 +102,7 @@ class MaxPoolKernel final : public PlaneKernel<T> {
   using NodeKernel<T>::out_;
   int* indices() const { return reinterpret_cast<int*>(at.saved[0]); }
   ops::MaxPool op_;
+  bool remembers_;  // where the largest values were found
 };
 
 template <class T>
@@ -96,12 +112,11 @@ class ArgMaxPoolKernel final : public PlaneKernel<T> {
       : PlaneKernel<T>(g, f, n), op_(std::get<ops::ArgMaxPool>(this->node_.op)) {}
 
   void forward(const StepContext&) override {
-    const Extent x = this->in_[0].extent, y = this->out_.extent;
     this->for_each_plane([&](long long plane) {
-      T* where = this->at.output + plane * y.pixels();
-      for (int oh = 0; oh < y.h; ++oh)
-        for (int ow = 0; ow < y.w; ++ow)
-          *where++ = static_cast<T>(largest_in_window(op_, x, this->at.input[0] + plane * x.pixels(), oh, ow));
+      T* y = this->at.output + plane * this->plane_size();
+      for_each_largest(op_, this->in_[0].extent, this->out_.extent,
+                       this->at.input[0] + plane * this->plane_size(this->in_[0]),
+                       [y](long long o, T, int where) { y[o] = static_cast<T>(where); });
     });
   }
 

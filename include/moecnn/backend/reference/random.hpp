@@ -29,7 +29,7 @@ class DropoutKernel final : public PlaneKernel<T> {
     const bool on = step.training && !step.noise_off;
     const DropoutMask mask(op_.p, step.seed, op_.stream, step.step);
     const T grown = static_cast<T>(1 / (1 - op_.p));
-    const auto factor = [grown](bool kept) { return kept ? grown : T(0); };
+    const auto factor = [grown](bool kept) { return grown * static_cast<T>(kept); };  // no branch: it would be a guess
     this->for_each_plane([&](long long plane) {
       const long long row = plane / this->planes_, n = this->plane_size();
       const std::uint64_t channel = row * this->out_.channels + this->first_channel(plane);

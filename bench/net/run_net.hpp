@@ -1,0 +1,155 @@
+#pragma once
+/// Speed and memory of one network: training steps and inference, in turn with the convolution bound.
+
+#include "harness.hpp"
+#include "moecnn/backend/onednn.hpp"
+#include "moecnn/model/model.hpp"
+#include "moecnn/model/op_name.hpp"
+#include "moecnn/train/optimizer.hpp"
+#include "net/conv_bound.hpp"
+
+#include <optional>
+
+namespace bench {
+
+/// Timed steps per network.
+inline int rounds() { return env_int("MOECNN_BENCH_ROUNDS", 9); }
+
+/// A model with a batch of random images, ready to step.
+template <class Net>
+class Setup {
+ public:
+  Setup(const Net& net, moecnn::Extent images, const moecnn::ModelOpts& opts) : model(images, opts, net) {
+    const moecnn::Rng rng(1, moecnn::Purpose::other);
+    pixels_.resize(static_cast<std::size_t>(3 * images.n * images.pixels()));
+    for (std::size_t i = 0; i < pixels_.size(); ++i) pixels_[i] = static_cast<float>(2 * rng.uniform(i) - 1);
+    if (!opts.training) return;
+    const auto& p = model.training();
+    const auto classes = static_cast<std::uint64_t>(p.graph().edges[p.graph().nodes.back().inputs[0]].channels);
+    for (std::size_t i = 0; i < p.label_count(); ++i) labels_.push_back(static_cast<int>(rng.below(classes, i, 1)));
+  }
+  moecnn::StepContext begin_training() {
+    auto& p = model.training();
+    p.set_images(pixels_.data());
+    p.set_labels(labels_.data());
+    return {.training = true, .seed = 1, .step = steps_++};
+  }
+  void forward_backward() {
+    const auto step = begin_training();
+    model.training().forward(step);
+    model.training().backward(step);
+  }
+  void train() {
+    forward_backward();
+    if (!optimiser_) optimiser_.emplace(moecnn::Sgd{.momentum = 0.9}, model.params());
+    optimiser_->step(model.params(), 0.01);
+  }
+  void infer() {
+    auto& p = model.inference();
+    p.set_images(pixels_.data());
+    p.forward({});
+  }
+
+  moecnn::Model<Net, moecnn::backend::OneDnn> model;
+
+ private:
+  std::optional<moecnn::Optimizer<float>> optimiser_;
+  std::vector<float> pixels_;
+  std::vector<int> labels_;
+  std::uint64_t steps_ = 0;
+};
+
+/// Prints the operations that take most of a run's time. `count` 0: none.
+template <class Net>
+void print_dearest(Setup<Net>& s, const std::string& name, bool training, int count) {
+  if (count <= 0) return;
+  auto& program = training ? s.model.training() : s.model.inference();
+  const auto& g = program.graph();
+  std::vector<std::vector<double>> forward(g.nodes.size()), backward(g.nodes.size());
+  for (int r = 0; r < 3; ++r) {
+    const auto step = training ? s.begin_training() : moecnn::StepContext{};
+    for (std::size_t n = 0; n < g.nodes.size(); ++n)
+      forward[n].push_back(seconds([&] { program.lowered().kernels[n]->forward(step); }));
+    for (std::size_t n = g.nodes.size(); n-- > 0;)
+      backward[n].push_back(
+          program.flow().runs_backward[n] ? seconds([&] { program.lowered().kernels[n]->backward(step); }) : 0.0);
+  }
+  std::map<std::string, double> by_kind;
+  std::vector<std::pair<double, std::string>> nodes;
+  double sum = 0;
+  for (std::size_t n = 0; n < g.nodes.size(); ++n) {
+    const double f = 1e3 * median(forward[n]), b = 1e3 * median(backward[n]);
+    const std::string op = moecnn::op_name(g.nodes[n].op);
+    const auto& out = g.output_of(g.nodes[n]);
+    nodes.emplace_back(f + b, fmt::format("{:8.2f} + {:8.2f} ms  {} {} → {}×{}×{}", f, b, op, g.nodes[n].name,
+                                          out.channels, out.extent.h, out.extent.w));
+    by_kind[op] += f + b;
+    sum += f + b;
+  }
+  std::sort(nodes.rbegin(), nodes.rend());
+  fmt::print("{}: {:.1f} ms; the dearest operations, forward + backward:\n", name, sum);
+  for (std::size_t i = 0; i < nodes.size() && i < static_cast<std::size_t>(count); ++i)
+    fmt::print("{}  {:.1f} %\n", nodes[i].second, 100 * nodes[i].first / sum);
+  std::vector<std::pair<double, std::string>> kinds;
+  for (const auto& [op, ms] : by_kind) kinds.emplace_back(ms, op);
+  std::sort(kinds.rbegin(), kinds.rend());
+  for (std::size_t i = 0; i < kinds.size() && i < static_cast<std::size_t>(2 * count); ++i)
+    fmt::print("{:8.2f} ms  all of {}  {:.1f} %\n", kinds[i].first, kinds[i].second, 100 * kinds[i].first / sum);
+}
+
+/// MB that training plans for: activations, parameters with their gradients, the optimiser's state.
+template <class Net>
+double planned_mb(Setup<Net>& s) {
+  const auto& store = s.model.params();
+  double floats = 0;
+  for (int i = 0; i < store.size(); ++i)
+    floats += static_cast<double>(store.stored_elements(i)) * (store.spec(i).trained ? 3 : 1);
+  return (static_cast<double>(s.model.arena_bytes()) + sizeof(float) * floats) / 1048576;
+}
+
+/// What one network does: training steps or inference. Names of results are `train/NAME/…` and so on.
+template <class Net>
+Results run_net(const std::string& name, const Net& net, moecnn::Extent images, moecnn::ModelOpts opts, bool training,
+                bool bound = true) {
+  opts.training = training;
+  const std::string mode = training ? "train" : "infer", at = mode + "/" + name;
+  const double before = peak_memory_mb(), start = now();
+  Setup<Net> s(net, images, opts);
+  const auto step = [&] { training ? s.train() : s.infer(); };
+  step();
+  const double first = now() - start;
+  for (int i = 0; i < 3; ++i) step();
+  const double peak = peak_memory_mb();  // before the bound allocates its own tensors
+  const auto misses = moecnn::onednn::cache_stats().misses;
+  const moecnn::Graph g = s.model.recorded();
+  std::vector<double> steps, bounds;
+  for (int i = 0; i < 3; ++i) {  // step and bound in turn: the machine's speed drifts
+    for (int j = 0; j < (training ? 1 : 2) * rounds(); ++j) steps.push_back(seconds(step));
+    if (!bound) continue;
+    const auto b = conv_bound(g, training, training ? std::max(3, rounds() / 2) : rounds());
+    bounds.push_back(b.forward + b.backward_data + b.backward_weights);
+  }
+  const double median_step = median(steps);
+  Results r;
+  r.emplace_back(at + "/images_per_s", images.n / median_step, "images/s");
+  if (bound) {
+    r.emplace_back(at + "/bound_images_per_s", images.n / median(bounds), "images/s");
+    r.emplace_back(at + "/ratio_to_bound", median(bounds) / median_step, "ratio");
+  }
+  r.emplace_back(at + "/step_ms", 1e3 * median_step, "ms");
+  r.emplace_back("first_step_ms/" + at, 1e3 * first, "ms");
+  r.emplace_back("peak_memory_mb/" + at, peak, "MB");
+  r.emplace_back("memory_above_start_mb/" + at, peak - before, "MB");
+  if (training) {
+    r.emplace_back("planned_mb/" + at, planned_mb(s), "MB");
+    r.emplace_back("planned_of_used/" + at, planned_mb(s) / (peak - before), "ratio");
+  }
+  r.emplace_back("planned_activations_mb/" + at, static_cast<double>(s.model.arena_bytes()) / 1048576, "MB");
+  if (training)
+    r.emplace_back("primitive_misses_in_" + std::to_string(3 * rounds()) + "_steps/" + name,
+                   static_cast<double>(moecnn::onednn::cache_stats().misses - misses), "primitives");
+  print_dearest(s, at, training, env_int("MOECNN_BENCH_DEAREST", 0));
+  return r;
+}
+
+}  // namespace bench
