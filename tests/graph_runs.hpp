@@ -5,6 +5,7 @@
 #include "moecnn/graph/passes/drop_dropout.hpp"
 #include "moecnn/graph/passes/drop_unused.hpp"
 #include "moecnn/graph/passes/fold_batch_norm.hpp"
+#include "moecnn/graph/passes/fuse_conv_activation.hpp"
 #include "moecnn/graph/passes/fuse_norm_activation.hpp"
 #include "moecnn/graph/recorder.hpp"
 #include "moecnn/model/program.hpp"
@@ -219,6 +220,7 @@ inline Graph folded(Graph g, const std::vector<int>& keep = {}) {
   passes::drop_dropout(g, keep);
   passes::fuse_norm_activation(g, keep);
   passes::fold_batch_norm(g, keep);
+  passes::fuse_conv_activation(g, keep);
   passes::drop_unused(g, /*drop_noise=*/true, keep);
   return g;
 }

@@ -50,6 +50,35 @@ TEST_CASE("fold_batch_norm: inference has convolutions alone, inside experts too
   }
 }
 
+namespace {
+
+struct ConvReluConv {
+  static constexpr int in = 3;
+  bool read_twice = false;
+  Value<4> wire(Recorder& g, Value<3> x) const {
+    const auto a = g("first", Conv<3, 4, ConvOpts{.kernel = 3, .bias = true}>{}, x), b = g.relu(a);
+    return g("last", Conv<4, 4>{}, read_twice ? g.add(a, b) : b);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("fuse_conv_activation: a convolution takes in the ReLU that alone reads it") {
+  Graph g = record(ConvReluConv{}, {2, 5, 5});
+  passes::fuse_conv_activation(g);
+  CHECK(count<ops::Relu>(g) == 0);
+  CHECK(std::get<ops::Conv>(g.nodes[1].op).relu);
+  CHECK_FALSE(std::get<ops::Conv>(g.nodes[2].op).relu);
+  CHECK(g.nodes[1].output == g.nodes[2].inputs[0]);
+
+  Graph twice = record(ConvReluConv{.read_twice = true}, {2, 5, 5});
+  passes::fuse_conv_activation(twice);
+  CHECK(count<ops::Relu>(twice) == 1);
+  Graph kept = record(ConvReluConv{}, {2, 5, 5});
+  passes::fuse_conv_activation(kept, {kept.nodes[1].output});
+  CHECK(count<ops::Relu>(kept) == 1);
+}
+
 TEST_CASE("fold_batch_norm: the program folds anew when parameters change or training moves the statistics") {
   const Graph g = record(test::Alone<BasicBlock<4, 4>>{}, {3, 4, 4});
   test::Rig<backend::Reference<double>> rig;

@@ -13,7 +13,7 @@ struct Conv {
   int groups = 1;
   bool bias = false;
   bool residual = false;  ///< inference only: set by fold_batch_norm
-  bool relu = false;      ///< inference only: set by fold_batch_norm
+  bool relu = false;      ///< inference only: set by fold_batch_norm and fuse_conv_activation
 
   Extent output(Extent x) const {
     return {x.n, window_out(x.h, kernel.h, stride.h, pad.h, dilation.h),
