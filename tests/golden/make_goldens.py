@@ -1,4 +1,4 @@
-"""Makes every fixture of this folder from PyTorch. `python make_goldens.py [nets ops routing optimisers zoo]`."""
+"""Makes every fixture of this folder from PyTorch. `python make_goldens.py [nets ops routing optimisers zoo confusion]`."""
 
 import json
 import pathlib
@@ -55,16 +55,24 @@ def make_table(name, module):
     print(name, len(entries), "cases")
 
 
+def make_confusion():
+    import golden_confusion  # here, since it alone needs the package cityscapesscripts
+
+    (HERE / "confusion.json").write_text(json.dumps(golden_confusion.make(HERE / "confusion"), indent=1) + "\n")
+
+
 def main():
     torch.set_num_threads(1)
     tables = {"ops": golden_ops, "routing": golden_routing, "optimisers": golden_optimisers, "zoo": golden_zoo}
-    for name in sys.argv[1:] or ["nets", *tables]:
+    for name in sys.argv[1:] or ["nets", *tables, "confusion"]:
         if name == "nets":
             make_nets()
+        elif name == "confusion":
+            make_confusion()
         elif name in tables:
             make_table(name, tables[name])
         else:
-            sys.exit(f"'{name}' is not one of: nets {' '.join(tables)}")
+            sys.exit(f"'{name}' is not one of: nets {' '.join(tables)} confusion")
 
 
 if __name__ == "__main__":

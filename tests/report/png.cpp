@@ -1,5 +1,7 @@
 #include "moecnn/report/png.hpp"
 
+#include "io/scratch.hpp"
+
 #include <doctest/doctest.h>
 
 #include <random>
@@ -45,6 +47,15 @@ TEST_CASE("images whose bytes do not fit their size are refused") {
   CHECK_THROWS_WITH(encode_png({2, 2, 3, {1, 2, 3}}), "image of 2x2x3 holds 3 bytes, expected 12");
   CHECK_THROWS(encode_png({}));
   CHECK_THROWS(encode_png({1, 1, 2, {1, 2}}));
+}
+
+TEST_CASE("PNG files on the disk") {
+  const Scratch scratch;
+  const Image image = noise(9, 5, 3, 4);
+  write_png(image, scratch / "a.png");
+  const std::string text = bytes_of(scratch / "a.png");
+  CHECK(decode({text.begin(), text.end()}, 3).pixels == image.pixels);
+  CHECK_THROWS_WITH_AS(write_png(image, scratch / "none" / "a.png"), doctest::Contains("none/a.png"), moecnn::Error);
 }
 
 TEST_CASE("base64 of RFC 4648") {

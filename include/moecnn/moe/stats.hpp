@@ -90,6 +90,17 @@ class RoutingStats {
     return sum;
   }
   double top_k_concentration() const { return concentration(k_); }
+  /// Active experts of the last batch.
+  int k() const { return k_; }
+
+  /// How few experts hold more than `share` of the importance: the busiest one, or the busiest k where these are at most
+  /// half of all experts. 0: routing has not collapsed.
+  int collapsed_to(double share = collapse_share) const {
+    if (experts() < 2) return 0;
+    if (concentration(1) > share) return 1;
+    return 2 * k_ <= experts() && concentration(k_) > share ? k_ : 0;
+  }
+  static constexpr double collapse_share = 0.95;
 
  private:
   static std::vector<double> shares(std::vector<double> v) {
@@ -107,8 +118,7 @@ class RoutingStats {
 
 struct WatchOpts {
   int patience = 100;  ///< steps without a row before an expert is reported, and window for the shares
-  double collapse =
-      0.95;  ///< report when the busiest expert, or the busiest k ≤ N/2, hold more of the weight than this
+  double collapse = RoutingStats::collapse_share;  ///< report what collapsed_to() finds
 
   /// Patience as a share of an epoch, at least 10 steps.
   static WatchOpts of_epoch(double share, int steps_per_epoch) {
@@ -136,7 +146,7 @@ class RoutingWatch {
     }
     window_.add(r);
     if (r.experts < 2 || window_.batches() < opts_.patience) return;
-    report_collapse(r.k);
+    report_collapse();
     window_.reset();
   }
 
@@ -153,10 +163,9 @@ class RoutingWatch {
         layer_, e, experts - 1, opts_.patience, bar));
   }
 
-  void report_collapse(int k) {
-    const int few = window_.concentration(1) <= opts_.collapse && 2 * k <= window_.experts() ? k : 1;
-    const double share = window_.concentration(few);
-    if (share <= opts_.collapse) {
+  void report_collapse() {
+    const int few = window_.collapsed_to(opts_.collapse);
+    if (few == 0) {
       collapsed_ = false;
       return;
     }
@@ -164,7 +173,7 @@ class RoutingWatch {
     news_.push_back(formatted(
         "{}: routing has collapsed: {} of {} experts held {:.1f} % of the weight over the last {} steps; a stronger "
         "balance loss or a lower learning rate for the gate can help.",
-        layer_, few, window_.experts(), 100 * share, opts_.patience));
+        layer_, few, window_.experts(), 100 * window_.concentration(few), opts_.patience));
   }
 
   std::string layer_;

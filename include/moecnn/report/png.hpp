@@ -3,6 +3,7 @@
 /// Small pictures inside the page: pixels → PNG (libpng) → data URI, and sheets of thumbnails.
 
 #include "moecnn/core/error.hpp"
+#include "moecnn/io/atomic_file.hpp"
 #include "moecnn/report/text.hpp"
 
 #include <png.h>
@@ -49,6 +50,14 @@ inline std::vector<std::uint8_t> encode_png(const Image& image) {
   check(ok != 0, "libpng cannot encode an image of {}x{}: {}", image.width, image.height, png.message);
   bytes.resize(size);
   return bytes;
+}
+
+/// Writes a PNG file, whole or not at all; the folder must exist.
+inline void write_png(const Image& image, const std::filesystem::path& path) {
+  const auto bytes = encode_png(image);
+  io::AtomicFile file(path);
+  file.write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  file.commit();
 }
 
 /// RFC 4648, with padding.
