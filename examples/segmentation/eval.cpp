@@ -8,63 +8,43 @@
 
 namespace segmentation {
 
-inline io::Json shares(const RoutingStats& s, const MixtureInfo& m) {
-  return io::Json::object({{"name", m.name},
-                           {"experts", m.experts},
-                           {"k", m.k},
-                           {"load", s.load_share()},
-                           {"importance", s.importance_share()},
-                           {"nre", s.entropy()},
-                           {"tec_1", s.concentration(1)},
-                           {"tec_k", s.top_k_concentration()},
-                           {"cv_importance", s.importance_cv()},
-                           {"cv_load", s.load_cv()},
-                           {"dead", s.dead()}});
-}
-
 inline io::Json json_of(const Options& o, const analysis::MapEvaluation& e, const Graph& g,
                         const std::vector<std::string>& names) {
-  io::Json classes = io::Json::object(), mixtures = io::Json::array(), options = io::Json::object();
-  for (int c = 0; c < e.classes; ++c) classes.set(names[static_cast<std::size_t>(c)], e.iou(c));
-  for (std::size_t m = 0; m < e.routing.size(); ++m) mixtures.add(shares(e.routing[m], e.mixtures[m]));
+  io::Json mixtures = io::Json::array(), options = io::Json::object();
+  for (const analysis::PatchRouting& m : e.routing) mixtures.add(m.json(names));
   for (const auto& [name, value] : lasting_options(o)) options.set(name, value);
-  return io::Json::object({{"mean_iou", e.mean_iou()},
-                           {"pixel_accuracy", e.pixel_accuracy()},
-                           {"loss", e.loss},
-                           {"images", e.images},
-                           {"split", o.split},
-                           {"class_iou", classes},
-                           {"mixtures", mixtures},
-                           {"parameters", parameter_count(g)},
-                           {"active_parameters", active_parameter_count(g)},
-                           {"macs_per_image", macs_per_image(g)},
-                           {"seconds_per_image", e.seconds / e.images},
-                           {"confusion", e.confusion},
-                           {"expert", o.fixed_expert},
-                           {"weights", o.weights},
-                           {"options", options}});
+  io::Json all = io::Json::object({{"mean_iou", e.confusion.mean_iou()},
+                                   {"pixel_accuracy", e.confusion.pixel_accuracy()},
+                                   {"loss", e.loss},
+                                   {"images", e.images},
+                                   {"split", o.split},
+                                   {"weights", o.weights},
+                                   {"expert", o.fixed_expert},
+                                   {"equal_weights", o.equal_weights},
+                                   {"parameters", parameter_count(g)},
+                                   {"active_parameters", active_parameter_count(g)},
+                                   {"macs_per_image", macs_per_image(g)},
+                                   {"seconds_per_image", e.seconds / e.images}});
+  all.set("options", options);
+  all.set("confusion", e.confusion.json(names));
+  all.set("mixtures", mixtures);
+  return all;
 }
 
 inline void print(const analysis::MapEvaluation& e, const std::vector<std::string>& names) {
-  fmt::print("mIoU            {:6.2f} %\npixel accuracy  {:6.2f} %\nloss            {:7.4f}\n\n", 100 * e.mean_iou(),
-             100 * e.pixel_accuracy(), e.loss);
-  long long all = 0;
-  for (long long n : e.confusion) all += n;
-  fmt::print("{:<16}{:>9}{:>12}\n", "class", "IoU", "of pixels");
-  for (int c = 0; c < e.classes; ++c) {
-    long long pixels = 0;
-    for (int p = 0; p < e.classes; ++p) pixels += e.count(c, p);
-    fmt::print("{:<16}{:>7.2f} %{:>10.2f} %\n", names[static_cast<std::size_t>(c)], 100 * e.iou(c),
-               100 * static_cast<double>(pixels) / static_cast<double>(std::max(1ll, all)));
-  }
-  for (std::size_t m = 0; m < e.routing.size(); ++m) {
-    const RoutingStats& s = e.routing[m];
-    fmt::print("\n{}: {} experts, k = {}; NRE {:.4f}, TEC {:.4f} (top 1), {:.4f} (top k), {} dead\n",
-               e.mixtures[m].name, e.mixtures[m].experts, e.mixtures[m].k, s.entropy(), s.concentration(1),
-               s.top_k_concentration(), s.dead().size());
+  const analysis::Confusion& seen = e.confusion;
+  fmt::print("mIoU            {:6.2f} %\npixel accuracy  {:6.2f} %\nloss            {:7.4f}\n\n", 100 * seen.mean_iou(),
+             100 * seen.pixel_accuracy(), e.loss);
+  fmt::print("{:<16}{:>9}{:>11}{:>12}\n", "class", "IoU", "accuracy", "of pixels");
+  for (int c = 0; c < seen.classes(); ++c)
+    fmt::print("{:<16}{:>7.2f} %{:>9.2f} %{:>10.2f} %\n", names[static_cast<std::size_t>(c)], 100 * seen.iou(c),
+               100 * seen.accuracy(c), 100 * static_cast<double>(seen.truths(c)) / static_cast<double>(seen.pixels()));
+  for (const analysis::PatchRouting& m : e.routing) {
+    fmt::print("\n{}: {} experts, {} per patch, {} x {} patches; NRE {:.4f}, TEC {:.4f} (top 1), {:.4f} (top k)\n",
+               m.name(), m.experts(), m.stats().k(), m.grid().rows(), m.grid().columns(), m.nre(), m.tec(), m.tec_k());
     fmt::print("  share of the weight per expert:");
-    for (double share : s.importance_share()) fmt::print(" {:.1f} %", 100 * share);
-    fmt::print("\n");
+    for (double share : m.stats().importance_share()) fmt::print(" {:.1f} %", 100 * share);
+    fmt::print("\n  {}\n", m.verdict());
   }
 }
 

@@ -2,7 +2,9 @@
 /// \file
 /// Running a trained segmentation network over a set of images with label maps.
 
+#include "moecnn/analysis/confusion.hpp"
 #include "moecnn/analysis/read_maps.hpp"
+#include "moecnn/analysis/routing.hpp"
 #include "moecnn/data/segmentation_loader.hpp"
 #include "moecnn/train/evaluate.hpp"
 
@@ -31,41 +33,19 @@ struct EvaluateMapsOpts {
 };
 
 struct MapEvaluation {
-  int images = 0, classes = 0;
-  double loss = 0;                   ///< mean cross-entropy of the pixels that have a label
-  std::vector<long long> confusion;  ///< classes × classes: pixels of class [row] that were called [column]
-  std::vector<MixtureInfo> mixtures = {};
-  std::vector<RoutingStats> routing = {};  ///< per mixture
+  int images = 0;
+  double loss = 0;  ///< mean cross-entropy of the pixels that have a label
+  Confusion confusion{1};
+  std::vector<PatchRouting> routing = {};  ///< per mixture
   double seconds = 0;                      ///< of the forward passes alone
 
-  long long count(int label, int predicted) const {
-    return confusion[static_cast<std::size_t>(label) * classes + predicted];
-  }
-  /// Intersection over union of a class; NaN where it neither occurs nor was predicted.
-  double iou(int c) const {
-    long long both = count(c, c), either = -both;
-    for (int other = 0; other < classes; ++other) either += count(c, other) + count(other, c);
-    return either > 0 ? static_cast<double>(both) / static_cast<double>(either)
-                      : std::numeric_limits<double>::quiet_NaN();
-  }
-  /// Mean over the classes that have one.
-  double mean_iou() const {
-    double sum = 0;
-    int n = 0;
-    for (int c = 0; c < classes; ++c)
-      if (const double x = iou(c); x == x) sum += x, ++n;
-    return n ? sum / n : std::numeric_limits<double>::quiet_NaN();
-  }
-  double pixel_accuracy() const {
-    long long right = 0, all = 0;
-    for (int c = 0; c < classes; ++c) right += count(c, c);
-    for (long long n : confusion) all += n;
-    return all ? static_cast<double>(right) / static_cast<double>(all) : 0.0;
-  }
   TestRecord record() const {
-    TestRecord r{.images = images, .loss = loss, .top1 = pixel_accuracy(), .mean_iou = mean_iou()};
-    for (int c = 0; c < classes; ++c) r.class_iou.push_back(iou(c));
-    for (const RoutingStats& s : routing) r.mixtures.push_back({s.load_share(), s.importance_share()});
+    TestRecord r{.images = images,
+                 .loss = loss,
+                 .top1 = confusion.pixel_accuracy(),
+                 .class_iou = confusion.ious(),
+                 .mean_iou = confusion.mean_iou()};
+    for (const PatchRouting& m : routing) r.mixtures.push_back({m.stats().load_share(), m.stats().importance_share()});
     return r;
   }
 };
@@ -108,14 +88,12 @@ MapEvaluation evaluate_maps(Model& model, data::SegmentationLoader& source, cons
     read_maps(logits.data(), out.extent, out.channels, batch.labels, to, data::ignore_label, reading);
 
     if (result.images == 0) {
-      result.classes = out.channels;
-      result.confusion.assign(static_cast<std::size_t>(out.channels) * out.channels, 0);
-      result.mixtures = mixtures_of(g), result.routing.resize(g.routings.size());
+      result.confusion = Confusion(out.channels);
+      result.routing = patch_routings(g, out.channels);
     }
-    for (std::size_t p = 0; p < reading.predicted.size(); ++p)
-      if (batch.labels[p] != data::ignore_label)
-        ++result.confusion[static_cast<std::size_t>(batch.labels[p]) * out.channels + reading.predicted[p]];
-    for (std::size_t m = 0; m < result.routing.size(); ++m) result.routing[m].add(program.routings()[m]);
+    result.confusion.add(batch.labels, reading.predicted.data(), reading.predicted.size());
+    for (std::size_t m = 0; m < result.routing.size(); ++m)
+      result.routing[m].add(program.routings()[m], batch.labels, to);
     if (opts.on_batch)
       opts.on_batch({result.images, batch.count, size, to, batch.indices, batch.images, batch.labels,
                      reading.predicted.data(), &program.routings(), &g});
