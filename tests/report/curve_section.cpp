@@ -44,3 +44,13 @@ TEST_CASE("the table takes the latest value of each curve") {
   CHECK(has(html, "<td class=\"n\">1</td><td class=\"n\">10</td><td class=\"n\">25.00\u202F%</td>"));
   CHECK(has(html, "<td class=\"n\">2</td><td class=\"n\">20</td><td class=\"n\">50.00\u202F%</td>"));
 }
+
+TEST_CASE("segmentation: accuracy of pixels, mean IoU") {
+  Curves c;
+  c.per_pixel = true;
+  for (int e = 1; e <= 3; ++e) c.mean_iou.add(e, e * 0.1), c.test_accuracy.add(e, e * 0.2), c.loss.add(e, 1);
+  const auto html = draw(c);
+  for (const char* part : {"Mean IoU", "Pixel accuracy", "Cross-entropy per pixel", "mIoU", "20.00\u202F%"})
+    CHECK_MESSAGE(has(html, part), part);
+  CHECK_FALSE(has(html, "top-1"));
+}

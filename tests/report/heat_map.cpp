@@ -43,6 +43,20 @@ TEST_CASE("a hundred classes are broken into panels of equal height") {
   CHECK(html.size() < 250000);
 }
 
+TEST_CASE("long column names run upwards over narrow cells, and small values go without numbers") {
+  const auto html = draw(ramp(2, 2), {.rows = {"a", "b"},
+                                      .columns = {"traffic light", "vegetation"},
+                                      .expert_columns = false,
+                                      .slanted_columns = true,
+                                      .print_values = true,
+                                      .print_from = 0.5,
+                                      .cell_width = 30});
+  CHECK(count(html, "transform=\"rotate(-50 ") == 2);
+  CHECK(has(html, "width=\"29\""));
+  CHECK(has(html, ">67<"));
+  CHECK_FALSE(has(html, ">33<"));
+}
+
 TEST_CASE("degenerate matrices") {
   CHECK(has(draw(Matrix(), {}), "nothing recorded"));
   Matrix zero(1, 2);

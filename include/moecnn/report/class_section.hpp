@@ -4,6 +4,7 @@
 
 #include "moecnn/report/heat_map.hpp"
 #include "moecnn/report/mixture_section.hpp"
+#include "moecnn/report/place_map.hpp"
 
 namespace moecnn::report::detail {
 
@@ -12,6 +13,21 @@ inline std::vector<std::string> name_rows(const std::vector<std::string>& names,
   std::vector<std::string> numbered;
   for (int i = 0; i < rows; ++i) numbered.push_back(formatted("{} {}", kind, i));
   return numbered;
+}
+
+/// Rows without numbers, of classes that the test set lacks, go.
+inline void drop_empty_rows(Matrix& weights, std::vector<std::string>& names) {
+  Matrix kept(weights.rows(), weights.cols());
+  int rows = 0;
+  for (int i = 0; i < weights.rows(); ++i) {
+    const auto row = weights.row(i);
+    if (std::none_of(row.begin(), row.end(), [](double v) { return std::isfinite(v); })) continue;
+    std::copy(row.begin(), row.end(), kept.row(rows).begin());
+    names[rows++] = names[i];
+  }
+  kept.resize(rows, weights.cols());
+  names.resize(rows);
+  weights = std::move(kept);
 }
 
 /// Sorts rows by the expert with their largest weight, then by that weight, falling: specialisation becomes a staircase.
@@ -77,7 +93,9 @@ inline void add_favourites(Page& page, const MixtureReport& m) {
 
 /// Families and classes against experts, sorted into staircases.
 inline void add_heat_maps(Page& page, const MixtureReport& m, const TrainingReport& report) {
-  if (m.family_weights.rows() == 0 && m.class_weights.rows() == 0) return;
+  if (m.family_weights.rows() == 0 && m.class_weights.rows() == 0 && m.place_weights.rows() == 0 &&
+      m.expert_class_scores.rows() == 0)
+    return;
   page.heading("Classes and experts");
   const auto columns = short_names(m.experts);
   if (m.family_weights.rows() > 0) {
@@ -99,16 +117,50 @@ inline void add_heat_maps(Page& page, const MixtureReport& m, const TrainingRepo
   if (m.class_weights.rows() > 0) {
     auto names = name_rows(report.class_names, m.class_weights.rows(), "class");
     Matrix weights = m.class_weights;
+    drop_empty_rows(weights, names);
     sort_by_favourite(weights, names);
+    const bool few = weights.rows() <= 30 && m.experts <= 16;
+    const char* caption =
+        m.routed == Routed::patches
+            ? "How the pixels of a class (row) are shared out among the experts that serve their patches, in percent, "
+              "by "
+              "weight; sorted by favourite expert. A row sums to 100. Rows that are all alike mean that experts do not "
+              "care for classes."
+            : "Mean routing weight, in percent, of the images of every class for each expert, sorted by favourite "
+              "expert. "
+              "A clear staircase is specialisation; rows without a strong cell are classes that all experts share.";
+    page.figure({m.routed == Routed::patches ? "Who sees which class" : "All classes", caption,
+                 heat_map(weights, {.label = m.name + ": classes against experts",
+                                    .scale_title = m.routed == Routed::patches ? "share of the class" : "mean weight",
+                                    .rows = names,
+                                    .columns = columns,
+                                    .print_values = few,
+                                    .print_from = 0.005,
+                                    .rows_per_panel = few ? 30u : 26u,
+                                    .cell_width = few ? 48.0 : 0.0})});
+  }
+  if (m.place_weights.rows() > 0)
     page.figure(
-        {"All classes",
-         "The same for every class. A clear staircase is specialisation; rows without a strong cell are classes "
-         "that all experts share. Point at a cell for its value.",
-         heat_map(weights, {.label = m.name + ": classes against experts",
-                            .scale_title = "mean weight",
-                            .rows = names,
-                            .columns = columns,
-                            .rows_per_panel = 26})});
+        {"Places and experts",
+         "Share of the weight that an expert receives at each place of the grid, as it lies in the image. An even map "
+         "belongs to an expert that is called wherever it is needed; in an uneven one the place decides, too.",
+         place_maps(m.place_weights,
+                    {.label = m.name + ": places", .scale_title = "share of the weight", .columns = m.place_columns})});
+  if (m.expert_class_scores.rows() > 0) {
+    auto names = name_rows(report.class_names, m.expert_class_scores.rows(), "class");
+    Matrix scores = m.expert_class_scores;
+    drop_empty_rows(scores, names);
+    page.figure({"One expert alone, class by class",
+                 formatted("{}, in percent, of every class when a single expert serves every {} with weight 1.",
+                           m.score == "mIoU" ? "IoU" : m.score, one(m.routed)),
+                 heat_map(scores, {.label = m.name + ": single experts by class",
+                                   .scale_title = m.score == "mIoU" ? "IoU" : m.score,
+                                   .rows = names,
+                                   .columns = columns,
+                                   .print_values = scores.rows() <= 30 && m.experts <= 16,
+                                   .rows_per_panel = 30,
+                                   .cell_width = 48,
+                                   .most = 1})});
   }
 }
 

@@ -33,7 +33,7 @@ inline double value_at(const Curve& curve, double x) {
 /// The numbers behind the curves, one row per epoch (per point of the accuracy curves, at most 300), folded away.
 inline void add_numbers(Page& page, const Curves& c) {
   const Curve* rows = nullptr;
-  for (const Curve* candidate : {&c.test_accuracy, &c.test_loss, &c.train_accuracy, &c.loss})
+  for (const Curve* candidate : {&c.mean_iou, &c.test_accuracy, &c.test_loss, &c.train_accuracy, &c.loss})
     if (rows == nullptr && !candidate->empty() && candidate->x.size() <= 300) rows = candidate;
   if (rows == nullptr) return;
   struct Entry {
@@ -42,10 +42,12 @@ inline void add_numbers(Page& page, const Curves& c) {
     bool share;
   };
   std::vector<Entry> entries;
-  for (const Entry& e : {Entry{"training loss", c.loss, false}, Entry{"test loss", c.test_loss, false},
-                         Entry{"balance loss", c.balance_loss, false}, Entry{"training top-1", c.train_accuracy, true},
-                         Entry{"test top-1", c.test_accuracy, true}, Entry{"learning rate", c.learning_rate, false},
-                         Entry{"images/s", c.images_per_second, false}})
+  for (const Entry& e :
+       {Entry{"training loss", c.loss, false}, Entry{"test loss", c.test_loss, false},
+        Entry{"balance loss", c.balance_loss, false},
+        Entry{c.per_pixel ? "training accuracy" : "training top-1", c.train_accuracy, true},
+        Entry{c.per_pixel ? "test accuracy" : "test top-1", c.test_accuracy, true}, Entry{"mIoU", c.mean_iou, true},
+        Entry{"learning rate", c.learning_rate, false}, Entry{"images/s", c.images_per_second, false}})
     if (!e.curve.empty()) entries.push_back(e);
   std::vector<Column> columns{{"epoch"}};
   for (const Entry& e : entries) columns.push_back({e.name});
@@ -65,7 +67,7 @@ inline void add_numbers(Page& page, const Curves& c) {
 /// Adds the section; nothing when no curve was recorded.
 inline void add_curves(Page& page, const Curves& c) {
   double last = 0;
-  for (const Curve* curve : {&c.loss, &c.test_loss, &c.balance_loss, &c.train_accuracy, &c.test_accuracy,
+  for (const Curve* curve : {&c.loss, &c.test_loss, &c.balance_loss, &c.train_accuracy, &c.test_accuracy, &c.mean_iou,
                              &c.learning_rate, &c.images_per_second})
     for (const double x : curve->x)
       if (std::isfinite(x)) last = std::max(last, x);
@@ -78,11 +80,12 @@ inline void add_curves(Page& page, const Curves& c) {
     to.push_back({std::move(title), std::move(caption), line_chart(series, options)});
   };
 
-  std::vector<Series> loss, accuracy, balance, rate, speed;
+  std::vector<Series> loss, accuracy, iou, balance, rate, speed;
   detail::add_series(loss, c.loss, "training", c.test_loss.empty() ? ink_main : ink_second);
   detail::add_series(loss, c.test_loss, "test", ink_main);
   detail::add_series(accuracy, c.train_accuracy, "training", c.test_accuracy.empty() ? ink_main : ink_second, true);
   detail::add_series(accuracy, c.test_accuracy, "test", ink_main, true);
+  detail::add_series(iou, c.mean_iou, "", ink_main, true);
   detail::add_series(balance, c.balance_loss, "", ink_main);
   detail::add_series(speed, c.images_per_second, "", ink_main);
   if (!c.learning_rate.empty())
@@ -90,14 +93,24 @@ inline void add_curves(Page& page, const Curves& c) {
 
   std::vector<Figure> large, small;
   draw(large, "Loss",
-       "Cross-entropy per image, without the balance loss. A test curve that rises while training falls is "
-       "over-fitting.",
+       std::string("Cross-entropy per ") + (c.per_pixel ? "pixel" : "image") +
+           ", without the balance loss. A test curve that rises while training falls is "
+           "over-fitting.",
        loss, {.y_title = "cross-entropy, nats", .y_min = 0});
-  draw(large, "Accuracy",
-       "Share of images whose first guess is right. Training images are augmented, so theirs can be lower.", accuracy,
-       {.y_title = "top-1, %", .unit = " %", .decimals = 1, .y_min = 0});
-  draw(small, "Balance loss", "What the gate pays for using its experts unequally. It should fall early and stay low.",
-       balance, {.y_title = "balance loss, weighted", .y_min = 0, .width = 330, .height = 230});
+  draw(large, "Mean IoU",
+       "Intersection over union on the test set, averaged over the classes: the figure that segmentation is judged by.",
+       iou, {.y_title = "mIoU, %", .unit = " %", .decimals = 1, .y_min = 0});
+  draw(large, c.per_pixel ? "Pixel accuracy" : "Accuracy",
+       c.per_pixel
+           ? "Share of pixels whose class is right; large classes decide it. Training images are augmented, so "
+             "theirs can be lower."
+           : "Share of images whose first guess is right. Training images are augmented, so theirs can be lower.",
+       accuracy, {.y_title = c.per_pixel ? "accuracy, %" : "top-1, %", .unit = " %", .decimals = 1, .y_min = 0});
+  LineChart balance_chart{.y_title = "balance loss, weighted", .y_min = 0};
+  if (c.mean_iou.empty()) balance_chart.width = 330, balance_chart.height = 230;
+  draw(c.mean_iou.empty() ? small : large, "Balance loss",
+       "What the gate pays for using its experts unequally. It should fall early and stay low.", balance,
+       balance_chart);
   draw(small, "Learning rate", "As the schedule set it, on a logarithmic axis.", rate,
        {.y_title = "learning rate", .log_y = true, .width = 330, .height = 230});
   draw(small, "Speed", "Training images per second. Dips are other work of the machine.", speed,

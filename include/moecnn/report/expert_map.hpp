@@ -23,9 +23,9 @@ inline Rgb expert_colour(int expert) {
 }
 
 struct ExpertMap {
-  double opacity = 0.75;  ///< of the colour where an expert has all the weight; less weight is paler
-  bool numbers = true;    ///< the expert with the largest weight, in the upper left corner of each patch
-  bool bars = true;       ///< along the lower edge: how the weight is divided
+  double opacity = 0.8;  ///< of the colour where an expert has all the weight; less weight is paler
+  bool numbers = true;   ///< the expert with the largest weight, in the upper left corner of each patch
+  bool bars = true;      ///< along the lower edge: how the weight is divided
 };
 
 namespace detail {
@@ -64,7 +64,7 @@ inline std::vector<int> by_weight(std::span<const double> weights) {
 
 }  // namespace detail
 
-/// A photo in grey with each patch in the colour of the expert that has the largest weight there, the stronger the larger
+/// A photo in light grey with each patch in the colour of the expert that has the largest weight there, the stronger the larger
 /// its share. Patch i of the image is row `first` + i of `weights`, [rows, experts].
 inline Image expert_map(Image photo, const PatchGrid& grid, const Matrix& weights, int first = 0,
                         const ExpertMap& opts = {}) {
@@ -75,7 +75,8 @@ inline Image expert_map(Image photo, const PatchGrid& grid, const Matrix& weight
         weights.rows());
   for (std::size_t i = 0; i + 2 < photo.pixels.size(); i += 3) {
     std::uint8_t* p = &photo.pixels[i];
-    p[0] = p[1] = p[2] = static_cast<std::uint8_t>((299 * p[0] + 587 * p[1] + 114 * p[2]) / 1000);
+    const int grey = (299 * p[0] + 587 * p[1] + 114 * p[2]) / 1000;
+    p[0] = p[1] = p[2] = static_cast<std::uint8_t>(255 - (255 - grey) * 2 / 3);  // lighter: colours must show in shadow
   }
   const auto scaled = [](int at, int from, int to) {
     return std::min(to, static_cast<int>(std::lround(static_cast<double>(at) * to / from)));

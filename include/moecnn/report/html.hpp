@@ -65,7 +65,8 @@ class Page {
 
   Page& tiles(const std::vector<Tile>& tiles) {
     if (tiles.empty()) return *this;
-    std::string out = "<dl class=\"tiles\">";
+    const std::size_t rows = (tiles.size() + 5) / 6;  // at most six beside each other, and rows of almost one length
+    std::string out = formatted("<dl class=\"tiles\" style=\"--n:{}\">", (tiles.size() + rows - 1) / rows);
     for (const Tile& t : tiles) {
       out += formatted("<div class=\"tile\"><dt>{}</dt><dd>{}", escape(t.name), escape(t.value));
       if (!t.more.empty()) out += formatted("<span class=\"more\">{}</span>", escape(t.more));

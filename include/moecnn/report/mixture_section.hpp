@@ -40,6 +40,9 @@ inline void check_sizes(const MixtureReport& m) {
   sized("expert_accuracy", m.expert_accuracy.size());
   sized("class_weights", static_cast<std::size_t>(m.class_weights.rows() > 0 ? m.class_weights.cols() : 0));
   sized("family_weights", static_cast<std::size_t>(m.family_weights.rows() > 0 ? m.family_weights.cols() : 0));
+  sized("place_weights", static_cast<std::size_t>(m.place_weights.rows() > 0 ? m.place_weights.cols() : 0));
+  sized("expert_class_scores",
+        static_cast<std::size_t>(m.expert_class_scores.rows() > 0 ? m.expert_class_scores.cols() : 0));
   sized("pairs (rows)", static_cast<std::size_t>(m.pairs.rows()));
   sized("pairs (columns)", static_cast<std::size_t>(m.pairs.cols()));
   for (const auto* rows : {&m.load, &m.importance}) {
@@ -91,8 +94,10 @@ inline Figure pair_figure(const MixtureReport& m) {
   columns.pop_back();
   return {
       "Which experts work together",
-      "Share in percent of all pairs of experts that served the same test image. A few strong cells are fixed teams; "
-      "an even triangle means that experts are combined freely.",
+      formatted(
+          "Share in percent of all pairs of experts that served the same {} of the test set. A few strong cells are "
+          "fixed teams; an even triangle means that experts are combined freely.",
+          one(m.routed)),
       heat_map(lower, {.label = m.name + ": pairs of experts",
                        .scale_title = "share of pairs",
                        .rows = rows,
@@ -108,18 +113,30 @@ inline void add_key_figures(Page& page, const MixtureReport& m) {
     tiles.push_back({"Living experts", formatted("{} of {}", count, m.experts),
                      formatted("importance of at least {}", percent(m.dead_below, 0))});
   }
-  if (m.entropy) tiles.push_back({"Routing entropy", formatted("{:.3f}", *m.entropy), "1 balanced, 0 collapsed"});
+  if (m.entropy) tiles.push_back({"Routing entropy", formatted("{:.3f}", *m.entropy), "1 balanced, 0 collapsed (NRE)"});
+  if (m.concentration) {
+    std::string more = "of the importance (TEC)";
+    if (m.concentration_k && m.k > 1) more += formatted("; the busiest {}: {}", m.k, percent(*m.concentration_k));
+    tiles.push_back({"Busiest expert", percent(*m.concentration), more});
+  }
+  if (m.doubt)
+    tiles.push_back({"Doubt of the gate", formatted("{:.3f}", *m.doubt),
+                     formatted("0: sure about every {}, 1: undecided", one(m.routed))});
   if (m.cv_importance)
     tiles.push_back(
         {"Spread of importance (CV)", percent(*m.cv_importance), "deviation over experts / mean; 0 is even"});
-  if (m.cv_load) tiles.push_back({"Spread of load (CV)", percent(*m.cv_load), "the same for the number of images"});
+  if (m.cv_load)
+    tiles.push_back(
+        {"Spread of load (CV)", percent(*m.cv_load), formatted("the same for the number of {}", many(m.routed))});
   page.tiles(tiles);
+  if (!m.verdict.empty()) page.note(m.verdict);
 }
 
 inline void add_use(Page& page, const MixtureReport& m) {
   const auto names = expert_names(m.experts);
   std::vector<Figure> figures;
-  const auto over_time = [&](const char* title, const char* caption, const std::vector<std::vector<double>>& rows) {
+  const auto over_time = [&](const char* title, const std::string& caption,
+                             const std::vector<std::vector<double>>& rows) {
     if (rows.empty()) return;
     figures.push_back(
         {title, caption,
@@ -130,17 +147,21 @@ inline void add_use(Page& page, const MixtureReport& m) {
             "Each band is the share of routing weight that an expert received; bands of equal height mean balance, a "
             "band that vanishes is an expert dying.",
             m.importance);
-  over_time("Load during training",
-            "Each band is the share of images that an expert served. Where load is even but importance is not, an "
-            "expert is asked often and heard little.",
-            m.load);
+  over_time(
+      "Load during training",
+      formatted("Each band is the share of {} that an expert served. Where load is even but importance is not, an "
+                "expert is asked often and heard little.",
+                many(m.routed)),
+      m.load);
   if (!m.test_importance.empty() || !m.test_load.empty()) {
     std::vector<BarSeries> bars;
     if (!m.test_importance.empty()) bars.push_back({"importance", in_percent(shares(m.test_importance))});
     if (!m.test_load.empty()) bars.push_back({"load", in_percent(shares(m.test_load))});
     const std::string what =
-        bars.size() == 2 ? "Strong bars are importance (share of weight), pale bars load (share of images served)."
-                         : "Share of all " + bars[0].name + ".";
+        bars.size() == 2
+            ? formatted("Strong bars are importance (share of weight), pale bars load (share of {} served).",
+                        many(m.routed))
+            : "Share of all " + bars[0].name + ".";
     figures.push_back(
         {"Use on the test set",
          what + formatted(" An expert with less than {} of the importance is dead.", percent(m.dead_below, 0)),
@@ -154,12 +175,14 @@ inline void add_use(Page& page, const MixtureReport& m) {
   if (!m.expert_accuracy.empty())
     figures.push_back(
         {"One expert alone",
-         "Accuracy when a single expert serves every test image with weight 1: how much of the task each "
-         "has learnt. Specialists are low here and still useful together.",
-         bar_chart(names, {{"top-1", in_percent(m.expert_accuracy)}},
-                   {.label = m.name + ": accuracy of single experts", .value_title = "top-1, %", .unit = " %"})});
+         formatted(
+             "What is reached when a single expert serves every {} of the test set with weight 1: how much of the "
+             "task each has learnt. Specialists are low here and still useful together.",
+             one(m.routed)),
+         bar_chart(names, {{m.score, in_percent(m.expert_accuracy)}},
+                   {.label = m.name + ": single experts", .value_title = m.score + ", %", .unit = " %"})});
   if (!m.accuracy_at_k.empty()) {
-    Series top1{.name = "top-1", .x = {}, .y = {}}, top5{.name = "top-5", .x = {}, .y = {}, .ink = ink_second};
+    Series top1{.name = m.score, .x = {}, .y = {}}, top5{.name = "top-5", .x = {}, .y = {}, .ink = ink_second};
     for (const AccuracyAtK& a : m.accuracy_at_k) {
       top1.x.push_back(a.k), top1.y.push_back(a.top1 * 100);
       if (a.top5) top5.x.push_back(a.k), top5.y.push_back(*a.top5 * 100);
@@ -170,8 +193,8 @@ inline void add_use(Page& page, const MixtureReport& m) {
         {"Accuracy against k",
          formatted("The trained net evaluated with other numbers of active experts; it was trained with k = {}.", m.k),
          line_chart(series, {.label = m.name + ": accuracy against k",
-                             .x_title = "active experts per image, k",
-                             .y_title = "accuracy, %",
+                             .x_title = "active experts, k",
+                             .y_title = m.score == "top-1" ? "accuracy, %" : m.score + ", %",
                              .unit = " %",
                              .decimals = 1,
                              .whole_x = true})});
@@ -194,7 +217,7 @@ inline void add_expert_table(Page& page, const MixtureReport& m) {
   if (!importance.empty()) columns.push_back({"importance", false});
   if (!load.empty()) columns.push_back({"load", false});
   if (trend) columns.push_back({"importance over time", false});
-  if (!m.expert_accuracy.empty()) columns.push_back({"top-1 alone"});
+  if (!m.expert_accuracy.empty()) columns.push_back({m.score + " alone"});
   if (favourites) columns.push_back({"favourite classes", false});
   if (!alive.empty()) columns.push_back({"state", false});
   std::vector<std::vector<Cell>> rows;

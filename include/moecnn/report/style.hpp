@@ -46,7 +46,7 @@ h3{font-size:18px;line-height:1.3;font-weight:630;margin:44px 0 6px}
 p{margin:0 0 14px;max-width:76ch}
 h2+.two h3{margin-top:18px}
 section>p{color:var(--soft)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));border:1px solid var(--line);border-radius:10px;overflow:hidden;margin:30px 0 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(max(158px,calc(100%/var(--n) - 2px)),1fr));border:1px solid var(--line);border-radius:10px;overflow:hidden;margin:30px 0 0}
 .tile{padding:16px 18px 14px;min-width:0;margin:0 -1px -1px 0;border-right:1px solid var(--line);border-bottom:1px solid var(--line)}
 .tile dt{font-size:13.5px;color:var(--muted)}
 .tile dd{margin:2px 0 0;font-size:27px;line-height:1.25;font-weight:620;letter-spacing:-.01em;font-variant-numeric:tabular-nums}
@@ -104,6 +104,11 @@ pre{background:var(--raise);border:1px solid var(--line);border-radius:8px;paddi
 .class div span:last-child{color:var(--muted);font-variant-numeric:tabular-nums;white-space:nowrap}
 .class .track{width:100%;height:4px;margin:4px 0 8px;display:block}
 .class img{display:block;max-width:100%;height:auto}
+.scene{margin-top:30px}.scene h4{margin:0;font-size:15px;font-weight:600;overflow-wrap:anywhere}
+.scene h4 span{font-weight:400;font-size:14px;color:var(--muted);margin-left:14px}
+.scene .class p{margin:6px 0 0;font-size:13.5px;color:var(--muted)}.scene .class img{width:100%;border-radius:3px}
+.swatch .chip{box-shadow:0 0 0 1px var(--axis)}
+.maps{display:flex;flex-wrap:wrap;gap:18px 22px;font-size:13.5px;color:var(--soft)}.maps svg{margin-top:5px}
 details{margin-top:26px}summary{cursor:pointer;color:var(--soft);font-size:14.5px}
 .dead{color:var(--warn);font-weight:600}
 footer{margin-top:72px;padding-top:16px;border-top:1px solid var(--line);font-size:13.5px;color:var(--muted)}

@@ -76,6 +76,13 @@ class Svg {
     out_ += escape(words) + "</text>";
   }
 
+  /// Words that begin at (x, y) and run upwards to the right.
+  void slanted_text(double x, double y, double degrees, std::string_view words, std::string_view css) {
+    add("<text class=\"{}\" x=\"{}\" y=\"{}\" transform=\"rotate(-{} {} {})\">", css, px(x), px(y), px(degrees), px(x),
+        px(y));
+    out_ += escape(words) + "</text>";
+  }
+
   Markup done() && { return {std::move(out_) + "</svg>"}; }
 
  private:

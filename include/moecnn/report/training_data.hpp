@@ -22,7 +22,9 @@ struct Curve {
 struct Curves {
   Curve loss, test_loss;  ///< without the balance loss
   Curve balance_loss;
-  Curve train_accuracy, test_accuracy;  ///< top-1
+  Curve train_accuracy, test_accuracy;  ///< top-1, of images or of pixels
+  Curve mean_iou;                       ///< on the test set: for segmentation
+  bool per_pixel = false;               ///< accuracy counts, and loss is a mean over, pixels rather than images
   Curve learning_rate;
   Curve images_per_second;
 };
@@ -40,11 +42,18 @@ struct AccuracyAtK {
   std::optional<double> top5 = {};
 };
 
+/// What a mixture decides for.
+enum class Routed { images, patches };
+inline const char* one(Routed r) { return r == Routed::images ? "image" : "patch"; }
+inline const char* many(Routed r) { return r == Routed::images ? "images" : "patches"; }
+
 /// One mixture layer. N = experts.
 struct MixtureReport {
   std::string name = {};  ///< as in parameter names, such as "layer4"
   int experts = 0, k = 0;
   std::string gate = {}, constraint = {};  ///< in words
+  Routed routed = Routed::images;
+  std::string score = "top-1";  ///< what `expert_accuracy` and `accuracy_at_k` hold
 
   std::vector<double> x = {};  ///< recorded points, in epochs
   std::vector<std::vector<double>> load = {},
@@ -56,15 +65,22 @@ struct MixtureReport {
   std::optional<double> cv_load = {},
                         cv_importance = {};  ///< standard deviation over the experts / mean, as a fraction
   std::optional<double> entropy = {};        ///< of the importance shares / ln N: 1 balanced, 0 collapsed
-  std::vector<std::string> warnings = {};    ///< sentences
+  std::optional<double> concentration = {},
+                        concentration_k = {};  ///< share of the importance of the busiest expert, and of the busiest k
+  std::optional<double> doubt = {};            ///< mean entropy of the scores of a row / ln N: 0 sure, 1 undecided
+  std::string verdict = {};                    ///< whether routing collapsed, in a sentence
+  std::vector<std::string> warnings = {};      ///< sentences
 
   std::vector<std::vector<ExpertClass>> top_classes = {};  ///< [expert], heaviest first
   Matrix class_weights = {};   ///< classes × N: mean weight over the test images of a class
   Matrix family_weights = {};  ///< families × N
+  Matrix place_weights = {};   ///< places of the grid × N, in row order
+  int place_columns = 1;       ///< of the grid
   Matrix pairs = {};           ///< N × N, symmetric: test images that both experts served; the diagonal is not shown
 
   std::vector<AccuracyAtK> accuracy_at_k = {};
-  std::vector<double> expert_accuracy = {};  ///< N: top-1 when this expert alone serves every image
+  std::vector<double> expert_accuracy = {};  ///< N: score when this expert alone serves every image
+  Matrix expert_class_scores = {};           ///< classes × N: the same for every class
 };
 
 struct TrainingReport {

@@ -9,8 +9,8 @@ namespace moecnn::report {
 
 namespace detail {
 
-inline void add_summary(Page& page, const TrainingReport& r) {
-  std::vector<Tile> tiles;
+/// The large figures, `tiles` before all others, then warnings and notes.
+inline void add_summary(Page& page, const TrainingReport& r, std::vector<Tile> tiles = {}) {
   const std::string images = r.test_images ? "of " + grouped(*r.test_images) + " test images" : "of the test images";
   if (r.top1) tiles.push_back({"Top-1 accuracy", percent(*r.top1, 2), images});
   if (r.top5) tiles.push_back({"Top-5 accuracy", percent(*r.top5, 2), images});
@@ -18,7 +18,7 @@ inline void add_summary(Page& page, const TrainingReport& r) {
     const auto alive = living(m);
     if (!alive.empty())
       tiles.push_back({"Living experts", formatted("{} of {}", std::count(alive.begin(), alive.end(), true), m.experts),
-                       formatted("in {}, {} active per image", m.name, m.k)});
+                       formatted("in {}, {} active per {}", m.name, m.k, one(m.routed))});
   }
   tiles.insert(tiles.end(), r.facts.begin(), r.facts.end());
   page.tiles(tiles);
@@ -30,12 +30,14 @@ inline void add_summary(Page& page, const TrainingReport& r) {
 }
 
 inline void add_mixture(Page& page, const MixtureReport& m, const TrainingReport& report) {
-  std::string intro = formatted("{} experts, {} active per image.", m.experts, m.k);
+  std::string intro = formatted("{} experts, {} active per {}.", m.experts, m.k, one(m.routed));
   if (!m.gate.empty()) intro += " Gate: " + m.gate + ".";
   if (!m.constraint.empty()) intro += " Constraint: " + m.constraint + ".";
-  intro +=
-      " Importance is the routing weight that an expert receives, load the number of images that it serves; "
-      "an expert has the same colour in every figure.";
+  intro += formatted(
+      " Importance is the routing weight that an expert receives, load the number of {} that it serves; an expert has "
+      "the "
+      "same colour in every figure.",
+      many(m.routed));
   page.section("Mixture " + m.name, intro);
   add_key_figures(page, m);
   add_use(page, m);
