@@ -77,6 +77,20 @@ inline Size2 crop_of(const Options& o) {
   return size_for(o.info(), usual);
 }
 
+/// The pairs to train on. A few pairs to overfit are listed many times, so that an epoch is more than a step.
+inline data::SegmentationSet load_training(const Options& o) {
+  data::SegmentationSet set = load(o, data::Split::train);
+  if (o.overfit == 0) return set;
+  constexpr int steps = 25;
+  const auto pairs = set.pairs;
+  const auto samples = set.samples;
+  for (int i = 1; i < steps; ++i) {
+    set.pairs.insert(set.pairs.end(), pairs.begin(), pairs.end());
+    set.samples.insert(set.samples.end(), samples.begin(), samples.end());
+  }
+  return set;
+}
+
 inline data::SegmentationLoaderOpts loader_of(const Options& o) {
   return {.seed = o.seed, .threads = o.loader_threads, .cache_bytes = static_cast<std::size_t>(o.cache_mb) << 20};
 }

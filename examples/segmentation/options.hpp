@@ -159,7 +159,6 @@ inline Settings settings_of(const Options& o) {
   for (auto& [name, value] : lasting_options(o))
     if (name != "data") all.emplace_back(name, value);
   const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
-  add("epochs", formatted("{}", o.epochs));
   add("class weights", o.class_weights);
   add("mixing", o.mix ? "on" : "off");
   add("init", o.init.empty() ? "random" : o.init);

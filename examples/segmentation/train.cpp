@@ -33,9 +33,9 @@ inline std::vector<double> class_weights(const Options& o, const data::Segmentat
 
 template <class Backend>
 int train_on(const Options& o) {
-  const data::SegmentationSet train_set = load(o, data::Split::train);
+  const data::SegmentationSet train_set = load_training(o);
   const data::SegmentationSet test_set = load(o, data::Split::val);
-  const int classes = class_count(o), batch = std::min(o.batch, train_set.size());
+  const int classes = class_count(o), batch = std::min(o.batch, o.overfit > 0 ? o.overfit : train_set.size());
   data::SegmentationLoader batches(train_set, training_loader(o, batch, train_set.size()));
   data::SegmentationLoader test_batches(test_set, evaluation_loader(o, test_set));
 
