@@ -2,7 +2,8 @@
 /// \file
 /// Everything except the backends. A program that runs networks includes the one it wants as well:
 /// moecnn/backend/default.hpp, moecnn/backend/onednn.hpp or moecnn/backend/reference.hpp. Semantic
-/// segmentation is apart as well: its networks are in moecnn/zoo/, its data in moecnn/data/segmentation_loader.hpp.
+/// segmentation is apart as well: its networks are in moecnn/zoo/, its data in moecnn/data/segmentation_loader.hpp, its
+/// metrics and report in moecnn/report/segmentation_report.hpp.
 
 #include "moecnn/analysis/predictions.hpp"
 #include "moecnn/analysis/specialisation.hpp"
