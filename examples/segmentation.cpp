@@ -1,5 +1,6 @@
 // The segmentation study in one program: six networks with a mixture of experts in the place of a convolution, on street
 // scenes. `segmentation --help` shows what can be done.
+#include "environment.hpp"
 #include "segmentation/command_line.hpp"
 
 #ifdef _OPENMP
@@ -16,10 +17,12 @@ constexpr const char* examples = R"(examples:
   segmentation eval --weights out/enet/best.safetensors --split test --json out/enet/test.json
   segmentation predict --weights out/enet/best.safetensors --out out/pictures street.png
   segmentation check --dataset cityscapes --data cityscapes
-  segmentation info --net deeplabv3plus --experts 8)";
+  segmentation info --net deeplabv3plus --experts 8
+  segmentation study --scale quick --data CamVid --out out/study --only E2,E3)";
 
-int run(const std::vector<std::string>& words) {
+int run(const std::vector<std::string>& words, const std::string& typed) {
   Options o;
+  o.command = typed;
   CLI::App app{"Semantic segmentation of street scenes with sparse mixtures of experts", "segmentation"};
   app.footer(examples);
   app.require_subcommand(1);
@@ -34,6 +37,8 @@ int run(const std::vector<std::string>& words) {
   CLI::App* eval_command = command("eval", "mIoU, a table of classes and the use of the experts, of trained weights");
   CLI::App* predict_command = command("predict", "colour pictures by class, and show which expert served what");
   CLI::App* check_command = command("check", "look at every file of a data set and list all that is wrong");
+  CLI::App* study_command =
+      command("study", "the experiments of the study, one after the other; finished runs are skipped");
   CLI::App* info_command = command("info", "layers, parameters, multiply-adds and memory");
 
   add_network(*train_command, o);
@@ -64,6 +69,9 @@ int run(const std::vector<std::string>& words) {
   check_command->add_option("--split", o.split, "train, val or test; default: all that are there");
   check_command->add_option("--seed", o.seed, "of generated scenes");
 
+  StudyOptions study_options;
+  add_study(*study_command, study_options);
+
   add_network(*info_command, o);
   info_command->add_option("--dataset", o.dataset, "whose classes and crop are meant")
       ->check(CLI::IsMember({"cityscapes", "bdd100k", "camvid", "synthetic"}))
@@ -84,6 +92,14 @@ int run(const std::vector<std::string>& words) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e);
   }
+  if (*study_command) {
+    study_options.passed_on = study_command->remaining();
+    return study(study_options, [](const std::vector<std::string>& other) {
+      std::string line = "segmentation";
+      for (const std::string& word : other) line += " " + word;
+      return run(other, line);
+    });
+  }
 #ifdef _OPENMP
   if (o.threads > 0) omp_set_num_threads(o.threads);
 #endif
@@ -97,7 +113,7 @@ int run(const std::vector<std::string>& words) {
 }  // namespace segmentation
 
 int main(int argc, char** argv) try {
-  return segmentation::run({argv + 1, argv + argc});
+  return segmentation::run({argv + 1, argv + argc}, environment::command_line(argc, argv));
 } catch (const std::exception& e) {
   fmt::print(stderr, "segmentation: {}\n", e.what());
   return 1;

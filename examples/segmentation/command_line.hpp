@@ -115,7 +115,9 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--backbone", o.backbone,
                  "start the encoder from ImageNet weights: torchvision's resnet50 or "
                  "mobilenet_v3_large as safetensors");
-  app.add_option("--out", o.out, "folder for weights, checkpoint and metrics.jsonl")->capture_default_str();
+  app.add_option("--out", o.out, "folder for weights, checkpoint, metrics.jsonl and report.html")
+      ->capture_default_str();
+  app.add_flag("!--no-report", o.report, "no report.html");
   app.add_flag("--resume", o.resume, "go on from OUT/checkpoint.safetensors, bit for bit");
 }
 
@@ -131,6 +133,21 @@ inline void add_weights(CLI::App& app, Options& o) {
          "best.safetensors or last.safetensors of a training run; options.json beside it says which network it is")
       ->required();
   app.add_option("--crop", o.crop, "the size that --no-augment or --overfit trained on");
+}
+
+inline void add_study(CLI::App& app, StudyOptions& o) {
+  app.allow_extras();
+  app.add_option("--scale", o.scale, "quick: CamVid on a desktop; paper: the whole protocol; smoke: generated scenes")
+      ->check(CLI::IsMember({"quick", "paper", "smoke"}))
+      ->capture_default_str();
+  app.add_option("--data", o.data, "folder of CamVid (quick) or Cityscapes (paper)");
+  app.add_option("--bdd100k", o.bdd, "folder of BDD100K, with --scale paper");
+  app.add_option("--net", o.net, "the network of E2 to E10")->capture_default_str();
+  app.add_option("--only", o.only, "experiments to run, such as E2,E3")->delimiter(',');
+  app.add_option("--seeds", o.seeds, "runs per configuration, with seeds 42, 43, …; default: 1, with paper 3");
+  app.add_option("--out", o.out, "folder of the runs and tables")->capture_default_str();
+  app.add_flag("--list", o.list, "only say what would be run");
+  app.footer("All other options are passed on to every training run: --epochs 10 --batch 4 --threads 2");
 }
 
 /// Options that training left beside `--weights`, put before those of the command line, which then have the last word.

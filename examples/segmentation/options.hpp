@@ -45,6 +45,8 @@ struct Options {
   int checkpoint_steps = 0;
   std::uint64_t seed = 42;
   std::string init, backbone, out = "out/segmentation";
+  bool report = true;
+  std::string command;  ///< as it was typed, for the report
   // where
   std::string backend = "auto";
   int threads = 0;

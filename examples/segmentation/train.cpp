@@ -1,6 +1,6 @@
 #include "backends.hpp"
 #include "commands.hpp"
-#include "data_sets.hpp"
+#include "report.hpp"
 #include "run_folder.hpp"
 
 #include <moecnn/analysis/evaluate_maps.hpp>
@@ -74,6 +74,13 @@ int train_on(const Options& o) {
   if (run.test) fmt::print("mIoU     {:.2f} %\npixels   {:.2f} %\n", 100 * run.test->mean_iou, 100 * run.test->top1);
   if (!batches.broken().all().empty()) fmt::print("{} broken files were skipped\n", batches.broken().all().size());
   fmt::print("weights  {}\n", (std::filesystem::path(o.out) / "last.safetensors").string());
+  if (run.ended == Ended::stopped) return stopped;
+  if (!o.report) return 0;
+  // A run cut short by --max-steps is a trial: its report looks at a part of the test set.
+  const data::SegmentationSet seen = run.ended == Ended::max_steps ? thin(test_set, 8) : test_set;
+  const auto path = std::filesystem::path(o.out) / "report.html";
+  report::write_report(report_of(model, run, o, seen, Backend::name), path);
+  fmt::print("report   {}\n", path.string());
   return 0;
 }
 
