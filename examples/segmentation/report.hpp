@@ -73,7 +73,9 @@ void probe_experts(M& model, const Options& o, const data::SegmentationSet& set,
   const data::SegmentationSet part = thin(set, 8);
   data::SegmentationLoader batches(part, evaluation_loader(o, part));
   for (report::MixtureReport& r : report.mixtures) {
-    for (int k = 1; k <= std::min(r.experts, 8); ++k)
+    // A gate that learned straight through has no weights for a second expert.
+    const int most = o.k == 1 && o.renormalise ? 1 : std::min(r.experts, 8);
+    for (int k = 1; k <= most; ++k)
       r.accuracy_at_k.push_back({k, analysis::evaluate_maps(model, batches, {.k = k}).confusion.mean_iou(), {}});
     for (int e = 0; e < std::min(r.experts, 16); ++e) {
       const auto seen = analysis::evaluate_maps(model, batches, {.fixed_expert = e}).confusion;

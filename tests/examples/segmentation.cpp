@@ -68,7 +68,8 @@ TEST_CASE("train, eval and predict: figures agree, files are there") {
   INFO(trained.output);
   REQUIRE(trained.status == 0);
   CHECK(has(trained.output, "1 mixture layer(s) active"));
-  for (const char* file : {"best.safetensors", "last.safetensors", "checkpoint.safetensors", "options.json"})
+  for (const char* file :
+       {"best.safetensors", "last.safetensors", "checkpoint.safetensors", "options.json", "report.html"})
     CHECK(std::filesystem::exists(out / file));
   const auto lines = io::read_json_lines(out / "metrics.jsonl");
   const io::Json test = lines.back()["test"];
@@ -192,6 +193,36 @@ TEST_CASE("info of every network says how many mixtures are active") {
   const Ran enet = segmentation({"info", "--dataset", "cityscapes", "--crop", "64", "--batch", "1"});
   CHECK(has(enet.output, "353,548"));
   CHECK(has(enet.output, "active parameters +0.291 %"));
+}
+
+TEST_CASE("the study runs what is missing and writes its tables") {
+  NEEDS_PROGRAM
+  const Scratch out;
+  const Words words{"study", "--scale", "smoke",     "--only", "E7,E10",
+                    "--out", out.dir(), "--threads", "1",      "--no-report"};
+  const Ran listed = segmentation(words + Words{"--list"});
+  CHECK(listed.status == 0);
+  CHECK_FALSE(std::filesystem::exists(out / "runs"));
+  const Ran first = segmentation(words);
+  INFO(first.output);
+  REQUIRE(first.status == 0);
+  CHECK(has(first.output, "E7 shared expert, seed 42: " + (out / "runs").string()));
+  CHECK(has(bytes_of(out / "E7.md"), "| shared expert |"));
+  const io::Json table = io::Json::parse(bytes_of(out / "E10.json"), "E10.json");
+  CHECK(table["rows"].size() == 9);
+  CHECK(table["rows"].elements().at(8)["values"]["mean_iou"]["count"].whole() == 1);
+  const std::string before = bytes_of(out / "E10.md");
+  const Ran second = segmentation(words);
+  CHECK(has(second.output, "E10 expert 7, seed 42: done"));
+  CHECK_FALSE(has(second.output, "epoch 1/1"));
+  CHECK(bytes_of(out / "E10.md") == before);
+
+  // A configuration that cannot be is noted, and the others go on.
+  const Ran bad = segmentation({"study", "--scale", "smoke", "--only", "E3", "--out", out.dir(), "--threads", "1",
+                                "--no-report", "--size", "24x32"});
+  INFO(bad.output);
+  CHECK(bad.status == 0);
+  CHECK(has(bytes_of(out / "E3.md"), "grid 6 failed:"));
 }
 
 TEST_CASE("errors say what to do") {
