@@ -141,4 +141,17 @@ inline data::SegmentationLoaderOpts evaluation_loader(const Options& o, const da
   return l;
 }
 
+/// At most `most` pairs, evenly spaced.
+inline data::SegmentationSet thin(const data::SegmentationSet& set, int most) {
+  if (set.size() <= most) return set;
+  data::SegmentationSet part = set;
+  part.pairs.clear(), part.samples.clear();
+  for (int j = 0; j < most; ++j) {
+    const auto i = static_cast<std::size_t>(static_cast<long long>(j) * set.size() / most);
+    part.pairs.push_back(set.pairs[i]);
+    if (set.in_memory()) part.samples.push_back(set.samples[i]);
+  }
+  return part;
+}
+
 }  // namespace segmentation

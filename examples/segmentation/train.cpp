@@ -79,7 +79,7 @@ int train_on(const Options& o) {
   // A run cut short by --max-steps is a trial: its report looks at a part of the test set.
   const data::SegmentationSet seen = run.ended == Ended::max_steps ? thin(test_set, 8) : test_set;
   const auto path = std::filesystem::path(o.out) / "report.html";
-  report::write_report(report_of(model, run, o, seen, Backend::name), path);
+  write_report(model, run, o, seen, path);
   fmt::print("report   {}\n", path.string());
   return 0;
 }
