@@ -70,10 +70,10 @@ TEST_CASE("bars divide the lower edge by weight, numbers name the heaviest") {
   CHECK(whites == 8 * 8 * 8);  // the "1" has 8 dots, each of 8 × 8 pixels
 }
 
-TEST_CASE("photos are drawn in grey, misuse is told") {
+TEST_CASE("photos are drawn in light grey, misuse is told") {
   Image red = white(4, 4);
   for (std::size_t i = 0; i < red.pixels.size(); ++i) red.pixels[i] = i % 3 == 0 ? 200 : 0;
   const Matrix none = weights(1, 2, {0, 0});
-  CHECK(at(expert_map(red, PatchGrid::of_count(4, 1), none), 2, 2) == Rgb{59, 59, 59});
+  CHECK(at(expert_map(red, PatchGrid::of_count(4, 1), none), 2, 2) == Rgb{125, 125, 125});
   CHECK_THROWS_WITH_AS(expert_map(red, PatchGrid::of_count(4, 2), none), doctest::Contains("there are 1 rows"), Error);
 }
