@@ -15,13 +15,6 @@
 
 namespace cifar {
 
-/// The command as it was typed, for the report.
-std::string command_line(int argc, char** argv) {
-  std::string line;
-  for (int i = 0; i < argc; ++i) line += (i ? " " : "") + std::string(argv[i]);
-  return line;
-}
-
 /// Calls `work(backend)` with the backend that was asked for.
 template <class F>
 int with_backend(const Options& o, const F& work) {
@@ -161,7 +154,7 @@ int run(int argc, char** argv) {
 #ifdef _OPENMP
   if (o.threads > 0) omp_set_num_threads(o.threads);
 #endif
-  const std::string command = command_line(argc, argv);
+  const std::string command = environment::command_line(argc, argv);
   return with_backend(o, [&](auto backend) {
     using Backend = decltype(backend);
     if (*train_command) return train<Backend>(o, command);

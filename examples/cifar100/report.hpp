@@ -1,14 +1,12 @@
 #pragma once
 /// From a finished training run to the data of its report.
 
+#include "../environment.hpp"
 #include "options.hpp"
 
 #include <moecnn/analysis/predictions.hpp>
 #include <moecnn/analysis/specialisation.hpp>
 #include <moecnn/report/training_report.hpp>
-
-#include <ctime>
-#include <fstream>
 
 namespace cifar {
 
@@ -20,13 +18,6 @@ inline report::Image picture(const data::ImageSet& set, int i) {
   for (int p = 0; p < plane; ++p)
     for (int c = 0; c < 3; ++c) image.pixels[3 * static_cast<std::size_t>(p) + c] = set.image(i)[c * plane + p];
   return image;
-}
-
-inline std::string processor() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown";
 }
 
 /// At most `most` images, evenly spaced.
@@ -131,11 +122,8 @@ report::TrainingReport report_of(M& model, const TrainResult& run, const Options
   r.title = o.position == 0 ? "Plain ResNet-18" : fmt::format("Mixture of experts at layer{}", o.position);
   r.description = fmt::format("{}, trained on {}.", o.net_text(),
                               o.data == "synthetic" ? "generated images (100 classes in 20 families)" : "CIFAR-100");
-  const std::time_t today = std::time(nullptr);
-  char date[32];
-  std::strftime(date, sizeof date, "%Y-%m-%d %H:%M", std::localtime(&today));
-  r.date = date;
-  r.version = fmt::format("moecnn {}.{}.{}", version.major, version.minor, version.patch);
+  r.date = environment::date();
+  r.version = environment::version();
   r.command = command;
   const Graph g = model.recorded();
   r.facts = {{"parameters", fmt::format("{:.2f} M", static_cast<double>(parameter_count(g)) / 1e6)},
@@ -144,11 +132,10 @@ report::TrainingReport report_of(M& model, const TrainResult& run, const Options
   for (const auto& [key, value] : settings_of(o)) r.settings.push_back({key, value});
   r.settings.push_back({"optimiser", text_of(optimizer_of(o))});
   r.settings.push_back({"learning rate", text_of(schedule_of(o))});
-  r.environment = {
-      {"processor", processor()},
-      {"threads", fmt::format("{}", o.threads ? o.threads : static_cast<int>(std::thread::hardware_concurrency()))},
-      {"backend", backend},
-      {"compiler", __VERSION__}};
+  r.environment = {{"processor", environment::processor()},
+                   {"threads", environment::threads(o.threads)},
+                   {"backend", backend},
+                   {"compiler", __VERSION__}};
   r.curves = curves_of(run);
   r.class_names = test.class_names;
   r.family_names = test.family_names;

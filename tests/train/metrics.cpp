@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 #include <limits>
 
 using namespace moecnn;
@@ -38,4 +40,19 @@ TEST_CASE("a recent mean starts as a plain mean and then forgets") {
   CHECK(m.mean() == doctest::Approx(2));
   for (int i = 0; i < 100; ++i) m.add(10);
   CHECK(m.mean() == doctest::Approx(10));
+}
+
+TEST_CASE("pixels: those to ignore do not count, ties go to the lower class, maps larger than a strip") {
+  const std::vector<float> z{0, 3, 1, /**/ 0, 1, 2};  // 1 map of 3 pixels, 2 classes
+  const std::vector<int> labels{0, 9, 1};
+  const PixelCount c = count_pixels(z.data(), labels.data(), 1, 2, 3, 9);
+  CHECK(c.right == 2);
+  CHECK(c.labelled == 2);
+  CHECK(c.accuracy() == 1);
+  const std::vector<float> large(2 * 3 * 5000);  // 2 maps, 3 classes, all equal
+  std::vector<int> all(2 * 5000, 0);
+  all[9999] = 1;
+  CHECK(count_pixels(large.data(), all.data(), 2, 3, 5000, -1).right == 9999);
+  CHECK(count_pixels(large.data(), all.data(), 2, 3, 5000, 0).accuracy() == 0);
+  CHECK(PixelCount{}.accuracy() == 0);
 }

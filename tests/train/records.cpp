@@ -57,3 +57,23 @@ TEST_CASE("a log with foreign lines is read as far as it makes sense") {
   CHECK(std::isnan(r.steps[0].loss));
   CHECK(r.steps[0].mixtures[0].load.size() == 2);
 }
+
+TEST_CASE("records of label maps have intersections over union in the place of top-5") {
+  const Scratch out;
+  {
+    RunFiles files(out.dir());
+    files.start({}, {});
+    EpochRecord epoch{0, 40, 2};
+    epoch.test =
+        TestRecord{.images = 7, .loss = 1.5, .top1 = 0.75, .class_iou = {0.5, std::nan(""), 0.25}, .mean_iou = 0.375};
+    files.log(detail::json_of(epoch, {}));
+  }
+  const TestRecord t = read_metrics(out / "metrics.jsonl").epochs.at(0).test.value();
+  CHECK(t.of_maps());
+  CHECK(t.top1 == 0.75);
+  CHECK(t.mean_iou == 0.375);
+  CHECK(t.score() == 0.375);
+  CHECK(t.class_iou.at(0) == 0.5);
+  CHECK(std::isnan(t.class_iou.at(1)));
+  CHECK(TestRecord{.images = 1, .loss = 0, .top1 = 0.5}.score() == 0.5);
+}

@@ -6,6 +6,8 @@
 
 #include <map>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace moecnn::data {
@@ -28,7 +30,7 @@ class BrokenFiles {
     if (epoch != epoch_) restart();
     epoch_ = epoch;
     for (const BrokenSample& sample : found) {
-      all_.emplace(sample.index, sample.reason);
+      if (all_.emplace(sample.index, sample.reason).second) news_.push_back("skipped: " + sample.reason);
       in_epoch_.insert(sample.index);
       ++skipped_;
     }
@@ -51,6 +53,8 @@ class BrokenFiles {
 
   /// Every sample that could not be read, by its place in the set, with the reason, which names the file.
   const std::map<int, std::string>& all() const { return all_; }
+  /// A sentence for each that was found since the last call.
+  std::vector<std::string> warnings() { return std::exchange(news_, {}); }
   /// How often another sample had to stand in.
   long long skipped() const { return skipped_; }
 
@@ -60,6 +64,7 @@ class BrokenFiles {
   int epoch_ = -1;
   std::set<int> in_epoch_;
   std::map<int, std::string> all_;
+  std::vector<std::string> news_;
   long long skipped_ = 0;
 };
 

@@ -104,6 +104,8 @@ class SegmentationLoader {
 
   /// What could not be read in the batches handed out so far.
   const BrokenFiles& broken() const { return broken_; }
+  /// A sentence for each sample that was found to be broken since the last call.
+  std::vector<std::string> warnings() { return broken_.warnings(); }
 
  private:
   struct Slot {

@@ -167,22 +167,26 @@ class StreetPainter {
 
 }  // namespace detail
 
+/// The first `classes` kinds of things, with their colours.
+inline void use_synthetic_street_classes(SegmentationSet& set, int classes = most_street_classes) {
+  check(classes >= 3 && classes <= most_street_classes,
+        "synthetic scenes of {} classes were asked for; 3 to {} are there", classes, most_street_classes);
+  set.class_names = {"road", "sky", "building", "pavement", "car", "tree", "person", "pole", "sign", "rider"};
+  set.palette = {{128, 64, 128}, {70, 130, 180}, {70, 70, 70},    {244, 35, 232}, {0, 0, 142},
+                 {107, 142, 35}, {220, 20, 60},  {153, 153, 153}, {220, 220, 0},  {255, 0, 0}};
+  set.class_names.resize(static_cast<std::size_t>(classes));
+  set.palette.resize(static_cast<std::size_t>(classes));
+}
+
 /// The first n scenes of `seed`, h × w, of the first `classes` kinds of things (3 to 10); kept in memory. Scene i does not
 /// depend on n. Sets of different splits share no scene.
 inline SegmentationSet synthetic_segmentation(int n, int h, int w, std::uint64_t seed,
                                               int classes = most_street_classes, Split split = Split::train) {
   check(n >= 1 && h >= 8 && w >= 8,
         "{} synthetic scenes of {} × {} pixels were asked for; at least 1 of 8 × 8 is needed", n, w, h);
-  check(classes >= 3 && classes <= most_street_classes,
-        "synthetic scenes of {} classes were asked for; 3 to {} are there", classes, most_street_classes);
-  SegmentationSet set{.name = std::string("synthetic streets ") + name_of(split),
-                      .train_ids = plain_train_ids(classes)};
-  const std::vector<std::string> names{"road", "sky",    "building", "pavement", "car",
-                                       "tree", "person", "pole",     "sign",     "rider"};
-  const std::vector<Rgb> palette{{128, 64, 128}, {70, 130, 180}, {70, 70, 70},    {244, 35, 232}, {0, 0, 142},
-                                 {107, 142, 35}, {220, 20, 60},  {153, 153, 153}, {220, 220, 0},  {255, 0, 0}};
-  set.class_names.assign(names.begin(), names.begin() + classes);
-  set.palette.assign(palette.begin(), palette.begin() + classes);
+  SegmentationSet set{.name = std::string("synthetic streets ") + name_of(split)};
+  use_synthetic_street_classes(set, classes);
+  set.train_ids = plain_train_ids(classes);
   const Rng rng(seed, Purpose::synthetic, 16 + static_cast<std::uint64_t>(split));
   for (int i = 0; i < n; ++i) {
     SceneCanvas canvas(h, w);

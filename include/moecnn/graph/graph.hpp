@@ -66,4 +66,17 @@ inline long long parameter_count(const Graph& g) {
   return sum;
 }
 
+/// Of the parameters, those that one image, or one patch, needs: of N experts, k.
+inline long long active_parameter_count(const Graph& g) {
+  long long idle = 0;
+  std::vector<char> counted(g.params.size(), 0);
+  for (const auto& n : g.nodes) {
+    if (n.copies <= 1 || n.routing < 0) continue;
+    for (const int first : n.params)
+      if (g.params[first].trained && !std::exchange(counted[first], 1))
+        idle += (n.copies - g.routings[n.routing].k) * g.params[first].elements();
+  }
+  return parameter_count(g) - idle;
+}
+
 }  // namespace moecnn

@@ -32,7 +32,7 @@ struct ModelOpts {
 };
 
 /// Owns parameters and programs. A program is made when first asked for and kept: one per batch size, and for inference
-/// per batch size and k. All of them see the same parameters; the memory of activations is shared, so what one run left behind is gone
+/// per extent of the images and k. All of them see the same parameters; the memory of activations is shared, so what one run left behind is gone
 /// after the next.
 template <class Net, class Backend>
 class Model {
@@ -86,8 +86,11 @@ class Model {
   /// Inference for `rows` images (0: the size given at construction) with `k` active experts (0: as built): batch norm
   /// folded, nothing saved, no noise. Each has folded weights of its own, so only the last few programs are kept: the
   /// reference is good until three others have been asked for.
-  ProgramType& inference(int rows = 0, int k = 0) {
-    const std::pair<int, int> key{rows == 0 ? images_.n : rows, k};
+  ProgramType& inference(int rows = 0, int k = 0) { return inference(with_rows(rows), k); }
+
+  /// The same for images of another size than those of training.
+  ProgramType& inference(Extent images, int k = 0) {
+    const std::pair<Extent, int> key{images, k};
     const auto known = std::find_if(inference_.begin(), inference_.end(), [&](auto& p) { return p.first == key; });
     if (known != inference_.end()) {
       std::rotate(known, known + 1, inference_.end());  // the last one is the one used last
@@ -97,7 +100,7 @@ class Model {
     }
     auto& slot = inference_.back().second;
     if (!slot) {
-      Graph g = recorded(rows);
+      Graph g = record(net_, images);
       if (k > 0) passes::set_k(g, k);
       const std::vector<int> keep = edges(g, opts_.keep);
       if (opts_.mix_linear_experts) passes::mix_linear_experts(g, keep);
@@ -134,7 +137,7 @@ class Model {
   ParamStore<T> store_;
   Arena arena_;
   std::map<int, std::unique_ptr<ProgramType>> training_;
-  std::vector<std::pair<std::pair<int, int>, std::unique_ptr<ProgramType>>> inference_;
+  std::vector<std::pair<std::pair<Extent, int>, std::unique_ptr<ProgramType>>> inference_;
 };
 
 }  // namespace moecnn

@@ -66,10 +66,15 @@ void check_images(Source& source, Extent images, int channels) {
   }
 }
 
-inline void check_labels(const int* labels, int count, int classes) {
-  for (int i = 0; i < count; ++i)
-    check(labels[i] >= 0 && labels[i] < classes,
-          "image {} of a batch has label {}, but the network has {} classes (from 0)", i, labels[i], classes);
+/// `pixels` labels per image; those that are `ignore` may be anything.
+inline void check_labels(const int* labels, int count, int classes, long long pixels = 1, int ignore = -1) {
+  const auto bad = [&](int label) { return (label < 0 || label >= classes) && label != ignore; };
+  const long long all = count * pixels;
+  bool fine = true;
+  for (long long i = 0; i < all; ++i) fine &= !bad(labels[i]);  // without a way out, so that it is vectorised
+  for (long long i = 0; i < all && !fine; ++i)
+    check(!bad(labels[i]), "image {} of a batch has label {}, but the network has {} classes (from 0)", i / pixels,
+          labels[i], classes);
 }
 
 }  // namespace detail

@@ -35,6 +35,40 @@ int count_top_k(const T* logits, const int* labels, int rows, int classes, int k
   return right;
 }
 
+/// Pixels of label maps: how many have a label, and of these, how many have the highest score there.
+struct PixelCount {
+  long long right = 0, labelled = 0;
+  double accuracy() const { return labelled > 0 ? static_cast<double>(right) / static_cast<double>(labelled) : 0.0; }
+};
+
+/// Logits [images, classes, pixels], labels [images, pixels]; pixels with the label `ignore` do not count. Of equal scores
+/// the lower class wins.
+template <class T>
+PixelCount count_pixels(const T* logits, const int* labels, int images, int classes, long long pixels, int ignore) {
+  constexpr long long strip = 1024;  // pixels whose best score and class stay in the first cache
+  const long long strips = (pixels + strip - 1) / strip;
+  long long right = 0, labelled = 0;
+#pragma omp parallel for schedule(static) reduction(+ : right, labelled)
+  for (long long s = 0; s < images * strips; ++s) {
+    const long long image = s / strips, first = s % strips * strip;
+    const int n = static_cast<int>(std::min(strip, pixels - first));
+    const T* z = logits + image * classes * pixels + first;
+    const int* label = labels + image * pixels + first;
+    T best[strip];
+    int winner[strip];
+    for (int i = 0; i < n; ++i) best[i] = z[i], winner[i] = 0;
+    for (int c = 1; c < classes; ++c) {
+      const T* row = z + c * pixels;
+      for (int i = 0; i < n; ++i) {
+        winner[i] = row[i] > best[i] ? c : winner[i];
+        best[i] = row[i] > best[i] ? row[i] : best[i];
+      }
+    }
+    for (int i = 0; i < n; ++i) labelled += label[i] != ignore, right += label[i] == winner[i] && label[i] != ignore;
+  }
+  return {right, labelled};
+}
+
 /// A mean that forgets: the first values count equally, later ones with weight 1/memory. For displays.
 class RecentMean {
  public:

@@ -40,13 +40,15 @@ struct TrainOpts {
   Start start = Start::fresh;
   std::int64_t checkpoint_steps = 0;  ///< besides the end of every epoch: every so many steps; 0: not
   double checkpoint_seconds = 300;    ///< … and after so many seconds; 0: not
-  bool keep_previous = false;         ///< keeps the checkpoint before the last as checkpoint.previous.safetensors
+  bool keep_best = false;  ///< also best.safetensors: the weights after the epoch with the highest test score so far
+  bool keep_previous = false;  ///< keeps the checkpoint before the last as checkpoint.previous.safetensors
   Settings settings = {};  ///< of the caller (data, network, backend): stored, and a checkpoint of others is refused
 
-  int log_steps = 20;        ///< steps per record in metrics.jsonl and TrainResult::steps
-  int test_epochs = 1;       ///< run the test set after every so many epochs, and after the last; 0: never
-  bool test_at_stop = true;  ///< run the test set also when max_steps ends the training inside an epoch
-  int watch_steps = 0;       ///< patience of the warnings about experts, in steps; 0: a tenth of an epoch, at least 10
+  int log_steps = 20;                     ///< steps per record in metrics.jsonl and TrainResult::steps
+  int test_epochs = 1;                    ///< run the test set after every so many epochs, and after the last; 0: never
+  std::function<TestRecord()> test = {};  ///< runs it, in the place of evaluate() on the test batches: for label maps
+  bool test_at_stop = true;               ///< run the test set also when max_steps ends the training inside an epoch
+  int watch_steps = 0;  ///< patience of the warnings about experts, in steps; 0: a tenth of an epoch, at least 10
   ProgressOpts progress = {};
   bool stop_on_signals = true;  ///< SIGINT and SIGTERM finish the step and write a checkpoint; a second one kills
   std::function<bool()> should_stop = {};                 ///< asked after every step

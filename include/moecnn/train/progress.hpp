@@ -24,7 +24,8 @@ struct ProgressOpts {
 struct ProgressStep {
   int epoch = 0, epochs = 0;  ///< the epoch that the batch belongs to, from 0
   int batch = 0, batches = 0;
-  int images = 0, right = 0;
+  int images = 0;
+  double right = 0;  ///< images, as in Meter::add
   double loss = 0, seconds = 0, seconds_left = 0;
 };
 
@@ -93,9 +94,9 @@ class Progress {
   static int percent(const ProgressStep& s) { return s.batches > 0 ? 100 * (s.batch + 1) / s.batches : 0; }
 
   std::string line(const ProgressStep& s) const {
-    return formatted("epoch {}/{}  batch {}/{} ({} %)  {:.0f} images/s  loss {:.3f}  accuracy {:.1f} %{}  {} left",
-                     s.epoch + 1, s.epochs, s.batch + 1, s.batches, percent(s), rate(), loss_.mean(), accuracy(),
-                     loads(), clock_text(s.seconds_left));
+    return formatted("epoch {}/{}  batch {}/{} ({} %)  {} images/s  loss {:.3f}  accuracy {:.1f} %{}  {} left",
+                     s.epoch + 1, s.epochs, s.batch + 1, s.batches, percent(s), rate_text(rate()), loss_.mean(),
+                     accuracy(), loads(), clock_text(s.seconds_left));
   }
 
   void draw(const ProgressStep& s) {
@@ -103,7 +104,7 @@ class Progress {
     const int width = (opts_.width > 0 ? opts_.width : Terminal::width(opts_.to)) - 1;
     const std::string head = formatted("epoch {}/{} ", s.epoch + 1, s.epochs);
     std::string tail = formatted(" {} %", percent(s));
-    const std::string parts[] = {formatted("  loss {:.3f}", loss_.mean()), formatted("  {:.0f} img/s", rate()),
+    const std::string parts[] = {formatted("  loss {:.3f}", loss_.mean()), formatted("  {} img/s", rate_text(rate())),
                                  formatted("  {} left", clock_text(s.seconds_left)),
                                  formatted("  acc {:.1f} %", accuracy()), loads()};
     for (const std::string& part : parts)

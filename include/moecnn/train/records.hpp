@@ -18,11 +18,13 @@ inline io::Json json_of(const std::vector<ExpertUse>& use, const std::vector<Mix
 }
 
 inline io::Json json_of(const TestRecord& t, const std::vector<MixtureInfo>& mixtures) {
-  return io::Json::object({{"images", t.images},
-                           {"loss", t.loss},
-                           {"top1", t.top1},
-                           {"top5", t.top5},
-                           {"mixtures", json_of(t.mixtures, mixtures)}});
+  io::Json record = io::Json::object({{"images", t.images}, {"loss", t.loss}});
+  if (t.of_maps())
+    record.set("pixel_accuracy", t.top1), record.set("mean_iou", t.mean_iou), record.set("class_iou", t.class_iou);
+  else
+    record.set("top1", t.top1), record.set("top5", t.top5);
+  record.set("mixtures", json_of(t.mixtures, mixtures));
+  return record;
 }
 
 inline io::Json json_of(const StepRecord& r, const std::vector<MixtureInfo>& mixtures) {
@@ -96,7 +98,14 @@ inline int count_of(const io::Json& value) {
 
 inline TestRecord test_record(const io::Json& line, const std::vector<MixtureInfo>& mixtures) {
   const LineReader in(line, mixtures);
-  return {static_cast<int>(in.whole("images")), in.number("loss"), in.number("top1"), in.number("top5"), in.use()};
+  TestRecord t{static_cast<int>(in.whole("images")), in.number("loss"), 0, 0, in.use()};
+  for (const io::Json& iou : line["class_iou"].elements())
+    t.class_iou.push_back(iou.number_or(std::numeric_limits<double>::quiet_NaN()));
+  if (t.of_maps())
+    t.top1 = in.number("pixel_accuracy"), t.mean_iou = in.number("mean_iou");
+  else
+    t.top1 = in.number("top1"), t.top5 = in.number("top5");
+  return t;
 }
 
 }  // namespace moecnn::detail

@@ -4,6 +4,7 @@
 /// a report from. Accuracies and shares are fractions 0 … 1.
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +29,7 @@ struct StepRecord {
   double epoch = 0;       ///< epochs done, with fraction
   double loss = 0;        ///< task loss, without the balance loss
   double balance_loss = 0;
-  double accuracy = 0;  ///< top-1, on the augmented training batches
+  double accuracy = 0;  ///< top-1, or share of right pixels, on the augmented training batches
   double lr = 0;        ///< of the last step
   double images_per_s = 0;
   std::vector<ExpertUse> mixtures = {};  ///< as in TrainResult::mixtures
@@ -39,6 +40,14 @@ struct TestRecord {
   int images = 0;
   double loss = 0, top1 = 0, top5 = 0;
   std::vector<ExpertUse> mixtures = {};
+  /// Of label maps, for which `top1` is the share of right pixels and `top5` means nothing: intersection over union of
+  /// each class, NaN where it does not occur, and the mean of the others. Empty and NaN where one label is one image.
+  std::vector<double> class_iou = {};
+  double mean_iou = std::numeric_limits<double>::quiet_NaN();
+
+  bool of_maps() const { return !class_iou.empty(); }
+  /// What the best weights have most of.
+  double score() const { return of_maps() ? mean_iou : top1; }
 };
 
 /// Means over one epoch, and the test set after it.

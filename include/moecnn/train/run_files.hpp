@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The folder of a run: checkpoint.safetensors, last.safetensors, metrics.jsonl.
+/// The folder of a run: checkpoint.safetensors, last.safetensors, best.safetensors, metrics.jsonl.
 
 #include <optional>
 
@@ -21,6 +21,7 @@ class RunFiles {
 
   std::filesystem::path checkpoint() const { return folder_ / "checkpoint.safetensors"; }
   std::filesystem::path weights() const { return folder_ / "last.safetensors"; }
+  std::filesystem::path best() const { return folder_ / "best.safetensors"; }
   std::filesystem::path metrics() const { return folder_ / "metrics.jsonl"; }
   bool has_checkpoint() const {
     std::error_code ignored;

@@ -55,6 +55,11 @@ inline std::string clock_text(double seconds) {
   return s < 3600 ? formatted("{}:{:02}", s / 60, s % 60) : formatted("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
+/// "154", and of slow things "3.4".
+inline std::string rate_text(double per_second) {
+  return per_second < 10 ? formatted("{:.1f}", per_second) : formatted("{:.0f}", per_second);
+}
+
 /// Shares as tiny bars, "▂▇▃▄", full height = twice the even share; without UTF-8 as "12/44/20/24 %".
 inline std::string tiny_bars(std::span<const double> shares, bool utf8) {
   static constexpr const char* heights[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};

@@ -147,8 +147,9 @@ class Trainer {
           opts_.epochs);
     auto& program = model_.training(batch.count);
     const Graph& g = program.graph();
-    const int classes = g.edges[g.outputs[0]].channels;
-    detail::check_labels(batch.labels, batch.count, classes);
+    const Edge& out = g.edges[g.outputs[0]];
+    const int ignore = model_.opts().loss.ignore;
+    detail::check_labels(batch.labels, batch.count, out.channels, out.extent.pixels(), ignore);
     const StepContext context{
         .training = true, .seed = opts_.seed, .step = static_cast<std::uint64_t>(run_.step), .noise_off = !opts_.noise};
     const double lr = rate_at(opts_.schedule, {batch.position.epoch, batch.position.batch, batches_});
@@ -171,9 +172,13 @@ class Trainer {
     }
     optimizer_.step(store_, lr);
 
-    logits_.resize(static_cast<std::size_t>(batch.count) * classes);
+    logits_.resize(static_cast<std::size_t>(out.elements()));
     program.read(g.outputs[0], logits_.data());
-    const int right = count_top_k(logits_.data(), batch.labels, batch.count, classes, 1);
+    const double right = out.extent.pixels() == 1
+                             ? count_top_k(logits_.data(), batch.labels, batch.count, out.channels, 1)
+                             : batch.count * count_pixels(logits_.data(), batch.labels, batch.count, out.channels,
+                                                          out.extent.pixels(), ignore)
+                                                 .accuracy();
     watches_.add(program.routings());
     const double seconds = since(start);
     for (Meter* m : {&window_, &epoch_sums_}) m->add(batch.count, loss, balance, right, seconds, program.routings());
@@ -188,6 +193,10 @@ class Trainer {
     progress_.step({info.epoch, opts_.epochs, info.batch, batches_, info.images, right, loss, seconds, left(seconds)},
                    program.routings());
     for (std::string& text : watches_.warnings()) warn(std::move(text));
+    if constexpr (requires {
+                    { train_.warnings() } -> std::same_as<std::vector<std::string>>;
+                  })
+      for (std::string& text : train_.warnings()) warn(std::move(text));
     if (last || run_.step % opts_.log_steps == 0) record();
     if (opts_.on_step) opts_.on_step(info);
     return last;
@@ -221,29 +230,40 @@ class Trainer {
                   {}};
     epoch_sums_.reset();
     if (opts_.test_epochs > 0 && (run_.epoch % opts_.test_epochs == 0 || run_.epoch >= opts_.epochs)) r.test = test();
-    std::string text = formatted("epoch {}/{}: loss {:.3f}, accuracy {:.2f} %, {:.0f} images/s", epoch + 1,
-                                 opts_.epochs, r.loss, 100 * r.accuracy, r.images_per_s);
+    std::string text = formatted("epoch {}/{}: loss {:.3f}, accuracy {:.2f} %, {} images/s", epoch + 1, opts_.epochs,
+                                 r.loss, 100 * r.accuracy, rate_text(r.images_per_s));
     if (r.test) text += test_text(*r.test);
     progress_.say(text);
     files_.log(detail::json_of(r, mixtures_));
+    if (opts_.keep_best && r.test && !opts_.out.empty() && is_best(*r.test)) save_weights(store_, files_.best());
     result_.epochs.push_back(std::move(r));
     if (opts_.on_epoch) opts_.on_epoch(result_.epochs.back());
   }
 
+  /// Whether no epoch before had as high a score. They are those of the log, so a resumed run knows them too.
+  bool is_best(const TestRecord& t) const {
+    return std::none_of(result_.epochs.begin(), result_.epochs.end(),
+                        [&](const EpochRecord& e) { return e.test && e.test->score() >= t.score(); });
+  }
+
   std::optional<TestRecord> test() {
-    if constexpr (has_test) {
-      const auto start = Clock::now();
-      result_.test = evaluate(model_, test_).record();
-      test_seconds_ = since(start);
-      return result_.test;
+    const auto start = Clock::now();
+    if (opts_.test) {
+      result_.test = opts_.test();
     } else {
-      return {};
+      if constexpr (has_test)
+        result_.test = evaluate(model_, test_).record();
+      else
+        return {};
     }
+    test_seconds_ = since(start);
+    return result_.test;
   }
 
   std::string test_text(const TestRecord& t) const {
-    std::string text =
-        formatted("; test: loss {:.3f}, top-1 {:.2f} %, top-5 {:.2f} %", t.loss, 100 * t.top1, 100 * t.top5);
+    std::string text = formatted("; test: loss {:.3f}, ", t.loss);
+    text += t.of_maps() ? formatted("mIoU {:.2f} %, pixels {:.2f} %", 100 * t.mean_iou, 100 * t.top1)
+                        : formatted("top-1 {:.2f} %, top-5 {:.2f} %", 100 * t.top1, 100 * t.top5);
     for (std::size_t m = 0; m < t.mixtures.size(); ++m)
       text += formatted(", {} load {}", mixtures_[m].name, tiny_bars(t.mixtures[m].load, false));
     return text;

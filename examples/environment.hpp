@@ -1,0 +1,45 @@
+#pragma once
+/// What reports of the example programs say about machine, time and command.
+
+#include <moecnn/version.hpp>
+
+#include <ctime>
+#include <fstream>
+#include <string>
+#include <thread>
+
+namespace environment {
+
+inline std::string processor() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+/// Threads of the kernels, of which 0 means one per core.
+inline std::string threads(int wanted) {
+  return std::to_string(wanted ? wanted : static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+inline std::string date() {
+  const std::time_t today = std::time(nullptr);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", std::localtime(&today));
+  return text;
+}
+
+inline std::string version() {
+  using moecnn::version;
+  return "moecnn " + std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
+         std::to_string(version.patch);
+}
+
+/// The command as it was typed.
+inline std::string command_line(int argc, char** argv) {
+  std::string line;
+  for (int i = 0; i < argc; ++i) line += (i ? " " : "") + std::string(argv[i]);
+  return line;
+}
+
+}  // namespace environment

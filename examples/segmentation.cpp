@@ -1,0 +1,120 @@
+// The segmentation study in one program: six networks with a mixture of experts in the place of a convolution, on street
+// scenes. `segmentation --help` shows what can be done.
+#include "environment.hpp"
+#include "segmentation/command_line.hpp"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace segmentation {
+
+constexpr const char* examples = R"(examples:
+  segmentation train --dataset synthetic --crop 96x128 --epochs 3 --lr 0.01 --out out/streets
+  segmentation train --net enet --dataset camvid --data CamVid --epochs 100 --out out/enet
+  segmentation train --net enet --dataset camvid --data CamVid --epochs 100 --out out/enet --resume
+  segmentation train --net enet --moe off --dataset camvid --data CamVid --overfit 1 --epochs 300 --out out/one
+  segmentation eval --weights out/enet/best.safetensors --split test --json out/enet/test.json
+  segmentation predict --weights out/enet/best.safetensors --out out/pictures street.png
+  segmentation check --dataset cityscapes --data cityscapes
+  segmentation info --net deeplabv3plus --experts 8
+  segmentation study --scale quick --data CamVid --out out/study --only E2,E3)";
+
+int run(const std::vector<std::string>& words, const std::string& typed) {
+  Options o;
+  o.command = typed;
+  CLI::App app{"Semantic segmentation of street scenes with sparse mixtures of experts", "segmentation"};
+  app.footer(examples);
+  app.require_subcommand(1);
+  // Options may come twice, since `eval` puts those of the training run before those that are typed.
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  const auto command = [&](const char* name, const char* text) {
+    CLI::App* c = app.add_subcommand(name, text);
+    c->footer(examples);
+    return c;
+  };
+  CLI::App* train_command = command("train", "train a network and write weights and metrics");
+  CLI::App* eval_command = command("eval", "mIoU, a table of classes and the use of the experts, of trained weights");
+  CLI::App* predict_command = command("predict", "colour pictures by class, and show which expert served what");
+  CLI::App* check_command = command("check", "look at every file of a data set and list all that is wrong");
+  CLI::App* study_command =
+      command("study", "the experiments of the study, one after the other; finished runs are skipped");
+  CLI::App* info_command = command("info", "layers, parameters, multiply-adds and memory");
+
+  add_network(*train_command, o);
+  add_data(*train_command, o);
+  add_training(*train_command, o);
+  add_eval_batch(*train_command, o);
+
+  add_network(*eval_command, o);
+  add_data(*eval_command, o);
+  add_weights(*eval_command, o);
+  add_eval_batch(*eval_command, o);
+  eval_command->add_flag("!--no-augment", o.augment, "as in training");
+  eval_command->add_option("--split", o.split, "train, val or test")->capture_default_str();
+  eval_command->add_option("--expert", o.fixed_expert, "only this expert serves every patch");
+  eval_command->add_flag("--equal-weights", o.equal_weights, "all experts run, with equal weight");
+  eval_command->add_option("--json", o.json, "write all figures to this file");
+  eval_command->add_option("--dump", o.dump, "write predicted classes and gate weights, in file order, to this file");
+
+  add_network(*predict_command, o);
+  add_data(*predict_command, o);
+  add_weights(*predict_command, o);
+  predict_command->add_option("--out", o.out, "folder for the pictures")->capture_default_str();
+  predict_command->add_option("--expert", o.fixed_expert, "only this expert serves every patch");
+  predict_command->add_option("pictures", o.pictures, "PNG or JPEG files")->required()->take_all();
+
+  add_data(*check_command, o);
+  check_command->add_option("--classes", o.classes, "of generated scenes");
+  check_command->add_option("--split", o.split, "train, val or test; default: all that are there");
+  check_command->add_option("--seed", o.seed, "of generated scenes");
+
+  StudyOptions study_options;
+  add_study(*study_command, study_options);
+
+  add_network(*info_command, o);
+  info_command->add_option("--dataset", o.dataset, "whose classes and crop are meant")
+      ->check(CLI::IsMember({"cityscapes", "bdd100k", "camvid", "synthetic"}))
+      ->capture_default_str();
+  info_command->add_option("--size", o.size, "of generated scenes");
+  add_crop(*info_command, o);
+
+  try {
+    check(!words.empty(), "no command is given; --help lists them");
+    std::vector<std::string> arguments(words.begin() + 1, words.end());
+    const auto named = app.get_subcommands([&](const CLI::App* c) { return c->get_name() == words[0]; });
+    const CLI::App* chosen = named.empty() ? nullptr : named[0];
+    if (chosen) arguments = with_saved_options(*chosen, std::move(arguments));
+    if (chosen == check_command) o.split.clear();
+    arguments.insert(arguments.begin(), words[0]);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    app.parse(arguments);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e);
+  }
+  if (*study_command) {
+    study_options.passed_on = study_command->remaining();
+    return study(study_options, [](const std::vector<std::string>& other) {
+      std::string line = "segmentation";
+      for (const std::string& word : other) line += " " + word;
+      return run(other, line);
+    });
+  }
+#ifdef _OPENMP
+  if (o.threads > 0) omp_set_num_threads(o.threads);
+#endif
+  if (*train_command) return train(o);
+  if (*eval_command) return evaluate(o);
+  if (*predict_command) return predict(o);
+  if (*check_command) return check_data(o);
+  return info(o);
+}
+
+}  // namespace segmentation
+
+int main(int argc, char** argv) try {
+  return segmentation::run({argv + 1, argv + argc}, environment::command_line(argc, argv));
+} catch (const std::exception& e) {
+  fmt::print(stderr, "segmentation: {}\n", e.what());
+  return 1;
+}

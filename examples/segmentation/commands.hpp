@@ -1,0 +1,30 @@
+#pragma once
+/// What the program does; each command is compiled in a unit of its own.
+
+#include "options.hpp"
+
+#include <functional>
+
+namespace segmentation {
+
+/// What `train` returns when a signal ended it, as shells do.
+inline constexpr int stopped = 130;
+
+int train(const Options& o);
+int evaluate(const Options& o);
+int predict(const Options& o);
+int check_data(const Options& o);
+int info(const Options& o);
+
+/// The list of experiments; see study.cpp.
+struct StudyOptions {
+  std::string scale = "quick", data, bdd, out = "out/study", net = "enet";
+  std::vector<std::string> only;       ///< "E2", …; empty: all
+  int seeds = 0;                       ///< 0: the scale's
+  bool list = false;                   ///< says what would be run
+  std::vector<std::string> passed_on;  ///< to every `train`
+};
+/// `program` runs this program with other words.
+int study(const StudyOptions& o, const std::function<int(const std::vector<std::string>&)>& program);
+
+}  // namespace segmentation

@@ -1,0 +1,139 @@
+// From a finished training run to the page that shows it.
+#include "report.hpp"
+
+#include "../environment.hpp"
+
+#include <moecnn/analysis/evaluate_maps.hpp>
+#include <moecnn/report/segmentation_report.hpp>
+
+namespace segmentation {
+
+inline report::Curves curves_of(const TrainResult& run) {
+  report::Curves c;
+  c.per_pixel = true;
+  for (const StepRecord& s : run.steps) {
+    c.loss.add(s.epoch, s.loss);
+    c.balance_loss.add(s.epoch, s.balance_loss);
+    c.train_accuracy.add(s.epoch, s.accuracy);
+    c.learning_rate.add(s.epoch, s.lr);
+    c.images_per_second.add(s.epoch, s.images_per_s);
+  }
+  for (const EpochRecord& e : run.epochs)
+    if (e.test) {
+      c.test_loss.add(e.epoch + 1, e.test->loss);
+      c.test_accuracy.add(e.epoch + 1, e.test->top1);
+      c.mean_iou.add(e.epoch + 1, e.test->mean_iou);
+    }
+  return c;
+}
+
+/// Image, truth, prediction and expert maps of every image of an evaluation.
+class Samples {
+ public:
+  Samples(const data::SegmentationSet& set, std::vector<report::SceneSample>& to) : set_(set), to_(to) {}
+
+  void operator()(const analysis::EvaluatedMaps& b) const {
+    const std::size_t pixels = static_cast<std::size_t>(b.label_size.h) * b.label_size.w;
+    for (int i = 0; i < b.count; ++i) {
+      const auto sample = data::load_sample(set_, b.indices[i]);
+      const std::uint8_t* predicted = b.predicted + static_cast<std::size_t>(i) * pixels;
+      const data::LabelMap prediction{b.label_size.h, b.label_size.w, {predicted, predicted + pixels}};
+      to_.push_back(report::scene_sample(set_.pairs[static_cast<std::size_t>(b.indices[i])].id, sample->image,
+                                         sample->labels, prediction, set_.palette));
+      for (std::size_t m = 0; m < b.routings->size(); ++m) {
+        const Routing& r = (*b.routings)[m];
+        report::add_expert_map(to_.back(), "experts of " + b.graph->routings[m].name,
+                               analysis::patch_grid(*b.graph, static_cast<int>(m)), r.weights, i * (r.rows / b.count));
+      }
+    }
+  }
+
+ private:
+  const data::SegmentationSet& set_;
+  std::vector<report::SceneSample>& to_;
+};
+
+/// How well every expert alone does, and other numbers of experts, on a few images.
+template <class M>
+void probe_experts(M& model, const Options& o, const data::SegmentationSet& set, report::TrainingReport& report) {
+  const data::SegmentationSet part = thin(set, 8);
+  data::SegmentationLoader batches(part, evaluation_loader(o, part));
+  for (report::MixtureReport& r : report.mixtures) {
+    // A gate that learned straight through has no weights for a second expert.
+    const int most = o.k == 1 && o.renormalise ? 1 : std::min(r.experts, 8);
+    for (int k = 1; k <= most; ++k)
+      r.accuracy_at_k.push_back({k, analysis::evaluate_maps(model, batches, {.k = k}).confusion.mean_iou(), {}});
+    for (int e = 0; e < std::min(r.experts, 16); ++e) {
+      const auto seen = analysis::evaluate_maps(model, batches, {.fixed_expert = e}).confusion;
+      if (e == 0) r.expert_class_scores.resize(seen.classes(), std::min(r.experts, 16));
+      r.expert_accuracy.push_back(seen.mean_iou());
+      for (int c = 0; c < seen.classes(); ++c) r.expert_class_scores(c, e) = seen.iou(c);
+    }
+  }
+  if (!report.mixtures.empty())
+    report.notes.push_back(formatted(
+        "mIoU by number of active experts and of single experts was measured on {} test images.", part.size()));
+}
+
+template <class M>
+report::SegmentationReport report_of(M& model, const TrainResult& run, const Options& o,
+                                     const data::SegmentationSet& test, const char* backend) {
+  report::SegmentationReport page;
+  report::TrainingReport& r = page.run;
+  r.title = (o.moe ? "Mixture of experts in " : "Plain ") + std::string(o.info().title);
+  r.description = formatted("{}, trained on {}.", net_text(o), o.dataset);
+  r.date = environment::date();
+  r.version = environment::version();
+  r.command = o.command;
+  const Graph g = model.recorded(1);
+  r.facts = {{"parameters", formatted("{:.2f} M", static_cast<double>(parameter_count(g)) / 1e6),
+              formatted("{:.2f} M active", static_cast<double>(active_parameter_count(g)) / 1e6)},
+             {"multiply-adds", formatted("{:.2f} G", static_cast<double>(macs_per_image(g)) / 1e9), "per crop"},
+             {"training", formatted("{:.1f} min", run.seconds / 60), formatted("{} steps", run.step)}};
+  for (const auto& [key, value] : settings_of(o)) r.settings.push_back({key, value});
+  r.settings.push_back({"optimiser", text_of(optimizer_of(o))});
+  r.settings.push_back({"learning rate", text_of(schedule_of(o))});
+  r.environment = {{"processor", environment::processor()},
+                   {"threads", environment::threads(o.threads)},
+                   {"backend", backend},
+                   {"compiler", __VERSION__}};
+  r.curves = curves_of(run);
+  r.warnings = run.warnings;
+  r.class_names = test.class_names;
+  page.palette = test.palette;
+
+  data::SegmentationLoader batches(test, evaluation_loader(o, test));
+  const auto seen = analysis::evaluate_maps(model, batches);
+  page.confusion = seen.confusion;
+  while (static_cast<int>(r.class_names.size()) < seen.confusion.classes())
+    r.class_names.push_back(formatted("class {}", r.class_names.size()));
+  for (std::size_t m = 0; m < seen.routing.size(); ++m) {
+    r.mixtures.push_back(report::mixture_report(seen.routing[m]));
+    r.mixtures[m].gate = o.gate, r.mixtures[m].constraint = o.balance;
+    for (const StepRecord& s : run.steps) {
+      r.mixtures[m].x.push_back(s.epoch);
+      r.mixtures[m].load.push_back(s.mixtures.at(m).load);
+      r.mixtures[m].importance.push_back(s.mixtures.at(m).importance);
+    }
+  }
+  const data::SegmentationSet few = thin(test, 6);
+  data::SegmentationLoader few_batches(few, evaluation_loader(o, few));
+  analysis::evaluate_maps(model, few_batches, {.on_batch = Samples(few, page.samples)});
+  probe_experts(model, o, test, r);
+  return page;
+}
+
+template <class Backend>
+void write_report(Model<AnyNet, Backend>& model, const TrainResult& run, const Options& o,
+                  const data::SegmentationSet& test, const std::filesystem::path& path) {
+  report::write_report(report_of(model, run, o, test, Backend::name), path);
+}
+
+#ifdef MOECNN_HAS_ONEDNN
+template void write_report(Model<AnyNet, backend::OneDnn>&, const TrainResult&, const Options&,
+                           const data::SegmentationSet&, const std::filesystem::path&);
+#endif
+template void write_report(Model<AnyNet, backend::Reference<float>>&, const TrainResult&, const Options&,
+                           const data::SegmentationSet&, const std::filesystem::path&);
+
+}  // namespace segmentation

@@ -1,0 +1,78 @@
+#include "moecnn/analysis/evaluate_maps.hpp"
+
+#include <doctest/doctest.h>
+
+#include "moecnn/backend/reference.hpp"
+#include "moecnn/data/synthetic_street.hpp"
+#include "moecnn/model/any_net.hpp"
+#include "moecnn/moe/patch_moe.hpp"
+
+using namespace moecnn;
+
+namespace moecnn {
+extern template std::unique_ptr<Kernel<float>> reference::make_kernel<float>(const Graph&, const Flow&, int);
+}
+
+namespace {
+
+/// A mixture over patches and a classifier of pixels; 10 classes.
+struct MapNet {
+  static constexpr int in = 3, out = 10;
+  Value<10> wire(Recorder& g, Value<3> image) const {
+    using Mix = PatchConvMoE<3, 6, ConvOpts{.kernel = 3, .pad = 1}, 4>;
+    return g("fc", Conv<6, 10, ConvOpts{.bias = true}>{}, g("mix", Mix{.patches = {.grid = 2}}, image));
+  }
+};
+using TestModel = Model<AnyNet, backend::Reference<float>>;
+
+data::SegmentationLoaderOpts whole(int batch, Size2 size = 0) {
+  return {.batch = batch,
+          .shuffle = false,
+          .augment = data::SegmentationAugment::none(size),
+          .whole_labels = true,
+          .threads = 0};
+}
+
+}  // namespace
+
+TEST_CASE("figures are those of the logits, whatever the batch size, also where results are resized") {
+  const auto set = data::synthetic_segmentation(5, 16, 24, 1);
+  TestModel model({2, 8, 8}, {.loss = {.ignore = data::ignore_label}}, MapNet{});
+  for (const Size2 size : {Size2(0), Size2(12, 12)}) {
+    data::SegmentationLoader pairs(set, whole(2, size)), single(set, whole(1, size));
+    int seen = 0;
+    long long right = 0, labelled = 0;
+    const auto e = analysis::evaluate_maps(model, pairs, {.on_batch = [&](const analysis::EvaluatedMaps& b) {
+                                             CHECK(b.first == seen);
+                                             CHECK(b.label_size == Size2(16, 24));
+                                             for (int i = 0; i < b.count * 16 * 24; ++i)
+                                               if (b.labels[i] != data::ignore_label)
+                                                 ++labelled, right += b.labels[i] == b.predicted[i];
+                                             seen += b.count;
+                                           }});
+    CHECK(seen == 5);
+    CHECK(e.images == 5);
+    CHECK(e.confusion.pixel_accuracy() == static_cast<double>(right) / static_cast<double>(labelled));
+    REQUIRE(e.routing.size() == 1);
+    CHECK(e.routing[0].stats().rows() == 5 * 4);
+    const auto other = analysis::evaluate_maps(model, single);
+    CHECK(other.confusion.mean_iou() == doctest::Approx(e.confusion.mean_iou()));
+    CHECK(other.loss == doctest::Approx(e.loss).epsilon(1e-5));
+    const TestRecord r = e.record();
+    CHECK(r.of_maps());
+    CHECK(r.score() == e.confusion.mean_iou());
+    CHECK(r.class_iou.size() == 10);
+  }
+}
+
+TEST_CASE("other k, one expert alone, all experts equally") {
+  const auto set = data::synthetic_segmentation(2, 16, 24, 1);
+  TestModel model({2, 16, 24}, {.training = false}, MapNet{});
+  data::SegmentationLoader pairs(set, whole(2));
+  CHECK(analysis::evaluate_maps(model, pairs, {.k = 1}).routing[0].stats().k() == 1);
+  CHECK(analysis::evaluate_maps(model, pairs, {.fixed_expert = 1}).routing[0].stats().load_share() ==
+        std::vector{0.0, 1.0, 0.0, 0.0});
+  for (double share :
+       analysis::evaluate_maps(model, pairs, {.equal_weights = true}).routing[0].stats().importance_share())
+    CHECK(share == doctest::Approx(0.25));
+}

@@ -1,0 +1,78 @@
+#pragma once
+// Runs an example program, as a user does.
+
+#include "moecnn/core/error.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+struct Ran {
+  int status = 0;      ///< exit status; -1: killed
+  std::string output;  ///< standard output and standard error
+};
+
+/// A program of MOECNN_EXAMPLES.
+class Program {
+ public:
+  explicit Program(const std::string& name) {
+    const char* folder = std::getenv("MOECNN_EXAMPLES");
+    if (folder) path_ = std::filesystem::path(folder) / name;
+  }
+  /// Whether it was built.
+  bool there() const { return !path_.empty() && std::filesystem::exists(path_); }
+
+  Ran operator()(const std::vector<std::string>& arguments) const { return run(arguments, nullptr); }
+
+  /// The same, but kills it as soon as `now()` is true, which is asked every few milliseconds.
+  Ran killed(const std::vector<std::string>& arguments, const std::function<bool()>& now) const {
+    return run(arguments, now);
+  }
+
+ private:
+  Ran run(const std::vector<std::string>& arguments, const std::function<bool()>& kill_now) const {
+    std::vector<std::string> words{path_.string()};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (std::string& w : words) argv.push_back(w.data());
+    argv.push_back(nullptr);
+    int ends[2];
+    moecnn::check(::pipe2(ends, O_CLOEXEC) == 0, "no pipe");
+    const pid_t child = ::fork();
+    moecnn::check(child >= 0, "no fork");
+    if (child == 0) {
+      ::dup2(ends[1], 1);
+      ::dup2(ends[1], 2);
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+    ::close(ends[1]);
+    std::jthread killer;
+    if (kill_now)
+      killer = std::jthread([&](std::stop_token stop) {
+        while (!stop.stop_requested() && !kill_now()) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        if (!stop.stop_requested()) ::kill(child, SIGKILL);
+      });
+    Ran ran;
+    char buffer[4096];
+    for (ssize_t n; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+      ran.output.append(buffer, static_cast<std::size_t>(n));
+    ::close(ends[0]);
+    if (killer.joinable()) killer.request_stop(), killer.join();
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return ran;
+  }
+
+  std::filesystem::path path_;
+};

@@ -1,0 +1,254 @@
+// The example program `segmentation`, run as a user runs it. Comparisons of bytes stand in double brackets so that a
+// failure does not print them.
+#include "examples/program.hpp"
+
+#include <doctest/doctest.h>
+
+#include "data/pictures.hpp"
+#include "io/scratch.hpp"
+#include "moecnn/data/decode.hpp"
+#include "moecnn/io/json_lines.hpp"
+#include "moecnn/io/tensor_file.hpp"
+
+using namespace moecnn;
+
+namespace {
+
+const Program segmentation("segmentation");
+
+#define NEEDS_PROGRAM                                                                     \
+  if (!segmentation.there()) {                                                            \
+    MESSAGE("skipped: no program 'segmentation' in MOECNN_EXAMPLES; build the examples"); \
+    return;                                                                               \
+  }
+
+using Words = std::vector<std::string>;
+
+Words operator+(Words a, const Words& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+/// ENet on six generated scenes of 48 × 64 pixels, 3 steps per epoch.
+Words train(const std::filesystem::path& out, const Words& more = {}) {
+  return Words{"train",   "--dataset", "synthetic", "--size",      "48x64",    "--images",  "6",
+               "--batch", "2",         "--lr",      "0.01",        "--epochs", "2",         "--out",
+               out,       "--seed",    "7",         "--log-steps", "1",        "--threads", "1"} +
+         more;
+}
+
+int steps_logged(const std::filesystem::path& metrics) {
+  const std::string text = bytes_of(metrics);
+  int n = 0;
+  for (std::size_t at = 0; (at = text.find("\"kind\":\"step\"", at)) != text.npos; ++at) ++n;
+  return n;
+}
+
+/// A folder like CamVid's: `n` pairs per split, 40 × 56 pixels.
+void camvid_like(const std::filesystem::path& dir, int n) {
+  for (const char* split : {"train", "val"}) {
+    std::filesystem::create_directories(dir / split);
+    std::filesystem::create_directories(dir / (std::string(split) + "annot"));
+    for (int i = 0; i < n; ++i) {
+      const std::string name = "scene" + std::to_string(i) + ".png";
+      put_bytes(dir / split / name, pictures::png(40, 56, pictures::ramp(40, 56)));
+      std::vector<std::uint8_t> labels(40 * 56);
+      for (std::size_t p = 0; p < labels.size(); ++p) labels[p] = static_cast<std::uint8_t>((p % 56 + i) % 12);
+      put_bytes(dir / (std::string(split) + "annot") / name, pictures::label_png(40, 56, labels));
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("train, eval and predict: figures agree, files are there") {
+  NEEDS_PROGRAM
+  const Scratch out;
+  const Ran trained = segmentation(train(out.dir()));
+  INFO(trained.output);
+  REQUIRE(trained.status == 0);
+  CHECK(has(trained.output, "1 mixture layer(s) active"));
+  for (const char* file :
+       {"best.safetensors", "last.safetensors", "checkpoint.safetensors", "options.json", "report.html"})
+    CHECK(std::filesystem::exists(out / file));
+  const auto lines = io::read_json_lines(out / "metrics.jsonl");
+  const io::Json test = lines.back()["test"];
+  REQUIRE(test.is_object());
+  CHECK(test["class_iou"].size() == 10);
+
+  // The network and the data are known from options.json.
+  const Ran seen = segmentation({"eval", "--weights", out / "last.safetensors", "--json", out / "eval.json", "--dump",
+                                 out / "dump.safetensors", "--threads", "1"});
+  INFO(seen.output);
+  REQUIRE(seen.status == 0);
+  CHECK(has(seen.output, "building"));
+  const io::Json figures = io::Json::parse(bytes_of(out / "eval.json"), "eval.json");
+  CHECK(figures["mean_iou"].number() == test["mean_iou"].number());
+  CHECK(figures["pixel_accuracy"].number() == test["pixel_accuracy"].number());
+  CHECK(figures["loss"].number() == doctest::Approx(test["loss"].number()));
+  CHECK(figures["mixtures"].elements().at(0)["experts"].whole() == 8);
+  const auto dump = io::TensorFile::open(out / "dump.safetensors");
+  CHECK(dump.contains("predicted"));
+  CHECK(dump.contains("gate_weights.regular5_1.ext_conv2.0"));
+
+  const Ran one = segmentation(
+      {"eval", "--weights", out / "last.safetensors", "--expert", "3", "--json", out / "one.json", "--threads", "1"});
+  REQUIRE(one.status == 0);
+  CHECK(io::Json::parse(bytes_of(out / "one.json"), "one.json")["mixtures"]
+            .elements()
+            .at(0)["load"]
+            .elements()
+            .at(3)
+            .number() == 1);
+  CHECK(segmentation({"eval", "--weights", out / "last.safetensors", "--k", "4", "--threads", "1"}).status == 0);
+
+  put_bytes(out / "photo.png", pictures::png(50, 70, pictures::ramp(50, 70)));
+  const Ran drawn = segmentation({"predict", "--weights", out / "best.safetensors", "--out", out / "pictures",
+                                  out / "photo.png", "--threads", "1"});
+  INFO(drawn.output);
+  REQUIRE(drawn.status == 0);
+  for (const char* name : {"photo_classes.png", "photo_experts.png"}) {
+    const auto picture = data::read_image(out / "pictures" / name);
+    CHECK(picture.h == 50);
+    CHECK(picture.w == 70);
+  }
+}
+
+TEST_CASE("a run that is killed and resumed ends with the bits of one that was not") {
+  NEEDS_PROGRAM
+  const Scratch whole, out;
+  REQUIRE(segmentation(train(whole.dir())).status == 0);
+  const Words again = train(out.dir(), {"--checkpoint-steps", "1"});
+  const Ran first = segmentation.killed(again, [&] { return steps_logged(out / "metrics.jsonl") >= 2; });
+  CHECK(first.status == -1);
+  const Ran second = segmentation(again + Words{"--resume"});
+  INFO(second.output);
+  REQUIRE(second.status == 0);
+  CHECK(has(second.output, "resumed"));
+  for (const char* file : {"last.safetensors", "best.safetensors"})
+    CHECK((bytes_of(out / file) == bytes_of(whole / file)));
+  const Ran other = segmentation(again + Words{"--resume", "--experts", "4", "--lr", "0.5"});
+  CHECK(other.status == 1);
+  CHECK(has(other.output, "experts was '8', is now '4'"));
+}
+
+TEST_CASE("plain networks, other placements and policies train") {
+  NEEDS_PROGRAM
+  const Scratch out;
+  const Words few{"--max-steps", "1", "--eval-every", "0"};
+  for (const Words& choice :
+       {Words{"--moe", "off"}, Words{"--gate", "random", "--balance", "none", "--k", "1"},
+        Words{"--gate", "gap", "--balance", "importance", "--renormalise", "off", "--placement", "decoder-first"},
+        Words{"--patch", "8x8", "--experts", "4", "--k", "4", "--balance", "switch", "--shared", "on"},
+        Words{"--grid", "1", "--layers", "2", "--balance", "kl", "--skip", "on", "--schedule", "poly", "--optimizer",
+              "adam", "--class-weights", "rare", "--backend", "reference"}}) {
+    const Ran ran = segmentation(train(out.dir(), few + choice));
+    INFO(ran.output);
+    CHECK(ran.status == 0);
+  }
+}
+
+TEST_CASE("check lists all that is wrong, and broken files stop a run") {
+  NEEDS_PROGRAM
+  const Scratch data, out;
+  camvid_like(data.dir(), 3);
+  const Words where{"--dataset", "camvid", "--data", data.dir()};
+  const Ran good = segmentation(Words{"check"} + where);
+  INFO(good.output);
+  CHECK(good.status == 0);
+  CHECK(has(good.output, "CamVid val: 3 pairs, nothing wrong"));
+
+  std::filesystem::resize_file(data / "train" / "scene1.png", 60);
+  std::filesystem::remove(data / "trainannot" / "scene2.png");
+  put_bytes(data / "valannot" / "scene0.png",
+            pictures::label_png(40, 56, std::vector<std::uint8_t>(40 * 56, std::uint8_t{77})));
+  const Ran bad = segmentation(Words{"check"} + where);
+  INFO(bad.output);
+  CHECK(bad.status == 1);
+  for (const char* part : {"train/scene1.png", "train/scene2.png", "valannot/scene0.png", "77"})
+    CHECK(has(bad.output, part));
+  CHECK(segmentation(Words{"check", "--split", "val"} + where).status == 1);
+
+  const Ran stopped = segmentation(Words{"train", "--batch", "2", "--crop", "40x56", "--out", out.dir()} + where);
+  INFO(stopped.output);
+  CHECK(stopped.status == 1);
+  CHECK(has(stopped.output, "cannot be read"));
+  CHECK(has(stopped.output, "train/scene1.png"));
+}
+
+TEST_CASE("info of every network says how many mixtures are active") {
+  NEEDS_PROGRAM
+  for (const char* net : {"enet", "erfnet", "unet", "lraspp", "deeplabv3plus", "pspnet"}) {
+    CAPTURE(net);
+    const Words ask{"info", "--net", net, "--dataset", "camvid", "--crop", "129x129", "--batch", "1", "--gate", "gap"};
+    const Ran on = segmentation(std::string(net) == "erfnet" ? ask + Words{"--crop", "128"} : ask);
+    INFO(on.output);
+    CHECK(on.status == 0);
+    CHECK(has(on.output, "MIXTURE LAYERS ACTIVE: 1"));
+    CHECK(has(on.output, "against the plain network: parameters +"));
+  }
+  const Ran off = segmentation({"info", "--moe", "off", "--crop", "64"});
+  CHECK(has(off.output, "NO mixture layer"));
+  // The published overheads of ENet and its parameters with 19 classes.
+  const Ran enet = segmentation({"info", "--dataset", "cityscapes", "--crop", "64", "--batch", "1"});
+  CHECK(has(enet.output, "353,548"));
+  CHECK(has(enet.output, "active parameters +0.291 %"));
+}
+
+TEST_CASE("the study runs what is missing and writes its tables") {
+  NEEDS_PROGRAM
+  const Scratch out;
+  const Words words{"study", "--scale", "smoke",     "--only", "E7,E10",
+                    "--out", out.dir(), "--threads", "1",      "--no-report"};
+  const Ran listed = segmentation(words + Words{"--list"});
+  CHECK(listed.status == 0);
+  CHECK_FALSE(std::filesystem::exists(out / "runs"));
+  const Ran first = segmentation(words);
+  INFO(first.output);
+  REQUIRE(first.status == 0);
+  CHECK(has(first.output, "E7 shared expert, seed 42: " + (out / "runs").string()));
+  CHECK(has(bytes_of(out / "E7.md"), "| shared expert |"));
+  const io::Json table = io::Json::parse(bytes_of(out / "E10.json"), "E10.json");
+  CHECK(table["rows"].size() == 9);
+  CHECK(table["rows"].elements().at(8)["values"]["mean_iou"]["count"].whole() == 1);
+  const std::string before = bytes_of(out / "E10.md");
+  const Ran second = segmentation(words);
+  CHECK(has(second.output, "E10 expert 7, seed 42: done"));
+  CHECK_FALSE(has(second.output, "epoch 1/1"));
+  CHECK(bytes_of(out / "E10.md") == before);
+
+  // A configuration that cannot be is noted, and the others go on.
+  const Ran bad = segmentation({"study", "--scale", "smoke", "--only", "E3", "--out", out.dir(), "--threads", "1",
+                                "--no-report", "--size", "24x32"});
+  INFO(bad.output);
+  CHECK(bad.status == 0);
+  CHECK(has(bytes_of(out / "E3.md"), "grid 6 failed:"));
+}
+
+TEST_CASE("errors say what to do") {
+  NEEDS_PROGRAM
+  const Scratch out;
+  const auto says = [&](const Words& words, const std::string& text) {
+    const Ran ran = segmentation(words);
+    CAPTURE(text);
+    INFO(ran.output);
+    CHECK(ran.status != 0);
+    CHECK(has(ran.output, text));
+  };
+  says(train(out.dir(), {"--k", "9"}), "k is 9, but the layer has only 8 expert(s)");
+  says(train(out.dir(), {"--net", "segnet"}), "choose one of enet, erfnet");
+  says(train(out.dir(), {"--gate", "big"}), "2conv-gap");
+  says(train(out.dir(), {"--balance", "much"}), "column-entropy");
+  says(train(out.dir(), {"--crop", "12by3"}), "HEIGHTxWIDTH");
+  says(train(out.dir(), {"--dataset", "camvid"}), "--data is missing");
+  says(train(out.dir(), {"--dataset", "camvid", "--data", out / "nowhere"}), "there is no such folder");
+  says(train(out.dir(), {"--classes", "13"}), "this program has networks of");
+  says(train(out.dir(), {"--shared", "on", "--skip", "on"}), "one of the two");
+  says(train(out.dir(), {"--net", "erfnet", "--crop", "50x64"}), "8");
+  says({"eval", "--weights", out / "no.safetensors"}, "no.safetensors");
+  says({}, "--help");
+
+  REQUIRE(segmentation(train(out.dir(), {"--max-steps", "1", "--eval-every", "0"})).status == 0);
+  says({"eval", "--weights", out / "checkpoint.safetensors", "--classes", "19"}, "transposed_conv");
+  says({"eval", "--weights", out / "checkpoint.safetensors", "--moe", "off"}, "experts");
+}
