@@ -1,20 +1,14 @@
 #pragma once
-/// The backends, whose kernels are compiled once: in onednn.cpp and reference.cpp.
+/// The backends and models of any network on them. Kernels are compiled once, in kernels.cpp, and models in models.cpp.
 
-#include <moecnn/backend/default.hpp>
-#include <moecnn/backend/reference.hpp>
 #include <moecnn/model/any_net.hpp>
 #include <moecnn/model/model.hpp>
+#include <moecnn/model/shared_kernels.hpp>
 
 namespace moecnn {
 #ifdef MOECNN_HAS_ONEDNN
-extern template class onednn::Lowering<8>;
-extern template class onednn::Lowering<16>;
-extern template class Program<backend::OneDnn>;
 extern template class Model<AnyNet, backend::OneDnn>;
 #endif
-extern template std::unique_ptr<Kernel<float>> reference::make_kernel<float>(const Graph&, const Flow&, int);
-extern template class Program<backend::Reference<float>>;
 extern template class Model<AnyNet, backend::Reference<float>>;
 }  // namespace moecnn
 

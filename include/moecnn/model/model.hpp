@@ -5,6 +5,7 @@
 #include "moecnn/graph/passes/drop_dropout.hpp"
 #include "moecnn/graph/passes/drop_unused.hpp"
 #include "moecnn/graph/passes/fold_batch_norm.hpp"
+#include "moecnn/graph/passes/fuse_conv_activation.hpp"
 #include "moecnn/graph/passes/fuse_norm_activation.hpp"
 #include "moecnn/graph/passes/mix_linear_experts.hpp"
 #include "moecnn/graph/passes/set_k.hpp"
@@ -32,8 +33,8 @@ struct ModelOpts {
 };
 
 /// Owns parameters and programs. A program is made when first asked for and kept: one per batch size, and for inference
-/// per extent of the images and k. All of them see the same parameters; the memory of activations is shared, so what one run left behind is gone
-/// after the next.
+/// per extent of the images and k. All of them see the same parameters; the memory of activations is shared, so what one
+/// run left behind is gone after the next.
 template <class Net, class Backend>
 class Model {
  public:
@@ -107,6 +108,7 @@ class Model {
       passes::drop_dropout(g, keep);
       passes::fuse_norm_activation(g, keep);
       passes::fold_batch_norm(g, keep);
+      passes::fuse_conv_activation(g, keep);
       passes::drop_unused(g, /*drop_noise=*/true, keep);
       slot = std::make_unique<ProgramType>(std::move(g), store_, arena_, ProgramOpts{.keep = keep});
     }

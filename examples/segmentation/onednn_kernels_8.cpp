@@ -1,6 +1,0 @@
-// oneDNN's kernels for CPUs with blocks of 8 channels.
-#ifdef MOECNN_HAS_ONEDNN
-#include <moecnn/backend/onednn.hpp>
-
-template class moecnn::onednn::Lowering<8>;
-#endif
