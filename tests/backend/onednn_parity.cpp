@@ -2,8 +2,8 @@
 #if defined(MOECNN_HAS_ONEDNN)
 #include "graph/random_graphs.hpp"
 #include "moecnn/layer/linear.hpp"
-#include "moecnn/moe/res_block_moe.hpp"
 #include "moecnn/model/shared_kernels.hpp"
+#include "moecnn/moe/res_block_moe.hpp"
 
 #include <doctest/doctest.h>
 
