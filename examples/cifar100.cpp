@@ -3,9 +3,8 @@
 #include "cifar100/options.hpp"
 #include "cifar100/report.hpp"
 
-#include <moecnn/backend/default.hpp>
-#include <moecnn/backend/reference.hpp>
 #include <moecnn/io/tensor_writer.hpp>
+#include <moecnn/model/shared_kernels.hpp>
 #include <moecnn/model/summary.hpp>
 #include <moecnn/train/checkpoint.hpp>
 

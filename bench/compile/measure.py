@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What compiling moecnn costs: seconds, peak memory, object size and the longest symbol.
 
-  measure.py --build BUILD [--only umbrella,hello_moe,cifar100,segmentation] [--json FILE] [--check] [--slack FACTOR]
+  measure.py --build BUILD [--only umbrella,hello_moe,…] [--json FILE] [--check] [--slack FACTOR]
   measure.py --build BUILD --symbols-of DIR --check        only the longest symbol of programs that are built already
 
 --check fails when a budget is exceeded; --slack multiplies the budgets of time and memory, for busy machines.
@@ -20,9 +20,13 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 UMBRELLA = '#include "moecnn/moecnn.hpp"\nint main() {}\n'
+# hello_moe as one of several files of a program, which compiles its kernels elsewhere.
+SHARED = (ROOT / "examples/hello_moe.cpp").read_text().replace("backend/default.hpp", "model/shared_kernels.hpp")
 SUBJECTS = {  # name -> (text or path, seconds, megabytes)
     "umbrella": (UMBRELLA, 3, 1500),
     "hello_moe": ("examples/hello_moe.cpp", 20, 1500),
+    "hello_shared": (SHARED, 20, 1500),
+    "kernels": ("examples/kernels", 60, 2000),
     "cifar100": ("examples/cifar100.cpp", 60, 2500),
     "segmentation": ("examples/segmentation", 60, 2000),  # the dearest of its units
 }
@@ -88,23 +92,23 @@ def main():
             check_symbol(program.name, symbol)
     else:
         flags = shlex.split((options.build / "compile_flags.txt").read_text())
-        print(f"{'':12}{'seconds':>9}{'MB':>7}{'object KB':>11}{'longest symbol':>16}")
+        print(f"{'':13}{'seconds':>9}{'MB':>7}{'object KB':>11}{'longest symbol':>16}")
         with tempfile.TemporaryDirectory() as scratch:
             for name in options.only.split(","):
                 subject, seconds, megabytes = SUBJECTS[name]
-                if subject == UMBRELLA:
-                    source = pathlib.Path(scratch) / "umbrella.cpp"
-                    source.write_text(UMBRELLA)
-                    sources = [source] if (ROOT / "include/moecnn/moecnn.hpp").exists() else []
+                if "\n" in subject:  # a text
+                    source = pathlib.Path(scratch) / f"{name}.cpp"
+                    source.write_text(subject)
+                    sources = [source]
                 else:
                     path = ROOT / subject
                     sources = sorted(path.glob("*.cpp")) if path.is_dir() else [path] if path.exists() else []
                 if not sources:
-                    print(f"{name:12} not there")
+                    print(f"{name:13} not there")
                     continue
                 result, symbol = dearest(options.compiler, flags, sources, pathlib.Path(scratch) / "object.o")
                 results[name] = result
-                print(f"{name:12}{result['seconds']:9.1f}{result['megabytes']:7d}{result['object_kb']:11d}{len(symbol):16d}")
+                print(f"{name:13}{result['seconds']:9.1f}{result['megabytes']:7d}{result['object_kb']:11d}{len(symbol):16d}")
                 check_symbol(name, symbol)
                 if result["seconds"] > seconds * options.slack:
                     broken.append(f"{name}: {result['seconds']} s to compile, at most {seconds * options.slack:g} s")

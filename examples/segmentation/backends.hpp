@@ -1,5 +1,6 @@
 #pragma once
-/// The backends and models of any network on them. Kernels are compiled once, in kernels.cpp, and models in models.cpp.
+/// The backends and models of any network on them. Kernels are compiled once, in examples/kernels, and models
+/// in models.cpp.
 
 #include <moecnn/model/any_net.hpp>
 #include <moecnn/model/model.hpp>

@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "moecnn/backend/reference.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/data/synthetic_street.hpp"
 #include "moecnn/model/any_net.hpp"
 #include "moecnn/moe/patch_moe.hpp"

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "io/scratch.hpp"
-#include "moecnn/backend/reference.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/layer/conv.hpp"
 #include "moecnn/model/model.hpp"
 #include "moecnn/moe/patch_moe.hpp"

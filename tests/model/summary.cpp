@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "moecnn/backend/reference.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/model/model.hpp"
 #include "moecnn/zoo/cifar_moe.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 // A network, data and options small enough to train in milliseconds.
 
-#include "moecnn/backend/reference.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/data/loader.hpp"
 #include "moecnn/layer/batch_norm.hpp"
 #include "moecnn/model/model.hpp"

@@ -7,7 +7,7 @@
 #include "zoo/golden_fill.hpp"
 
 #if MOECNN_HAS_ONEDNN
-#include "moecnn/backend/onednn.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 #endif
 
 #include <doctest/doctest.h>

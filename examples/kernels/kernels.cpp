@@ -1,3 +1,3 @@
-// The backends' kernels, for all units of the program.
+// The backends' kernels, compiled once for the longer programs.
 #define MOECNN_HOLDS_KERNELS
 #include <moecnn/model/shared_kernels.hpp>
