@@ -13,6 +13,7 @@
 #include "moecnn/backend/reference.hpp"
 #include "moecnn/model/program.hpp"
 
+/// \cond
 #ifdef MOECNN_HOLDS_KERNELS
 #define MOECNN_SHARED template
 #else
@@ -32,3 +33,4 @@ MOECNN_SHARED class Program<backend::Reference<float>>;
 }  // namespace moecnn
 
 #undef MOECNN_SHARED
+/// \endcond
