@@ -2,9 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/data/synthetic_street.hpp"
 #include "moecnn/model/any_net.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/moe/patch_moe.hpp"
 
 using namespace moecnn;

@@ -2,8 +2,8 @@
 
 #include <doctest/doctest.h>
 
-#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/model/model.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/zoo/cifar_moe.hpp"
 
 using namespace moecnn;

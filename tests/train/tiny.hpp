@@ -1,10 +1,10 @@
 #pragma once
 // A network, data and options small enough to train in milliseconds.
 
-#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/data/loader.hpp"
 #include "moecnn/layer/batch_norm.hpp"
 #include "moecnn/model/model.hpp"
+#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/moe/moe.hpp"
 #include "moecnn/train/trainer.hpp"
 
