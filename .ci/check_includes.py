@@ -36,12 +36,12 @@ VENDORS = {  # pattern of an include -> the only folder below include/moecnn tha
 
 
 def reachable(folder):
-    seen, todo = set(), [folder]
-    while todo:
-        for target in ARROWS[todo.pop()]:
+    seen, pending = set(), [folder]
+    while pending:
+        for target in ARROWS[pending.pop()]:
             if target not in seen:
                 seen.add(target)
-                todo.append(target)
+                pending.append(target)
     return seen
 
 

@@ -12,21 +12,21 @@ namespace moecnn::analysis {
 
 /// The patches that a mixture of a graph decides for. A mixture that routes whole images has one patch per map.
 inline PatchGrid patch_grid(const Graph& g, int routing) {
-  std::vector<int> todo;
+  std::vector<int> pending;
   for (const Node& n : g.nodes)
     if (n.routing == routing && !n.inputs.empty() &&
         (std::holds_alternative<ops::Route>(n.op) || std::holds_alternative<ops::Gather>(n.op) ||
          std::holds_alternative<ops::MixedConv>(n.op)))
-      todo.insert(todo.end(), n.inputs.begin(), n.inputs.end());
+      pending.insert(pending.end(), n.inputs.begin(), n.inputs.end());
   std::vector<char> seen(g.edges.size(), 0);
-  while (!todo.empty()) {
-    const int edge = todo.back();
-    todo.pop_back();
+  while (!pending.empty()) {
+    const int edge = pending.back();
+    pending.pop_back();
     if (std::exchange(seen[edge], 1) || g.edges[edge].producer < 0) continue;
     const Node& n = g.nodes[g.edges[edge].producer];
     if (const auto* cut = std::get_if<ops::ToPatches>(&n.op)) return cut->grid;
     if (std::holds_alternative<ops::FromPatches>(n.op)) continue;  // an earlier mixture's patches are not this one's
-    todo.insert(todo.end(), n.inputs.begin(), n.inputs.end());
+    pending.insert(pending.end(), n.inputs.begin(), n.inputs.end());
   }
   return {};
 }
