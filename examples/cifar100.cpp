@@ -2,9 +2,9 @@
 // one of its stages. `cifar100 --help` shows what can be chosen.
 #include "cifar100/options.hpp"
 #include "cifar100/report.hpp"
+#include "common/with_backend.hpp"
 
 #include <moecnn/io/tensor_writer.hpp>
-#include <moecnn/model/shared_kernels.hpp>
 #include <moecnn/model/summary.hpp>
 #include <moecnn/train/checkpoint.hpp>
 
@@ -13,18 +13,6 @@
 #endif
 
 namespace cifar {
-
-/// Calls `work(backend)` with the backend that was asked for.
-template <class F>
-int with_backend(const Options& o, const F& work) {
-#ifdef MOECNN_HAS_ONEDNN
-  if (o.backend != "reference") return work(backend::OneDnn{});
-#else
-  check(o.backend != "onednn",
-        "this program was compiled without oneDNN; install libdnnl-dev and build again, or use --backend reference");
-#endif
-  return work(backend::Reference<float>{});
-}
 
 template <class Backend>
 using CifarModel = Model<CifarMoENet, Backend>;
@@ -154,7 +142,7 @@ int run(int argc, char** argv) {
   if (o.threads > 0) omp_set_num_threads(o.threads);
 #endif
   const std::string command = environment::command_line(argc, argv);
-  return with_backend(o, [&](auto backend) {
+  return with_backend(o.backend, [&](auto backend) {
     using Backend = decltype(backend);
     if (*train_command) return train<Backend>(o, command);
     if (*eval_command) return evaluate_weights<Backend>(o);

@@ -1,6 +1,6 @@
 // The segmentation study in one program: six networks with a mixture of experts in the place of a convolution, on street
 // scenes. `segmentation --help` shows what can be done.
-#include "environment.hpp"
+#include "common/environment.hpp"
 #include "segmentation/command_line.hpp"
 
 #ifdef _OPENMP

@@ -1,12 +1,10 @@
 #pragma once
 /// The command line of `cifar100`: what can be chosen, and what the choices mean.
 
+#include "../common/machine_options.hpp"
+
 #include <moecnn/moecnn.hpp>
 #include <moecnn/zoo/cifar_moe.hpp>
-
-#include <CLI/CLI.hpp>
-
-#include <thread>
 
 namespace cifar {
 
@@ -76,13 +74,7 @@ inline void add_network(CLI::App& app, Options& o) {
       ->capture_default_str();
   app.add_option("--strength", o.strength,
                  "weight of the loss or limit of the hard constraint; the study's if not given");
-  app.add_option("--seed", o.seed, "of initial weights, order, augmentation, noise")->capture_default_str();
-  app.add_option("--backend", o.backend, "auto, onednn or reference")
-      ->check(CLI::IsMember({"auto", "onednn", "reference"}))
-      ->capture_default_str();
-  app.add_option("--threads", o.threads, "threads of the kernels; 0: one per core")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+  add_machine(app, o, "of initial weights, order, augmentation, noise");
 }
 
 inline void add_data(CLI::App& app, Options& o) {

@@ -1,7 +1,7 @@
 #pragma once
 /// From a finished training run to the data of its report.
 
-#include "../environment.hpp"
+#include "../common/describe_run.hpp"
 #include "options.hpp"
 
 #include <moecnn/analysis/predictions.hpp>
@@ -35,23 +35,6 @@ inline data::ImageSet thin(const data::ImageSet& set, int most) {
   return part;
 }
 
-inline report::Curves curves_of(const TrainResult& run) {
-  report::Curves c;
-  for (const StepRecord& s : run.steps) {
-    c.loss.add(s.epoch, s.loss);
-    c.balance_loss.add(s.epoch, s.balance_loss);
-    c.train_accuracy.add(s.epoch, s.accuracy);
-    c.learning_rate.add(s.epoch, s.lr);
-    c.images_per_second.add(s.epoch, s.images_per_s);
-  }
-  for (const EpochRecord& e : run.epochs)
-    if (e.test) {
-      c.test_loss.add(e.epoch + 1, e.test->loss);
-      c.test_accuracy.add(e.epoch + 1, e.test->top1);
-    }
-  return c;
-}
-
 /// How one mixture was used, over time and on the test set.
 inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, const Options& o,
                                         const analysis::Predictions::Mixture& seen, const data::ImageSet& test) {
@@ -61,11 +44,7 @@ inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, c
   r.k = seen.k;
   r.gate = o.gate == "conv" ? "convolution, pooling, linear layer" : "pooling, linear layer";
   r.constraint = o.constraint;
-  for (const StepRecord& s : run.steps) {
-    r.x.push_back(s.epoch);
-    r.load.push_back(s.mixtures.at(m).load);
-    r.importance.push_back(s.mixtures.at(m).importance);
-  }
+  report::add_history(r, run, m);
   r.test_load.assign(r.experts, 0);
   r.test_importance.assign(r.experts, 0);
   for (int i = 0; i < seen.weights.rows(); ++i)
@@ -122,21 +101,10 @@ report::TrainingReport report_of(M& model, const TrainResult& run, const Options
   r.title = o.position == 0 ? "Plain ResNet-18" : fmt::format("Mixture of experts at layer{}", o.position);
   r.description = fmt::format("{}, trained on {}.", o.net_text(),
                               o.data == "synthetic" ? "generated images (100 classes in 20 families)" : "CIFAR-100");
-  r.date = environment::date();
-  r.version = environment::version();
-  r.command = command;
   const Graph g = model.recorded();
   r.facts = {{"parameters", fmt::format("{:.2f} M", static_cast<double>(parameter_count(g)) / 1e6)},
-             {"multiply-adds", fmt::format("{:.0f} M", static_cast<double>(macs_per_image(g)) / 1e6), "per image"},
-             {"training", fmt::format("{:.1f} min", run.seconds / 60), fmt::format("{} steps", run.step)}};
-  for (const auto& [key, value] : settings_of(o)) r.settings.push_back({key, value});
-  r.settings.push_back({"optimiser", text_of(optimizer_of(o))});
-  r.settings.push_back({"learning rate", text_of(schedule_of(o))});
-  r.environment = {{"processor", environment::processor()},
-                   {"threads", environment::threads(o.threads)},
-                   {"backend", backend},
-                   {"compiler", __VERSION__}};
-  r.curves = curves_of(run);
+             {"multiply-adds", fmt::format("{:.0f} M", static_cast<double>(macs_per_image(g)) / 1e6), "per image"}};
+  describe_run(r, run, {settings_of(o), optimizer_of(o), schedule_of(o), command, backend, o.threads});
   r.class_names = test.class_names;
   r.family_names = test.family_names;
   r.test_images = test.n;

@@ -1,10 +1,9 @@
 #pragma once
 /// The command line of `segmentation`.
 
+#include "../common/machine_options.hpp"
 #include "commands.hpp"
 #include "run_folder.hpp"
-
-#include <CLI/CLI.hpp>
 
 namespace segmentation {
 
@@ -42,13 +41,7 @@ inline void add_network(CLI::App& app, Options& o) {
   app.add_option("--mix", o.mix, "on: k linear experts at the price of one convolution, where that pays")
       ->capture_default_str();
   app.add_option("--aux", o.aux, "weight of PSPNet's second loss; 0: no such head")->capture_default_str();
-  app.add_option("--seed", o.seed, "of initial weights, order, augmentation, noise, scenes")->capture_default_str();
-  app.add_option("--backend", o.backend, "auto, onednn or reference")
-      ->check(CLI::IsMember({"auto", "onednn", "reference"}))
-      ->capture_default_str();
-  app.add_option("--threads", o.threads, "threads of the kernels; 0: one per core")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+  add_machine(app, o, "of initial weights, order, augmentation, noise, scenes");
 }
 
 inline void add_data(CLI::App& app, Options& o) {

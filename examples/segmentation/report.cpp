@@ -1,31 +1,12 @@
 // From a finished training run to the page that shows it.
 #include "report.hpp"
 
-#include "../environment.hpp"
+#include "../common/describe_run.hpp"
 
 #include <moecnn/analysis/evaluate_maps.hpp>
 #include <moecnn/report/segmentation_report.hpp>
 
 namespace segmentation {
-
-inline report::Curves curves_of(const TrainResult& run) {
-  report::Curves c;
-  c.per_pixel = true;
-  for (const StepRecord& s : run.steps) {
-    c.loss.add(s.epoch, s.loss);
-    c.balance_loss.add(s.epoch, s.balance_loss);
-    c.train_accuracy.add(s.epoch, s.accuracy);
-    c.learning_rate.add(s.epoch, s.lr);
-    c.images_per_second.add(s.epoch, s.images_per_s);
-  }
-  for (const EpochRecord& e : run.epochs)
-    if (e.test) {
-      c.test_loss.add(e.epoch + 1, e.test->loss);
-      c.test_accuracy.add(e.epoch + 1, e.test->top1);
-      c.mean_iou.add(e.epoch + 1, e.test->mean_iou);
-    }
-  return c;
-}
 
 /// Image, truth, prediction and expert maps of every image of an evaluation.
 class Samples {
@@ -82,23 +63,12 @@ report::SegmentationReport report_of(M& model, const TrainResult& run, const Opt
   report::TrainingReport& r = page.run;
   r.title = (o.moe ? "Mixture of experts in " : "Plain ") + std::string(o.info().title);
   r.description = formatted("{}, trained on {}.", net_text(o), o.dataset);
-  r.date = environment::date();
-  r.version = environment::version();
-  r.command = o.command;
   const Graph g = model.recorded(1);
   r.facts = {{"parameters", formatted("{:.2f} M", static_cast<double>(parameter_count(g)) / 1e6),
               formatted("{:.2f} M active", static_cast<double>(active_parameter_count(g)) / 1e6)},
-             {"multiply-adds", formatted("{:.2f} G", static_cast<double>(macs_per_image(g)) / 1e9), "per crop"},
-             {"training", formatted("{:.1f} min", run.seconds / 60), formatted("{} steps", run.step)}};
-  for (const auto& [key, value] : settings_of(o)) r.settings.push_back({key, value});
-  r.settings.push_back({"optimiser", text_of(optimizer_of(o))});
-  r.settings.push_back({"learning rate", text_of(schedule_of(o))});
-  r.environment = {{"processor", environment::processor()},
-                   {"threads", environment::threads(o.threads)},
-                   {"backend", backend},
-                   {"compiler", __VERSION__}};
-  r.curves = curves_of(run);
-  r.warnings = run.warnings;
+             {"multiply-adds", formatted("{:.2f} G", static_cast<double>(macs_per_image(g)) / 1e9), "per crop"}};
+  describe_run(r, run, {settings_of(o), optimizer_of(o), schedule_of(o), o.command, backend, o.threads});
+  r.curves.per_pixel = true;
   r.class_names = test.class_names;
   page.palette = test.palette;
 
@@ -110,11 +80,7 @@ report::SegmentationReport report_of(M& model, const TrainResult& run, const Opt
   for (std::size_t m = 0; m < seen.routing.size(); ++m) {
     r.mixtures.push_back(report::mixture_report(seen.routing[m]));
     r.mixtures[m].gate = o.gate, r.mixtures[m].constraint = o.balance;
-    for (const StepRecord& s : run.steps) {
-      r.mixtures[m].x.push_back(s.epoch);
-      r.mixtures[m].load.push_back(s.mixtures.at(m).load);
-      r.mixtures[m].importance.push_back(s.mixtures.at(m).importance);
-    }
+    report::add_history(r.mixtures[m], run, m);
   }
   const data::SegmentationSet few = thin(test, 6);
   data::SegmentationLoader few_batches(few, evaluation_loader(o, few));
