@@ -4,6 +4,7 @@
 
 #include "harness.hpp"
 #include "moecnn/backend/onednn/adapter.hpp"
+#include "moecnn/backend/onednn/conv_transpose.hpp"
 #include "moecnn/graph/graph.hpp"
 
 #include <map>
@@ -64,14 +65,7 @@ inline ConvTimes time_conv(const moecnn::ops::Conv& c, const moecnn::Edge& in, c
 /// A transposed convolution costs what its mirror image costs: the two directions of the data change places.
 inline ConvTimes time_transposed(const moecnn::ops::ConvTranspose& t, const moecnn::Edge& in, const moecnn::Edge& out,
                                  int rows, bool training, bool needs_data, int rounds) {
-  const moecnn::ops::Conv mirrored{.in = t.out,
-                                   .out = t.in,
-                                   .kernel = t.kernel,
-                                   .stride = t.stride,
-                                   .pad = t.pad,
-                                   .dilation = t.dilation,
-                                   .groups = t.groups};
-  const ConvTimes m = time_conv(mirrored, out, in, rows, true, true, rounds);
+  const ConvTimes m = time_conv(moecnn::onednn::mirrored(t), out, in, rows, true, true, rounds);
   if (!training) return {m.backward_data, 0, 0};
   return {m.backward_data, needs_data ? m.forward : 0, m.backward_weights};
 }
