@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../io/scratch.hpp"
+#include "batch_copy.hpp"
 
 using namespace moecnn;
 using data::AugmentOpts;
@@ -30,27 +31,12 @@ data::ImageSet numbered(int n, int side = 4) {
   return set;
 }
 
-struct Copy {
-  std::vector<float> images;
-  std::vector<int> labels, indices;
-  Position position;
-  bool last;
-  friend bool operator==(const Copy&, const Copy&) = default;
-};
+BatchCopy next_copy(Loader& loader, const data::ImageSet& set) { return copy_of(loader.next(), set.image_bytes(), 1); }
 
-Copy next_copy(Loader& loader, const data::ImageSet& set) {
-  const data::Batch& b = loader.next();
-  return {{b.images, b.images + b.count * set.image_bytes()},
-          {b.labels, b.labels + b.count},
-          {b.indices, b.indices + b.count},
-          b.position,
-          b.last_of_epoch};
-}
-
-std::vector<Copy> copies(const data::ImageSet& set, LoaderOpts opts, int batches, Position from = {}) {
+std::vector<BatchCopy> copies(const data::ImageSet& set, LoaderOpts opts, int batches, Position from = {}) {
   Loader loader(set, opts);
   loader.seek(from);
-  std::vector<Copy> all;
+  std::vector<BatchCopy> all;
   for (int i = 0; i < batches; ++i) all.push_back(next_copy(loader, set));
   return all;
 }

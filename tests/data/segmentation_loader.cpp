@@ -5,6 +5,7 @@
 #include <set>
 
 #include "../io/scratch.hpp"
+#include "batch_copy.hpp"
 #include "moecnn/data/camvid.hpp"
 #include "moecnn/data/synthetic_street.hpp"
 #include "moecnn/train/batches.hpp"
@@ -21,28 +22,16 @@ static_assert(BatchSource<SegmentationLoader>);
 
 namespace {
 
-struct Copy {
-  std::vector<float> images;
-  std::vector<int> labels, indices;
-  Position position;
-  bool last;
-  friend bool operator==(const Copy&, const Copy&) = default;
-};
-
-Copy next_copy(SegmentationLoader& loader) {
+BatchCopy next_copy(SegmentationLoader& loader) {
   const auto& b = loader.next();
-  return {{b.images, b.images + std::size_t(3) * b.count * b.size.h * b.size.w},
-          {b.labels, b.labels + std::size_t(b.count) * b.label_size.h * b.label_size.w},
-          {b.indices, b.indices + b.count},
-          b.position,
-          b.last_of_epoch};
+  return copy_of(b, std::size_t(3) * b.size.h * b.size.w, std::size_t(b.label_size.h) * b.label_size.w);
 }
 
-std::vector<Copy> copies(const data::SegmentationSet& set, SegmentationLoaderOpts opts, int batches,
-                         Position from = {}) {
+std::vector<BatchCopy> copies(const data::SegmentationSet& set, SegmentationLoaderOpts opts, int batches,
+                              Position from = {}) {
   SegmentationLoader loader(set, opts);
   loader.seek(from);
-  std::vector<Copy> all;
+  std::vector<BatchCopy> all;
   for (int i = 0; i < batches; ++i) all.push_back(next_copy(loader));
   return all;
 }
@@ -136,7 +125,7 @@ TEST_CASE("equal pictures are cut differently, whatever batch they are in") {
   auto set = data::synthetic_segmentation(6, 24, 40, 1);
   for (auto& sample : set.samples) sample = set.samples[0];
   std::set<std::vector<float>> different;
-  for (const Copy& c : copies(set, {.batch = 2, .augment = {.crop = 16}}, 6))
+  for (const BatchCopy& c : copies(set, {.batch = 2, .augment = {.crop = 16}}, 6))
     for (int i = 0; i < 2; ++i) different.emplace(c.images.begin() + i * 768, c.images.begin() + (i + 1) * 768);
   CHECK(different.size() == 12);
 }
@@ -178,13 +167,13 @@ TEST_CASE("broken samples are replaced, always by the same ones, and remembered"
   const auto set = on_disk(dir, 40);
   put_bytes(set.pairs[7].image, bytes_of(set.pairs[7].image).substr(0, 60));
   std::filesystem::remove(set.pairs[30].labels);
-  std::vector<Copy> first;
+  std::vector<BatchCopy> first;
   for (int threads : {0, 1, 3}) {
     SegmentationLoaderOpts opts{.batch = 4, .augment = raw(), .seed = 2, .threads = threads, .most_broken = 0.05};
     SegmentationLoader loader(set, opts);
-    std::vector<Copy> all;
+    std::vector<BatchCopy> all;
     for (int i = 0; i < 30; ++i) all.push_back(next_copy(loader));
-    for (const Copy& c : all)
+    for (const BatchCopy& c : all)
       for (std::size_t i = 0; i < c.indices.size(); ++i) {
         REQUIRE(c.indices[i] != 7);
         REQUIRE(c.indices[i] != 30);

@@ -2,15 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include "pixel_at.hpp"
+
 using namespace moecnn;
 using namespace moecnn::report;
 
 namespace {
-
-Rgb at(const Image& image, int y, int x) {
-  const std::uint8_t* p = &image.pixels[3 * (static_cast<std::size_t>(y) * image.width + x)];
-  return {p[0], p[1], p[2]};
-}
 
 Image white(int h, int w) {
   return {.width = w,
@@ -40,33 +37,33 @@ TEST_CASE("each patch has the colour of its heaviest expert, by its share") {
   const Matrix w = weights(8, 3, {1, 0, 0, 1, 0,  0,  1, 0,   0,   1, 0, 0,  //
                                   1, 0, 0, 0, .5, .5, 0, .25, .75, 0, 0, 0});
   const Image image = expert_map(white(40, 60), PatchGrid::of_count({4, 6}, 2), w, 4, plain);
-  CHECK(at(image, 10, 15) == expert_colour(0));
+  CHECK(pixel_at(image, 10, 15) == expert_colour(0));
   const auto half = [](Rgb c) {
     return Rgb{std::uint8_t((255 + c[0] + 1) / 2), std::uint8_t((255 + c[1] + 1) / 2),
                std::uint8_t((255 + c[2] + 1) / 2)};
   };
-  CHECK(at(image, 10, 45) == half(expert_colour(1)));
-  CHECK(at(image, 30, 15)[0] == std::lround(255 + .75 * (expert_colour(2)[0] - 255)));
-  CHECK(at(image, 30, 45) == Rgb{255, 255, 255});  // nobody serves it
-  CHECK(at(image, 20, 5)[0] > 200);                // a line between patches
+  CHECK(pixel_at(image, 10, 45) == half(expert_colour(1)));
+  CHECK(pixel_at(image, 30, 15)[0] == std::lround(255 + .75 * (expert_colour(2)[0] - 255)));
+  CHECK(pixel_at(image, 30, 45) == Rgb{255, 255, 255});  // nobody serves it
+  CHECK(pixel_at(image, 20, 5)[0] > 200);                // a line between patches
 }
 
 TEST_CASE("patches that stick out end with the picture") {
   const Matrix w = weights(2, 2, {1, 0, 0, 1});
   const Image image = expert_map(white(10, 30), PatchGrid::of_size({10, 30}, {10, 20}), w, 0, plain);
-  CHECK(at(image, 5, 10) == expert_colour(0));
-  CHECK(at(image, 9, 29) == expert_colour(1));
+  CHECK(pixel_at(image, 5, 10) == expert_colour(0));
+  CHECK(pixel_at(image, 9, 29) == expert_colour(1));
 }
 
 TEST_CASE("bars divide the lower edge by weight, numbers name the heaviest") {
   const Matrix w = weights(1, 12, {0, .75, 0, 0, 0, 0, 0, 0, 0, 0, 0, .25});
   const Image image = expert_map(white(200, 200), PatchGrid::of_count(10, 1), w);
-  CHECK(at(image, 198, 10) == expert_colour(1));
-  CHECK(at(image, 198, 140) == expert_colour(1));
-  CHECK(at(image, 198, 160) == expert_colour(11));
+  CHECK(pixel_at(image, 198, 10) == expert_colour(1));
+  CHECK(pixel_at(image, 198, 140) == expert_colour(1));
+  CHECK(pixel_at(image, 198, 160) == expert_colour(11));
   int whites = 0;
   for (int y = 0; y < 100; ++y)
-    for (int x = 0; x < 100; ++x) whites += at(image, y, x) == Rgb{255, 255, 255};
+    for (int x = 0; x < 100; ++x) whites += pixel_at(image, y, x) == Rgb{255, 255, 255};
   CHECK(whites == 8 * 8 * 8);  // the "1" has 8 dots, each of 8 × 8 pixels
 }
 
@@ -74,6 +71,6 @@ TEST_CASE("photos are drawn in light grey, misuse is told") {
   Image red = white(4, 4);
   for (std::size_t i = 0; i < red.pixels.size(); ++i) red.pixels[i] = i % 3 == 0 ? 200 : 0;
   const Matrix none = weights(1, 2, {0, 0});
-  CHECK(at(expert_map(red, PatchGrid::of_count(4, 1), none), 2, 2) == Rgb{125, 125, 125});
+  CHECK(pixel_at(expert_map(red, PatchGrid::of_count(4, 1), none), 2, 2) == Rgb{125, 125, 125});
   CHECK_THROWS_WITH_AS(expert_map(red, PatchGrid::of_count(4, 2), none), doctest::Contains("there are 1 rows"), Error);
 }
