@@ -51,6 +51,25 @@ TEST_CASE("without a change of size nothing is mixed") {
   CHECK(taps.weight == std::vector<float>(5, 1));
 }
 
+TEST_CASE("at every scale the weights of a position sum to 1") {
+  Taps taps;
+  for (int in : {45, 360, 480})
+    for (int out = 1; out <= 2 * in; ++out) {
+      make_taps(taps, {in, out, 0, out});
+      REQUIRE(taps.low == 0);
+      REQUIRE(taps.high == in);
+      double most = 0;
+      for (int i = 0; i < out; ++i) {
+        double sum = 0;
+        for (int t = 0; t < taps.taps; ++t) sum += taps.at(t)[i];
+        most = std::max(most, std::abs(sum - 1));
+        REQUIRE(taps.first[i] >= 0);
+        REQUIRE(taps.first[i] + taps.taps <= in);
+      }
+      REQUIRE(most < 1e-5);
+    }
+}
+
 TEST_CASE("pieces are parts of the whole, mirrored or not") {
   const auto in = pictures::pattern(23);
   for (int out : {5, 11, 23, 31, 60}) {

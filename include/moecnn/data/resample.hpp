@@ -24,9 +24,9 @@ struct AxisPiece {
 /// Which inputs count for a position, and how much: result[i] = Σₜ weight[t · count + i] · input[first[i] + t].
 struct Taps {
   int count = 0, taps = 0;
-  int low = 0, high = 0;  ///< inputs low … high - 1 are used by some position
-  std::vector<int> first;
-  std::vector<float> weight;  ///< taps × count
+  int low = 0, high = 0;        ///< inputs low … high - 1 are used by some position
+  std::vector<int> first, end;  ///< `end`: after the last input that counts
+  std::vector<float> weight;    ///< taps × count
 
   const float* at(int t) const { return weight.data() + static_cast<std::size_t>(t) * count; }
 };
@@ -36,23 +36,26 @@ struct Taps {
 inline void make_taps(Taps& taps, const AxisPiece& axis) {
   const double step = static_cast<double>(axis.in) / axis.out, reach = std::max(1.0, step);
   const auto centre = [&](int i) { return (axis.at(i) + 0.5) * step; };
-  // Inputs whose centre is nearer than `reach`.
-  const auto first = [&](int i) { return std::max(0, static_cast<int>(std::floor(centre(i) - reach - 0.5)) + 1); };
-  const auto last = [&](int i) { return std::min(axis.in, static_cast<int>(std::ceil(centre(i) + reach - 0.5))) - 1; };
   taps.count = axis.count, taps.taps = 1;
   taps.low = axis.in, taps.high = 0;
-  for (int i = 0; i < axis.count; ++i) {
-    taps.taps = std::max(taps.taps, last(i) - first(i) + 1);
-    taps.low = std::min(taps.low, first(i)), taps.high = std::max(taps.high, last(i) + 1);
-  }
   taps.first.resize(axis.count);
+  taps.end.resize(axis.count);
+  for (int i = 0; i < axis.count; ++i) {
+    // Inputs whose centre is nearer than `reach`. Rounded once and kept: where multiplications and additions are fused,
+    // the same expression may come out differently a few lines on.
+    taps.first[i] = std::max(0, static_cast<int>(std::floor(centre(i) - reach - 0.5)) + 1);
+    taps.end[i] = std::min(axis.in, static_cast<int>(std::ceil(centre(i) + reach - 0.5)));
+    taps.taps = std::max(taps.taps, taps.end[i] - taps.first[i]);
+    taps.low = std::min(taps.low, taps.first[i]), taps.high = std::max(taps.high, taps.end[i]);
+  }
   taps.weight.assign(static_cast<std::size_t>(taps.taps) * axis.count, 0);
   for (int i = 0; i < axis.count; ++i) {
-    taps.first[i] = std::max(0, std::min(first(i), taps.high - taps.taps));  // never reads beyond the inputs in use
+    const int first = taps.first[i], end = taps.end[i];
+    taps.first[i] = std::max(0, std::min(first, taps.high - taps.taps));  // never reads beyond the inputs in use
     const auto closeness = [&](int x) { return std::max(0.0, 1 - std::abs(x + 0.5 - centre(i)) / reach); };
     double sum = 0;
-    for (int x = first(i); x <= last(i); ++x) sum += closeness(x);
-    for (int x = first(i); x <= last(i); ++x)
+    for (int x = first; x < end; ++x) sum += closeness(x);
+    for (int x = first; x < end; ++x)
       taps.weight[static_cast<std::size_t>(x - taps.first[i]) * axis.count + i] =
           static_cast<float>(closeness(x) / sum);
   }
