@@ -31,8 +31,7 @@ inline std::string date() {
 
 inline std::string version() {
   using moecnn::version;
-  return "moecnn " + std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
-         std::to_string(version.patch);
+  return std::to_string(version.major) + "." + std::to_string(version.minor) + "." + std::to_string(version.patch);
 }
 
 /// The command as it was typed.

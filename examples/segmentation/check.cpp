@@ -7,28 +7,25 @@
 
 namespace segmentation {
 
-/// Every split that is asked for; without --split, those that the folder has.
+/// The split that is asked for; without --split all of them. Of these `test` may be missing: its label maps often are not
+/// published.
 int check_data(const Options& o) {
   bool fine = true;
-  int seen = 0;
-  std::string missing;
   for (const data::Split split : {data::Split::train, data::Split::val, data::Split::test}) {
     if (!o.split.empty() && split != split_by_name(o.split)) continue;
     data::SegmentationSet set;
     try {
       set = load(o, split);
     } catch (const Error& e) {
-      if (!o.split.empty()) throw;
-      missing = missing.empty() ? e.what() : missing;
+      fmt::print("{}: not checked: {}\n", name_of(split), e.what());
+      fine = fine && o.split.empty() && split == data::Split::test;
       continue;
     }
-    ++seen;
     const auto result =
         data::check_segmentation(set, std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
     fmt::print("{}", text(result));
     fine = fine && result.ok();
   }
-  check(seen > 0, "there is nothing to check: {}", missing);
   return fine ? 0 : 1;
 }
 

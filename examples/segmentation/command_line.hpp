@@ -20,7 +20,8 @@ inline void add_network(CLI::App& app, Options& o) {
   app.add_option("--k", o.k, "experts per patch; with `eval` any other number than in training will do")
       ->check(positive)
       ->capture_default_str();
-  app.add_option("--gate", o.gate, "gap, conv-gap, 2conv-gap, 3conv-gap, random, deterministic, single-entry, conv")
+  app.add_option("--gate", o.gate,
+                 "gap, conv-gap, 2conv-gap, 3conv-gap, random, deterministic, single-entry, conv, relu-gap")
       ->capture_default_str();
   app.add_option("--balance", o.balance, "none, importance, kl, switch, entropy, column-entropy or variance")
       ->capture_default_str();
@@ -76,7 +77,7 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--optimizer", o.optimizer, "sgd, adam or adamw")
       ->check(CLI::IsMember({"sgd", "adam", "adamw"}))
       ->capture_default_str();
-  app.add_option("--lr", o.lr, "learning rate at the start; default 2e-2, adam 5e-4");
+  app.add_option("--lr", o.lr, "learning rate at the start; default 2e-2, adam 5e-4")->check(CLI::PositiveNumber);
   app.add_option("--schedule", o.schedule, "constant, poly, cosine or steps")
       ->check(CLI::IsMember({"constant", "poly", "cosine", "steps"}))
       ->capture_default_str();

@@ -96,10 +96,10 @@ inline data::SegmentationLoaderOpts loader_of(const Options& o) {
 }
 
 /// Training crops in random order. Without augmentation the whole picture is resized to the crop.
-inline data::SegmentationLoaderOpts training_loader(const Options& o, int batch, int pairs) {
+inline data::SegmentationLoaderOpts training_loader(const Options& o, int batch) {
   auto l = loader_of(o);
   l.batch = batch;
-  l.drop_last = pairs >= batch;
+  l.drop_last = true;
   if (!o.augment || o.overfit > 0) {
     l.augment = data::SegmentationAugment::none(crop_of(o));
     return l;

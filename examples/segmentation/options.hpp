@@ -53,7 +53,7 @@ struct Options {
   // evaluation and prediction
   std::string weights, split = "val", json, dump;
   int fixed_expert = -1;
-  bool equal_weights = false, time = false;
+  bool equal_weights = false;
   std::vector<std::string> pictures;
 
   const NetInfo& info() const { return network(net); }
@@ -94,7 +94,7 @@ inline AnyNet net_of(const Options& o, int classes) {
   return o.info().make({.classes = classes, .moe = moe_of(o), .aux = o.has_aux()});
 }
 
-/// In words: "ENet with 8 experts, 2 per patch of a 3 grid, at decoder-last".
+/// In words: "ENet with 8 experts, 2 per patch (grid 3), gate 2conv-gap, balance entropy, decoder-last".
 inline std::string net_text(const Options& o) {
   if (!o.moe) return std::string("plain ") + o.info().title;
   return formatted("{} with {} experts, {} per patch ({}), gate {}, balance {}, {}{}", o.info().title, o.experts, o.k,
@@ -151,6 +151,8 @@ inline Settings lasting_options(const Options& o) {
           {"images", formatted("{}", o.images)},
           {"limit", formatted("{}", o.limit)},
           {"overfit", formatted("{}", o.overfit)},
+          {"crop", o.crop},
+          {"no-augment", o.augment ? "" : "true"},
           {"seed", formatted("{}", o.seed)}};
 }
 

@@ -183,10 +183,22 @@ double figure(const io::Json& eval, const std::string& key) {
   return mixtures.empty() ? none : sum;
 }
 
+/// Of the options for `train` those that `eval` must hear too.
+Words for_eval(const Words& passed_on) {
+  Words found;
+  for (std::size_t i = 0; i < passed_on.size(); ++i)
+    for (const std::string option : {"--threads", "--backend", "--eval-batch"}) {
+      if (passed_on[i] == option && i + 1 < passed_on.size()) found = found + Words{option, passed_on[i + 1]};
+      if (passed_on[i].starts_with(option + "=")) found.push_back(passed_on[i]);
+    }
+  return found;
+}
+
 /// One configuration with one seed, in a folder that its options name.
 class Run {
  public:
-  Run(const StudyOptions& o, const Protocol& protocol, const Row& row, int seed) : protocol_(protocol) {
+  Run(const StudyOptions& o, const Protocol& protocol, const Row& row, int seed)
+      : protocol_(protocol), eval_(protocol.eval + for_eval(o.passed_on)) {
     auto options = row.options;
     if (const auto e = options.find("expert"); e != options.end()) expert_ = e->second, options.erase(e);
     options.try_emplace("net", o.net);
@@ -222,7 +234,7 @@ class Run {
       }
       Words eval = Words{"eval", "--weights", (folder_ / protocol_.weights).string(), "--json", result().string()};
       if (!expert_.empty()) eval = eval + Words{"--expert", expert_};
-      check(program(eval + protocol_.eval) == 0, "the evaluation failed");
+      check(program(eval + eval_) == 0, "the evaluation failed");
       std::filesystem::remove(folder_ / "error.txt");
     } catch (const std::exception& e) {
       fmt::print(stderr, "segmentation study: {}: {}\n", folder_.string(), e.what());
@@ -233,8 +245,8 @@ class Run {
 
  private:
   const Protocol& protocol_;
+  Words words_, eval_;
   std::string expert_;
-  Words words_;
   std::filesystem::path folder_;
 };
 
@@ -261,12 +273,13 @@ void write_table(const StudyOptions& o, const Protocol& protocol, const Experime
     t.rows.push_back(std::move(to));
   }
   for (const Row& row : e.rows)
-    if (const auto error = Run(o, protocol, row, 42).folder() / "error.txt"; std::filesystem::exists(error)) {
-      std::ifstream in(error);
-      std::string text;
-      std::getline(in, text);
-      t.notes.push_back(row.name + " failed: " + text);
-    }
+    for (int s = 0; s < seeds; ++s)
+      if (const auto error = Run(o, protocol, row, 42 + s).folder() / "error.txt"; std::filesystem::exists(error)) {
+        std::ifstream in(error);
+        std::string text;
+        std::getline(in, text);
+        t.notes.push_back(formatted("{} failed with seed {}: {}", row.name, 42 + s, text));
+      }
   report::write_study(t, o.out);
 }
 

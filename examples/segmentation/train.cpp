@@ -36,7 +36,7 @@ int train_on(const Options& o) {
   const data::SegmentationSet train_set = load_training(o);
   const data::SegmentationSet test_set = load(o, data::Split::val);
   const int classes = class_count(o), batch = std::min(o.batch, o.overfit > 0 ? o.overfit : train_set.size());
-  data::SegmentationLoader batches(train_set, training_loader(o, batch, train_set.size()));
+  data::SegmentationLoader batches(train_set, training_loader(o, batch));
   data::SegmentationLoader test_batches(test_set, evaluation_loader(o, test_set));
 
   ModelOpts m{.seed = o.seed,
@@ -52,7 +52,9 @@ int train_on(const Options& o) {
              test_set.size(), o.dataset, classes, batches.size().h, batches.size().w, test_batches.size().h,
              test_batches.size().w, Backend::name);
   std::fflush(stdout);
-  save_options(o);
+  // A checkpoint may be refused: until it has been taken, the options beside it are the old run's.
+  const bool resumes = o.resume && std::filesystem::exists(std::filesystem::path(o.out) / "checkpoint.safetensors");
+  if (!resumes) save_options(o);
 
   TrainOpts t{.epochs = o.epochs,
               .max_steps = o.max_steps,
@@ -67,9 +69,15 @@ int train_on(const Options& o) {
               .settings = settings_of(o),
               .log_steps = o.log_steps,
               .test_epochs = o.eval_every,
-              .test = [&] { return analysis::evaluate_maps(model, test_batches).record(); },
+              .test =
+                  [&] {
+                    const TestRecord found = analysis::evaluate_maps(model, test_batches).record();
+                    for (const std::string& w : test_batches.warnings()) fmt::print(stderr, "test: {}\n", w);
+                    return found;
+                  },
               .test_at_stop = false};
   const TrainResult run = fit(model, batches, t);
+  if (resumes) save_options(o);
   fmt::print("{}\n", run.goodbye);
   if (run.test) fmt::print("mIoU     {:.2f} %\npixels   {:.2f} %\n", 100 * run.test->mean_iou, 100 * run.test->top1);
   if (!batches.broken().all().empty()) fmt::print("{} broken files were skipped\n", batches.broken().all().size());

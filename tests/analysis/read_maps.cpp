@@ -30,6 +30,14 @@ TEST_CASE("at the size of the logits: the best class, the loss of labelled pixel
   CHECK(out.predicted[1] == 1);
 }
 
+TEST_CASE("where no score is a number no class is predicted") {
+  const float nan = std::nanf("");
+  const std::vector<float> logits{nan, nan, 1, nan, 2, 0};  // two classes of three pixels
+  analysis::MapReading r;
+  analysis::read_maps(logits.data(), {1, 1, 3}, 2, static_cast<const int*>(nullptr), {1, 3}, 255, r);
+  CHECK(r.predicted == std::vector<std::uint8_t>{255, 1, 0});
+}
+
 TEST_CASE("at another size: logits are resized first, as PyTorch does it") {
   // A row 0 4 of 2 pixels is 0 1 3 4 in 4 (align_corners=False); class 1 is 2 everywhere.
   const std::vector<float> z{0, 4, 2, 2};

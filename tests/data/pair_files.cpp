@@ -49,7 +49,7 @@ TEST_CASE("a list names pairs, also with the paths of another machine") {
   Scratch dir;
   for (const char* name : {"train/1.jpg", "train/2.jpg", "trainannot/1.png", "trainannot/3.png"}) touch(dir / name);
   put_bytes(dir / "train.txt",
-            "train/1.jpg trainannot/1.png\r\n\n/far/CamVid/train/1.jpg\t /far/CamVid/trainannot/1.png\n"
+            "train/1.jpg trainannot/1.png \r\n\n/far/CamVid/train/1.jpg\t /far/CamVid/trainannot/1.png\n"
             "train/2.jpg trainannot/2.png\ntrain/3.jpg trainannot/3.png\ntrain/4.jpg trainannot/4.png\n");
   data::SegmentationSet set;
   pair_by_list(set, dir / "train.txt", dir.dir());

@@ -148,6 +148,26 @@ TEST_CASE("plain networks, other placements and policies train") {
   }
 }
 
+TEST_CASE("more experts than a report lists one by one") {
+  NEEDS_PROGRAM
+  const Scratch out;
+  const Ran ran = segmentation(train(out.dir(), {"--max-steps", "1", "--experts", "17", "--gate", "gap"}));
+  INFO(ran.output);
+  CHECK(ran.status == 0);
+  CHECK(std::filesystem::exists(out / "report.html"));
+}
+
+TEST_CASE("a refused --resume leaves the options beside the weights alone") {
+  NEEDS_PROGRAM
+  const Scratch out;
+  const Words few{"--max-steps", "1", "--no-report"};
+  REQUIRE(segmentation(train(out.dir(), few)).status == 0);
+  const std::string before = bytes_of(out / "options.json");
+  CHECK(segmentation(train(out.dir(), few + Words{"--experts", "5", "--resume"})).status == 1);
+  CHECK(bytes_of(out / "options.json") == before);
+  CHECK(has(before, "\"crop\""));  // so that eval sees pictures as training did
+}
+
 TEST_CASE("check lists all that is wrong, and broken files stop a run") {
   NEEDS_PROGRAM
   const Scratch data, out;
@@ -168,6 +188,12 @@ TEST_CASE("check lists all that is wrong, and broken files stop a run") {
   for (const char* part : {"train/scene1.png", "train/scene2.png", "valannot/scene0.png", "77"})
     CHECK(has(bad.output, part));
   CHECK(segmentation(Words{"check", "--split", "val"} + where).status == 1);
+
+  std::filesystem::rename(data / "trainannot", data / "elsewhere");
+  const Ran gone = segmentation(Words{"check"} + where);
+  CHECK(gone.status == 1);
+  CHECK(has(gone.output, "train: not checked: "));
+  std::filesystem::rename(data / "elsewhere", data / "trainannot");
 
   const Ran stopped = segmentation(Words{"train", "--batch", "2", "--crop", "40x56", "--out", out.dir()} + where);
   INFO(stopped.output);
@@ -222,7 +248,7 @@ TEST_CASE("the study runs what is missing and writes its tables") {
                                 "--no-report", "--size", "24x32"});
   INFO(bad.output);
   CHECK(bad.status == 0);
-  CHECK(has(bytes_of(out / "E3.md"), "grid 6 failed:"));
+  CHECK(has(bytes_of(out / "E3.md"), "grid 6 failed with seed 42:"));
 }
 
 TEST_CASE("errors say what to do") {

@@ -52,6 +52,32 @@ TEST_CASE("a convolution learns to tell sky from road, and the best weights are 
   CHECK((bits_of(best.params()) == bits.at(1)));
 }
 
+TEST_CASE(
+    "images and label maps of another size than the model's are refused, and so is counting one label per image") {
+  const auto set = data::synthetic_segmentation(2, 16, 24, 3, 3);
+  data::SegmentationLoader batches(set, plain(1));
+  MapModel larger({1, 20, 24}, {.loss = {.ignore = data::ignore_label}});
+  CHECK(has(error_of([&] { fit(larger, batches, {.progress = silent()}); }), "the model wants 3 × 20 × 24"));
+  auto opts = plain(1);
+  opts.augment = data::SegmentationAugment::none({20, 24});
+  opts.whole_labels = true;
+  data::SegmentationLoader whole(set, opts);
+  CHECK(has(error_of([&] { fit(larger, whole, {.progress = silent()}); }),
+            "the label maps have 16 × 24 pixels, but the network's result 20 × 24"));
+  MapModel fits({1, 16, 24}, {.loss = {.ignore = data::ignore_label}});
+  CHECK(has(error_of([&] { evaluate(fits, batches); }), "use analysis::evaluate_maps"));
+}
+
+TEST_CASE("a fresh start leaves no best weights of an older run") {
+  const auto set = data::synthetic_segmentation(1, 16, 24, 3, 3);
+  data::SegmentationLoader batches(set, plain(1));
+  MapModel model({1, 16, 24}, {.loss = {.ignore = data::ignore_label}});
+  const Scratch out;
+  put_bytes(out / "best.safetensors", "of another run");
+  fit(model, batches, {.out = out.dir(), .progress = silent()});
+  CHECK_FALSE(std::filesystem::exists(out / "best.safetensors"));
+}
+
 TEST_CASE("labels beyond the classes are refused, those to ignore are not") {
   auto set = data::synthetic_segmentation(1, 16, 24, 3, 4);
   data::SegmentationLoader batches(set, plain(1));

@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace moecnn::analysis {
@@ -60,12 +61,12 @@ class LogitRow {
   std::vector<float> blend_, values_;
 };
 
-/// The best class of each pixel of a row, and the loss of those that have a label.
+/// The best class of each pixel of a row, `ignore` where no score is a number, and the loss of those that have a label.
 inline std::pair<double, long long> read_row(const float* z, int classes, int width, const int* labels, int ignore,
                                              std::vector<float>& best, std::uint8_t* predicted) {
-  best.assign(z, z + width);
-  std::fill_n(predicted, width, std::uint8_t{0});
-  for (int c = 1; c < classes; ++c)
+  best.assign(static_cast<std::size_t>(width), -std::numeric_limits<float>::infinity());
+  std::fill_n(predicted, width, static_cast<std::uint8_t>(ignore));
+  for (int c = 0; c < classes; ++c)
     for (int x = 0; x < width; ++x) {
       const float v = z[static_cast<std::size_t>(c) * width + x];
       predicted[x] = v > best[x] ? static_cast<std::uint8_t>(c) : predicted[x];

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <exception>
 #include <map>
-#include <mutex>
 #include <thread>
 
 namespace moecnn::data {

@@ -92,7 +92,7 @@ inline void pair_by_list(SegmentationSet& set, const std::filesystem::path& list
   int number = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
-    if (!line.empty() && line.back() == '\r') line.pop_back();
+    line.erase(line.find_last_not_of(" \t\r") + 1);
     const std::size_t from = line.find_first_not_of(" \t");
     if (from == line.npos) continue;
     const std::size_t gap = line.find_first_of(" \t", from), second = line.find_first_not_of(" \t", gap);

@@ -114,7 +114,8 @@ inline void spread(float* planes, const Placement& p) {
 }  // namespace detail
 
 /// Cuts `sample` into `image` (3 × out.h × out.w, normalised; padding is the mean colour, 0) and `labels` (out.h × out.w;
-/// padding is ignore_label), which may be nullptr. Jitter sees the picture without its padding. Allocates nothing once `scratch` is large enough.
+/// padding is ignore_label), which may be nullptr. Jitter sees the picture without its padding. Allocates nothing once
+/// `scratch` is large enough.
 inline void apply_cut(const SegmentationSample& sample, const SegmentationCut& cut, const SegmentationAugment& opts,
                       float* image, int* labels, CutScratch& scratch) {
   const Size2 out = cut.out;

@@ -72,6 +72,8 @@ class SegmentationLoader {
   /// Of all images and of all label maps that come out.
   Size2 size() const { return size_; }
   Size2 label_size() const { return label_size_; }
+  /// Numbers in one image.
+  int image_elements() const { return static_cast<int>(image_floats()); }
   /// What decides which images come when, in words: a resumed run must have the same.
   std::string text() const {
     const SegmentationAugment& a = opts_.augment;

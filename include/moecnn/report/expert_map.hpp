@@ -64,8 +64,8 @@ inline std::vector<int> by_weight(std::span<const double> weights) {
 
 }  // namespace detail
 
-/// A photo in light grey with each patch in the colour of the expert that has the largest weight there, the stronger the larger
-/// its share. Patch i of the image is row `first` + i of `weights`, [rows, experts].
+/// A photo in light grey with each patch in the colour of the expert that has the largest weight there, the stronger the
+/// larger its share. Patch i of the image is row `first` + i of `weights`, [rows, experts].
 inline Image expert_map(Image photo, const PatchGrid& grid, const Matrix& weights, int first = 0,
                         const ExpertMap& opts = {}) {
   check_image(photo);

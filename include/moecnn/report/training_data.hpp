@@ -76,7 +76,8 @@ struct MixtureReport {
   Matrix family_weights = {};  ///< families × N
   Matrix place_weights = {};   ///< places of the grid × N, in row order
   int place_columns = 1;       ///< of the grid
-  Matrix pairs = {};           ///< N × N, symmetric: test images that both experts served; the diagonal is not shown
+  Matrix pairs =
+      {};  ///< N × N, symmetric: test images, or patches, that both experts served; the diagonal is not shown
 
   std::vector<AccuracyAtK> accuracy_at_k = {};
   std::vector<double> expert_accuracy = {};  ///< N: score when this expert alone serves every image

@@ -66,6 +66,19 @@ void check_images(Source& source, Extent images, int channels) {
   }
 }
 
+/// Throws Error unless the label maps of the source (where it has some) are as large as the network's result.
+template <class Source>
+void check_maps(const Source& source, const Edge& out) {
+  if constexpr (requires { source.label_size().h; }) {
+    const auto size = source.label_size();
+    check(
+        size.h == out.extent.h && size.w == out.extent.w,
+        "the label maps have {} × {} pixels, but the network's result {} × {}; give the loader crops that the network "
+        "fits, or the network a last layer that resizes",
+        size.h, size.w, out.extent.h, out.extent.w);
+  }
+}
+
 /// `pixels` labels per image; those that are `ignore` may be anything.
 inline void check_labels(const int* labels, int count, int classes, long long pixels = 1, int ignore = -1) {
   const auto bad = [&](int label) { return (label < 0 || label >= classes) && label != ignore; };
@@ -73,8 +86,9 @@ inline void check_labels(const int* labels, int count, int classes, long long pi
   bool fine = true;
   for (long long i = 0; i < all; ++i) fine &= !bad(labels[i]);  // without a way out, so that it is vectorised
   for (long long i = 0; i < all && !fine; ++i)
-    check(!bad(labels[i]), "image {} of a batch has label {}, but the network has {} classes (from 0)", i / pixels,
-          labels[i], classes);
+    check(!bad(labels[i]), "image {} of a batch has label {}, but the network has {} classes (from 0){}", i / pixels,
+          labels[i], classes,
+          pixels > 1 ? formatted("; it is that of pixel {}, and {} would be ignored", i % pixels, ignore) : "");
 }
 
 }  // namespace detail
@@ -102,6 +116,10 @@ Evaluation evaluate(Model<Net, Backend>& model, Source& source,
     auto& program = model.inference(batch.count, opts.k);
     const Graph& g = program.graph();
     const int edge = g.outputs[0], classes = g.edges[edge].channels;
+    check(g.edges[edge].extent.pixels() == 1,
+          "evaluate() counts one label per image, but the network's result has {} × {} pixels; use "
+          "analysis::evaluate_maps, in training as TrainOpts::test",
+          g.edges[edge].extent.h, g.edges[edge].extent.w);
     detail::check_labels(batch.labels, batch.count, classes);
     program.set_images(batch.images);
     program.forward(step);

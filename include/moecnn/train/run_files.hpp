@@ -28,9 +28,11 @@ class RunFiles {
     return !folder_.empty() && std::filesystem::exists(checkpoint(), ignored);
   }
 
-  /// Begins a new log.
+  /// Begins a new log. What an older run found to be its best would pass for this one's, so it goes.
   void start(const std::vector<MixtureInfo>& mixtures, const Settings& settings) {
     if (folder_.empty()) return;
+    std::error_code ignored;
+    std::filesystem::remove(best(), ignored);
     log_.emplace(io::JsonLines::create(metrics()));
     log_->append(detail::json_of_run(mixtures, settings));
   }

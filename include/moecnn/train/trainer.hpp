@@ -149,6 +149,7 @@ class Trainer {
     const Graph& g = program.graph();
     const Edge& out = g.edges[g.outputs[0]];
     const int ignore = model_.opts().loss.ignore;
+    detail::check_maps(train_, out);
     detail::check_labels(batch.labels, batch.count, out.channels, out.extent.pixels(), ignore);
     const StepContext context{
         .training = true, .seed = opts_.seed, .step = static_cast<std::uint64_t>(run_.step), .noise_off = !opts_.noise};

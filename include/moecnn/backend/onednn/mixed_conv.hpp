@@ -147,8 +147,15 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
 
   template <class F>
   void run(const F& work, int first, int end) const {
+    std::exception_ptr failed;  // none may leave the threads
 #pragma omp parallel for schedule(static) num_threads(threads_)
-    for (int row = first; row < end; ++row) work(row);
+    for (int row = first; row < end; ++row) try {
+        work(row);
+      } catch (...) {
+#pragma omp critical(moecnn_mixed_conv)
+        failed = std::current_exception();
+      }
+    if (failed) std::rethrow_exception(failed);
   }
 
   /// Mixes the kernel of a row at `kernel` and gives worker `t` all it needs to know. Number threads_: that of all threads.
