@@ -6,7 +6,7 @@
 namespace moecnn::onednn {
 
 /// Whether a convolution between blocked maps is depthwise, and oneDNN has only slow code for one of the passes that run:
-/// 2.6 generates no backward passes for dilated windows and for most that are larger than 3×3.
+/// 2.6 lacks generated backward passes for dilated windows and for 5×5 ones.
 inline bool slow_depthwise(const Graph& g, const Flow& f, int n, const ops::Conv& op) {
   const Edge &src = g.edges[g.nodes[n].inputs[0]], &dst = g.edges[g.nodes[n].output];
   if (!ConvProblem{op, src.extent, dst.extent, true, true}.depthwise()) return false;
