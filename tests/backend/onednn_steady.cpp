@@ -57,6 +57,19 @@ struct Up {
   }
 };
 
+/// Depthwise convolutions of our own and, with the small window, of oneDNN.
+struct Depthwise {
+  static constexpr int in = 3;
+  Value<10> wire(Recorder& g, Value<3> x) const {
+    constexpr ConvOpts wide{.kernel = 5, .pad = 4, .dilation = 2, .groups = 20, .bias = true};
+    constexpr ConvOpts half{.kernel = 5, .stride = 2, .pad = 2, .groups = 20};
+    constexpr ConvOpts small{.kernel = 3, .pad = 1, .groups = 20};
+    const auto a = g("wide", Conv<20, 20, wide>{}, g("stem", Conv<3, 20, ConvOpts{.kernel = 3, .pad = 1}>{}, x));
+    const auto b = g("small", Conv<20, 20, small>{}, g("half", Conv<20, 20, half>{}, g.relu(a)));
+    return g("fc", Linear<20, 10>{}, g.global_avg_pool(b));
+  }
+};
+
 /// A mixture of convolutions in patches, which one mixed convolution per patch replaces.
 struct Patches {
   static constexpr int in = 3;
@@ -111,6 +124,8 @@ TEST_CASE("onednn: after warm-up a step makes no primitive and allocates nothing
 }
 
 TEST_CASE("onednn: nor does a step with transposed convolutions") { check_steady(with_loss(Up{}, {8, 8, 8})); }
+
+TEST_CASE("onednn: nor does a step with depthwise convolutions") { check_steady(with_loss(Depthwise{}, {3, 8, 9})); }
 
 TEST_CASE("onednn: nor does a step with mixed convolutions") {
   for (const Extent images : {Extent{2, 8, 9}, Extent{1, 40, 40}}) {  // the second in Winograd's form

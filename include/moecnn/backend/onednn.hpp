@@ -5,6 +5,7 @@
 /// 2.6 or later, 3.x included.
 
 #include "moecnn/backend/onednn/conv.hpp"
+#include "moecnn/backend/onednn/depthwise.hpp"
 #include "moecnn/backend/onednn/eltwise.hpp"
 #include "moecnn/backend/onednn/formats.hpp"
 #include "moecnn/backend/onednn/linear.hpp"
@@ -61,14 +62,22 @@ class Lowering {
     return make<typename reference::KernelFor<float, Op>::type>();
   }
 
-  Made lower(const ops::Conv& op) { return lower_conv<ConvKernel>(op); }
-  Made lower(const ops::ConvTranspose& op) { return lower_conv<ConvKernel>(mirrored(op)); }
-  Made lower(const ops::MixedConv& op) { return lower_conv<MixedConvKernel>(op.conv); }
+  Made lower(const ops::Conv& op) {
+    if (blocked_input() && blocked_output() && slow_depthwise(g_, f_, n_, op))
+      return lower_conv<DepthwiseKernel<B>>(op);
+    return lower_conv<ConvKernel>(op, blocked_input(), blocked_output());
+  }
+  Made lower(const ops::ConvTranspose& op) {
+    return lower_conv<ConvKernel>(mirrored(op), blocked_input(), blocked_output());
+  }
+  Made lower(const ops::MixedConv& op) {
+    return lower_conv<MixedConvKernel>(op.conv, blocked_input(), blocked_output());
+  }
 
-  template <class K>
-  Made lower_conv(const ops::Conv& op) {
+  template <class K, class... Formats>
+  Made lower_conv(const ops::Conv& op, Formats... formats) {
     const int id = g_.nodes[n_].params[0];
-    auto kernel = std::make_unique<K>(g_, f_, n_, blocked_input(), blocked_output(), stored(op, id));
+    auto kernel = std::make_unique<K>(g_, f_, n_, formats..., stored(op, id));
     for (int e = 0; e < g_.nodes[n_].copies; ++e)
       if (!decided_[id + e]) low_.param_layout[id + e] = kernel->weights_layout(), decided_[id + e] = 1;
     return kernel;

@@ -14,6 +14,25 @@ class Described {
   virtual std::vector<std::string> implementations() const = 0;
 };
 
+/// What a convolution node asks of oneDNN. `op`: the node's, or of a transposed one its mirror image.
+inline ConvUse conv_use(const Graph& g, const Flow& f, int n, const ops::Conv& op, const Options& options) {
+  const Node& node = g.nodes[n];
+  const auto wants_param = [&](std::size_t i) { return f.param_mode[n][i] != GradMode::ignore; };
+  ConvUse use;
+  use.transposed = std::holds_alternative<ops::ConvTranspose>(node.op);
+  use.rows = node.routing < 0 ? g.edges[node.output].extent.n : g.routings[node.routing].rows;
+  use.backward_data = f.runs_backward[n] && f.input_mode[n][0] != GradMode::ignore;
+  use.backward_weights = f.runs_backward[n] && (wants_param(0) || (op.bias && wants_param(1)));
+  use.bias = op.bias;
+  use.options = options;
+  use.forward_attr = user_scratchpad();
+  dnnl::post_ops after;
+  if (op.residual) after.append_sum();
+  if (op.relu) append_relu(after);
+  use.forward_attr.set_post_ops(after);
+  return use;
+}
+
 /// Convolution and transposed convolution by oneDNN. The forward pass reads the weights as they are stored, and their
 /// gradient is written in the same order, so neither is ever reordered. Direct backward data reads them in another order
 /// and gets a copy, made just before it runs: once per update, and still in the cache when it is read. A transposed
@@ -27,16 +46,13 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   /// node may choose. `options`: of a kernel that shares its memory with others that run at once.
   ConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, Stored stored,
              const Options& options = onednn::options())
-      : NodeKernel(g, f, n), op_(conv_of(node_.op)), src_blocked_(src_blocked), dst_blocked_(dst_blocked) {
+      : NodeKernel(g, f, n),
+        op_(conv_of(node_.op)),
+        src_blocked_(src_blocked),
+        dst_blocked_(dst_blocked),
+        use_(conv_use(g, f, n, op_, options)) {
     const auto* transposed = std::get_if<ops::ConvTranspose>(&node_.op);
-    use_.transposed = transposed != nullptr;
     own_bias_pass_ = transposed && transposed->bias;
-    use_.rows = node_.routing < 0 ? out_.extent.n : g.routings[node_.routing].rows;
-    use_.backward_data = f.runs_backward[n] && wants_input(0);
-    use_.backward_weights = f.runs_backward[n] && (wants_param(0) || (op_.bias && wants_param(1)));
-    use_.bias = op_.bias;
-    use_.options = options;
-    use_.forward_attr = forward_attr();
     auto choice = transposed ? choose_conv(op_, out_, dst_blocked, in_[0], src_blocked, use_, stored.get(), node_.name)
                              : choose_conv(op_, in_[0], src_blocked, out_, dst_blocked, use_, stored.get(), node_.name);
     primitives_ = ConvPrimitives(std::move(choice), use_);
@@ -282,15 +298,6 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     constexpr long long cache = 2 << 20;
     const long long row = src_row(native_src()) * static_cast<long long>(sizeof(float));
     return static_cast<int>(std::clamp<long long>(cache / row, 1, count));
-  }
-
-  dnnl::primitive_attr forward_attr() const {
-    auto attr = user_scratchpad();
-    dnnl::post_ops after;
-    if (op_.residual) after.append_sum();
-    if (op_.relu) append_relu(after);
-    attr.set_post_ops(after);
-    return attr;
   }
 
   void plan_scratch() {

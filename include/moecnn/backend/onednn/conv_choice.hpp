@@ -161,9 +161,9 @@ inline std::optional<ConvChoice> try_formats(const ConvProblem& p, const ConvUse
 }  // namespace detail
 
 /// Tries the formats that the edges have, and where oneDNN has only slow code for them, the others: the node then
-/// converts on its way in and out.
-inline ConvChoice choose_conv(const ops::Conv& op, const Edge& src, bool src_blocked, const Edge& dst, bool dst_blocked,
-                              const ConvUse& use, const WeightsLayout* stored, const std::string& name) {
+/// converts on its way in and out. Rank 3: oneDNN has nothing at all.
+inline ConvChoice best_formats(const ops::Conv& op, const Edge& src, bool src_blocked, const Edge& dst,
+                               bool dst_blocked, const ConvUse& use, const WeightsLayout* stored) {
   ConvChoice best;
   const std::pair<bool, bool> tries[] = {{src_blocked, dst_blocked}, {true, true}, {false, true}, {false, false}};
   for (const auto& [s, d] : tries) {
@@ -173,6 +173,13 @@ inline ConvChoice choose_conv(const ops::Conv& op, const Edge& src, bool src_blo
     if (c && c->rank < best.rank) best = *c;
     if (best.rank == 0) break;
   }
+  return best;
+}
+
+/// The best formats, checked, and Winograd's form where it pays.
+inline ConvChoice choose_conv(const ops::Conv& op, const Edge& src, bool src_blocked, const Edge& dst, bool dst_blocked,
+                              const ConvUse& use, const WeightsLayout* stored, const std::string& name) {
+  ConvChoice best = best_formats(op, src, src_blocked, dst, dst_blocked, use, stored);
   check(best.rank < 3,
         "{}: oneDNN {}.{} has no convolution for {} to {} channels in {} groups; use the reference backend", name,
         dnnl_version()->major, dnnl_version()->minor, op.in, op.out, op.groups);

@@ -38,13 +38,7 @@ void sum_channels(const float* dy, int rows, int channels, long long pixels, dou
 #pragma omp parallel for if (1LL * rows * channels * pixels > parallel_threshold)
   for (int b = 0; b < blocks; ++b) {
     double total[B] = {};
-    for (int r = 0; r < rows; ++r)
-      for (long long p = 0; p < pixels;) {
-        const long long end = std::min(pixels, p + float_run);
-        Lanes<B> run{};
-        for (; p < end; ++p) run += lanes<B>(dy + ((1LL * r * blocks + b) * pixels + p) * B);
-        for (int l = 0; l < B; ++l) total[l] += run[l];
-      }
+    for (int r = 0; r < rows; ++r) sum_pixels<B>(dy + (1LL * r * blocks + b) * pixels * B, pixels, total);
     for (int l = 0; l < B && b * B + l < channels; ++l) sums[b * B + l] = total[l];
   }
 }

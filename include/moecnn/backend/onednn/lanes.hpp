@@ -64,6 +64,21 @@ void stream_out(float* p, const Lanes<B>& v) {
 /// Pixels whose sums are kept in float before they are added to doubles.
 inline constexpr long long float_run = 512;
 
+namespace detail {
+
+/// sums[B] += the pixels of a block.
+template <int B>
+void sum_pixels(const float* x, long long pixels, double* sums) {
+  for (long long p = 0; p < pixels;) {
+    const long long end = std::min(pixels, p + float_run);
+    Lanes<B> run{};
+    for (; p < end; ++p) run += lanes<B>(x + p * B);
+    for (int l = 0; l < B; ++l) sums[l] += run[l];
+  }
+}
+
+}  // namespace detail
+
 using reference::parallel_threshold;
 
 }  // namespace moecnn::onednn

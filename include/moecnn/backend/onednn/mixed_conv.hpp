@@ -1,44 +1,8 @@
 #pragma once
 #include "moecnn/backend/onednn/conv.hpp"
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "moecnn/backend/onednn/threads.hpp"
 
 namespace moecnn::onednn {
-
-namespace detail {
-
-/// Primitives that are made while this lives run on one thread: oneDNN asks once, when it makes them.
-class OneThread {
- public:
-#ifdef _OPENMP
-  OneThread() { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
-
- private:
-  int before_ = omp_get_max_threads();
-#else
-  OneThread() {}
-#endif
-};
-
-inline int thread_count() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
-inline int thread_number() {
-#ifdef _OPENMP
-  return omp_get_thread_num();
-#else
-  return 0;
-#endif
-}
-
-}  // namespace detail
 
 /// ops::MixedConv: every thread mixes the kernels of a row and convolves that row by itself, since most rows (the patches
 /// of an image) are too small to share. Only where rows are large and do not come out even (9 patches on 2 threads) the
