@@ -21,8 +21,8 @@ inline SegmentationSet bdd100k(const std::filesystem::path& dir, Split split, Bd
   SegmentationSet set{.name = std::string("BDD100K ") + name_of(split), .train_ids = plain_train_ids(19)};
   use_street_classes(set);
   constexpr const char* layout =
-      "images/10k/SPLIT/ID.jpg with labels/sem_seg/masks (or colormaps)/SPLIT/ID.png, or seg/images/SPLIT/ID.jpg with "
-      "seg/labels/SPLIT/ID_train_id.png; SPLIT is train or val";
+      "images/10k/SPLIT/ID.jpg with labels/sem_seg/masks/SPLIT/ID.png, or seg/images/SPLIT/ID.jpg with "
+      "seg/labels/SPLIT/ID_train_id.png; SPLIT is train or val, and colormaps will do for masks";
   const std::filesystem::path part = name_of(split);
   const FileKind images[] = {{dir / "images/10k" / part, ""}, {dir / "seg/images" / part, ""}};
   const FileKind labels[] = {{dir / "labels/sem_seg/masks" / part, "", false, ".png"},
