@@ -59,6 +59,9 @@ onednn::ConvChoice chosen(const Net& net, Extent images) {
   return choice_of(OneDnn::lower(g, analyse(g, true, g.outputs)), "conv");
 }
 
+/// oneDNN 2.x for AVX-512: where it is known which convolutions it has. The results are right elsewhere, too.
+bool known_choices() { return onednn::channel_block() == 16 && dnnl_version()->major < 3; }
+
 /// In every order of channels, with gradients that are written and added to.
 template <int In, int Out, ConvOpts O>
 void check(Extent images, double tolerance = 2e-5) {
@@ -121,7 +124,7 @@ TEST_CASE("onednn: dilated convolutions in Winograd's form equal the reference")
     compare(net, images, {.training = false, .tolerance = 1e-4});
     const auto c = chosen(net, images);
     for (const auto pass : onednn::passes) {
-      CHECK(c.uses_winograd(pass, images.n) == (expected && onednn::channel_block() == 16));
+      CHECK(c.uses_winograd(pass, images.n) == (expected && known_choices()));
       if (c.winograd_rows[static_cast<int>(pass)] > 0) CHECK(c.of(pass).op.dilation == 1);
     }
   };
@@ -142,10 +145,9 @@ TEST_CASE("onednn: dilated convolutions of batches in parts equal the reference"
     compare(net, images, {.training = false});
     return cut;
   };
-  const bool wide_blocks = onednn::channel_block() == 16;
-  CHECK((!wide_blocks || parts(Between<16, 16, both(16)>{}, {5, 20, 40}) == 3));
-  CHECK((!wide_blocks || parts(Between<16, 20, wide(16)>{}, {3, 16, 64}) >= 1));
-  CHECK((!wide_blocks || parts(Between<128, 128, both(2)>{}, {3, 40, 44}) == 3));  // Winograd's form
+  CHECK((parts(Between<16, 16, both(16)>{}, {5, 20, 40}) == 3 || !known_choices()));
+  CHECK((parts(Between<16, 20, wide(16)>{}, {3, 16, 64}) >= 1 || !known_choices()));
+  CHECK((parts(Between<128, 128, both(2)>{}, {3, 40, 44}) == 3 || !known_choices()));  // Winograd's form
   onednn::options() = {};
 }
 
@@ -179,7 +181,7 @@ TEST_CASE("onednn: programs of other sizes share the weights of a dilated convol
 
 TEST_CASE("onednn: every pass of a dilated convolution is generated code, and whole maps stay whole") {
   const auto rank = [](const onednn::ConvChoice& c) { return c.rank; };
-  if (onednn::channel_block() == 16) {
+  if (known_choices()) {
     CHECK(rank(chosen(Between<128, 128, wide(16)>{}, {4, 32, 64})) == 0);
     CHECK(rank(chosen(Between<128, 128, tall(16)>{}, {4, 32, 64})) == 0);
     CHECK(rank(chosen(Between<32, 32, both(16)>{}, {4, 32, 64})) == 0);
