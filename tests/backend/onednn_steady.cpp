@@ -70,6 +70,18 @@ struct Depthwise {
   }
 };
 
+/// Dilations that are computed in phases, one of them with two readers of its input.
+struct Dilated {
+  static constexpr int in = 3;
+  Value<10> wire(Recorder& g, Value<3> x) const {
+    constexpr ConvOpts wide{.kernel = {1, 3}, .pad = {0, 16}, .dilation = {1, 16}, .bias = true};
+    constexpr ConvOpts both{.kernel = 3, .pad = 8, .dilation = 8};
+    const auto a = g("stem", Conv<3, 20, ConvOpts{.kernel = 3, .pad = 1}>{}, x);
+    const auto b = g("both", Conv<20, 20, both>{}, g.add(g("wide", Conv<20, 20, wide>{}, a), a));
+    return g("fc", Linear<20, 10>{}, g.global_avg_pool(b));
+  }
+};
+
 /// A mixture of convolutions in patches, which one mixed convolution per patch replaces.
 struct Patches {
   static constexpr int in = 3;
@@ -126,6 +138,8 @@ TEST_CASE("onednn: after warm-up a step makes no primitive and allocates nothing
 TEST_CASE("onednn: nor does a step with transposed convolutions") { check_steady(with_loss(Up{}, {8, 8, 8})); }
 
 TEST_CASE("onednn: nor does a step with depthwise convolutions") { check_steady(with_loss(Depthwise{}, {3, 8, 9})); }
+
+TEST_CASE("onednn: nor does a step with dilated convolutions") { check_steady(with_loss(Dilated{}, {5, 14, 40})); }
 
 TEST_CASE("onednn: nor does a step with mixed convolutions") {
   for (const Extent images : {Extent{2, 8, 9}, Extent{1, 40, 40}}) {  // the second in Winograd's form

@@ -1,7 +1,7 @@
 #pragma once
 #include "moecnn/backend/onednn/conv_primitives.hpp"
 #include "moecnn/backend/onednn/conv_transpose.hpp"
-#include "moecnn/backend/onednn/lanes.hpp"
+#include "moecnn/backend/onednn/pass_map.hpp"
 #include "moecnn/backend/reference/common.hpp"
 
 namespace moecnn::onednn {
@@ -37,7 +37,8 @@ inline ConvUse conv_use(const Graph& g, const Flow& f, int n, const ops::Conv& o
 /// gradient is written in the same order, so neither is ever reordered. Direct backward data reads them in another order
 /// and gets a copy, made just before it runs: once per update, and still in the cache when it is read. A transposed
 /// convolution swaps the forward pass and backward data; in training its weights lie as the latter wants them, and the
-/// former reads a copy that is made when they change.
+/// former reads a copy that is made when they change. A pass that oneDNN has no good code for with the maps as they are
+/// stored reads and writes copies: in the other order of channels, or split into phases.
 class ConvKernel final : public reference::NodeKernel<float>, public Described {
  public:
   using Stored = std::shared_ptr<const WeightsLayout>;
@@ -55,6 +56,14 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     own_bias_pass_ = transposed && transposed->bias;
     auto choice = transposed ? choose_conv(op_, out_, dst_blocked, in_[0], src_blocked, use_, stored.get(), node_.name)
                              : choose_conv(op_, in_[0], src_blocked, out_, dst_blocked, use_, stored.get(), node_.name);
+    for (const Pass pass : passes) {
+      const int i = static_cast<int>(pass);
+      const bool src = use_.transposed ? choice.problem.dst_blocked : choice.problem.src_blocked;
+      const bool dst = use_.transposed ? choice.problem.src_blocked : choice.problem.dst_blocked;
+      const ConvProblem& p = choice.of(pass);
+      src_[i] = PassMap(in_[0], src_blocked, src, p.phases, use_.transposed ? p.dst : p.src);
+      dst_[i] = PassMap(out_, dst_blocked, dst, p.phases, use_.transposed ? p.src : p.dst);
+    }
     primitives_ = ConvPrimitives(std::move(choice), use_);
     native_ = std::make_shared<WeightsLayout>(problem().shape(), this->choice().weights);
     grad_ = std::make_shared<WeightsLayout>(problem().shape(), this->choice().weights_grad);
@@ -82,8 +91,14 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     auto list = primitives_.names();
     if (data_reorder_) list.push_back("backward data: weights by " + data_reorder_->name());
     if (to_native_) list.push_back("weights: converted when they change");
-    if (converts_src()) list.push_back("input: converted in every pass");
-    if (converts_dst()) list.push_back("output: converted in every pass");
+    for (const Pass pass : passes) {
+      if (!runs(pass)) continue;
+      const std::string name = std::string(pass_names[static_cast<int>(pass)]) + ": ";
+      if (const Size2 by = choice().of(pass).phases; by != 1)
+        list.push_back(fmt::format("{}maps in {}x{} phases", name, by.h, by.w));
+      else if (src(pass).converts() || dst(pass).converts())
+        list.push_back(name + (src(pass).converts() ? "input converted" : "output converted"));
+    }
     return list;
   }
 
@@ -111,37 +126,18 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
 
   void forward(const StepContext&) override {
     for_each_copy([&](int copy, int first, int count) {
-      if (count == 0) return;
-      const float* x = read_src(at.scratch_forward + forward_.src, first, count);
-      float* y = at.output + first * dst_row(dst_blocked_);
-      float* into = converts_dst() ? floats(at.scratch_forward, forward_.dst) : y;
-      if (op_.residual) {
-        const float* add = at.input[1] + first * dst_row(dst_blocked_);
-        if (converts_dst())
-          change_dst(add, dst_blocked_, into, count);
-        else if (add != y)
-          std::memcpy(y, add, sizeof(float) * count * dst_row(dst_blocked_));
-      }
       const int part = choice().part_rows(Pass::forward, count);
-      for (int r = 0; r < count; r += part)
-        forward_part(copy, std::min(part, count - r), x + r * src_row(native_src()), into + r * dst_row(native_dst()));
-      if (converts_dst()) change_dst(into, native_dst(), y, count);
-      if (own_bias_pass_) add_bias(y, param(1, copy), count, out_.channels, out_.extent.pixels(), dst_blocked_);
+      for (int r = 0; r < count; r += part) forward_part(copy, first + r, std::min(part, count - r));
     });
   }
 
   void backward(const StepContext&) override {
     for_each_copy([&](int copy, int first, int count) {
       if (count == 0) return clear_grads(copy);
-      const float* dy = at.output_grad + first * dst_row(dst_blocked_);
-      if (own_bias_pass_ && wants_param(1)) bias_gradient(copy, count, dy);
-      if (converts_dst() && (use_.backward_weights || use_.backward_data)) {
-        float* native = floats(at.scratch_backward, backward_.dst);
-        change_dst(dy, dst_blocked_, native, count);
-        dy = native;
-      }
-      if (use_.backward_weights) backward_weights(copy, first, count, dy);
-      if (use_.backward_data) backward_data(copy, first, count, dy);
+      converted_rows_ = 0;
+      if (own_bias_pass_ && wants_param(1)) bias_gradient(copy, first, count);
+      if (use_.backward_weights) backward_weights(copy, first, count);
+      if (use_.backward_data) backward_data(copy, first, count);
     });
   }
 
@@ -162,11 +158,12 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     return transposed ? mirrored(*transposed) : std::get<ops::Conv>(op);
   }
   const ConvProblem& problem() const { return choice().problem; }
-  /// Whether the primitives read and write blocks at the node's input and output.
-  bool native_src() const { return use_.transposed ? problem().dst_blocked : problem().src_blocked; }
-  bool native_dst() const { return use_.transposed ? problem().src_blocked : problem().dst_blocked; }
-  bool converts_src() const { return native_src() != src_blocked_; }
-  bool converts_dst() const { return native_dst() != dst_blocked_; }
+  /// The node's input and output as the primitives of a pass have them.
+  const PassMap& src(Pass pass) const { return src_[static_cast<int>(pass)]; }
+  const PassMap& dst(Pass pass) const { return dst_[static_cast<int>(pass)]; }
+  bool runs(Pass pass) const {
+    return pass == Pass::forward || (pass == Pass::backward_data ? use_.backward_data : use_.backward_weights);
+  }
   bool converts_weights() const { return stored_->desc() != native_->desc(); }
   bool pads_bias() const { return op_.bias && problem().out() != op_.out; }
   /// Backward data reads weights in another order than the forward pass, perhaps in that of the store.
@@ -177,12 +174,6 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   bool direct_weights() const { return param_mode_[0] == GradMode::overwrite && !to_stored_; }
   bool direct_bias() const { return op_.bias && param_mode_[1] == GradMode::overwrite && !pads_bias(); }
 
-  long long src_row(bool blocked) const {
-    return in_[0].extent.pixels() * (blocked ? round_up(in_[0].channels, channel_block()) : in_[0].channels);
-  }
-  long long dst_row(bool blocked) const {
-    return out_.extent.pixels() * (blocked ? round_up(out_.channels, channel_block()) : out_.channels);
-  }
   static float* floats(std::byte* p, std::size_t offset) { return reinterpret_cast<float*>(p + offset); }
   const float* weights(int copy) const {
     return to_native_ ? own_weights_.data() + copy * native_->elements() : param(0, copy);
@@ -191,19 +182,12 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     return pads_bias() ? own_bias_.data() + 1LL * copy * problem().out() : param(1, copy);
   }
 
-  /// Copies rows into the other format.
-  static void change(const float* from, bool blocked, float* to, int rows, int channels, long long pixels) {
-    (blocked ? from_blocks : to_blocks)(from, to, rows, channels, pixels, channel_block());
-  }
-  void change_dst(const float* from, bool blocked, float* to, int rows) const {
-    change(from, blocked, to, rows, out_.channels, out_.extent.pixels());
-  }
-  /// The input's rows in the format that the primitives read.
-  const float* read_src(std::byte* scratch, int first, int count) const {
-    const float* x = at.input[0] + first * src_row(src_blocked_);
-    if (!converts_src()) return x;
-    change(x, src_blocked_, reinterpret_cast<float*>(scratch), count, in_[0].channels, in_[0].extent.pixels());
-    return reinterpret_cast<float*>(scratch);
+  /// Rows of an edge in the form that a pass reads, copied to `scratch` where that is another one.
+  static const float* as_read(const PassMap& map, const float* edge, int first, int rows, float* scratch) {
+    edge += first * map.edge_row();
+    if (!map.converts()) return edge;
+    map.from_edge(edge, scratch, rows);
+    return scratch;
   }
 
   static void add(float* sum, const float* x, long long n) {
@@ -217,30 +201,50 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
       std::fill_n(param_grad(1, copy), out_.channels, 0.f);
   }
 
-  void bias_gradient(int copy, int count, const float* dy) {
-    sum_channels(dy, count, out_.channels, out_.extent.pixels(), dst_blocked_, bias_sums_.data());
+  void bias_gradient(int copy, int first, int count) {
+    sum_channels(at.output_grad + first * dst(Pass::forward).edge_row(), count, out_.channels, out_.extent.pixels(),
+                 dst_blocked_, bias_sums_.data());
     for (int c = 0; c < out_.channels; ++c) deliver(param_grad(1, copy)[c], bias_sums_[c], adds_to_param(1));
   }
 
-  void forward_part(int copy, int rows, const float* x, float* y) {
+  void forward_part(int copy, int first, int rows) {
+    const PassMap& map = dst(Pass::forward);
+    const float* x = as_read(src(Pass::forward), at.input[0], first, rows, floats(at.scratch_forward, forward_.src));
+    float* y = at.output + first * map.edge_row();
+    float* into = map.converts() ? floats(at.scratch_forward, forward_.dst) : y;
+    if (op_.residual) {
+      const float* add = as_read(map, at.input[1], first, rows, into);
+      if (add != into) std::memcpy(into, add, sizeof(float) * rows * map.edge_row());
+    }
     auto& conv = primitives_.get(Pass::forward, rows);
     std::byte* scratch = at.scratch_forward + forward_.own;
     if (op_.bias)
-      conv.run({x, weights(copy), y, bias(copy)}, scratch, forward_.own_bytes);
+      conv.run({x, weights(copy), into, bias(copy)}, scratch, forward_.own_bytes);
     else
-      conv.run({x, weights(copy), y}, scratch, forward_.own_bytes);
+      conv.run({x, weights(copy), into}, scratch, forward_.own_bytes);
+    if (map.converts()) map.to_edge(into, y, rows);
+    if (own_bias_pass_) add_bias(y, param(1, copy), rows, out_.channels, out_.extent.pixels(), dst_blocked_);
   }
 
-  void backward_weights(int copy, int first, int count, const float* dy) {
-    const float* x = read_src(at.scratch_backward + backward_.src, first, count);
+  /// Rows of the output's gradient as a pass reads them. Those that the last call converted are there still.
+  const float* output_grad(Pass pass, int first, int rows) {
+    const PassMap& map = dst(pass);
+    float* scratch = floats(at.scratch_backward, backward_.dst);
+    if (map.converts() && converted_map_ == map && converted_first_ == first && converted_rows_ == rows) return scratch;
+    if (map.converts()) converted_map_ = map, converted_first_ = first, converted_rows_ = rows;
+    return as_read(map, at.output_grad, first, rows, scratch);
+  }
+
+  void backward_weights(int copy, int first, int count) {
     const int part = choice().part_rows(Pass::backward_weights, count);
-    for (int r = 0; r < count; r += part)
-      backward_weights_part(copy, std::min(part, count - r), x + r * src_row(native_src()),
-                            dy + r * dst_row(native_dst()), r > 0);
+    for (int r = 0; r < count; r += part) backward_weights_part(copy, first + r, std::min(part, count - r), r > 0);
   }
 
   /// `more`: the gradients of earlier rows are there already.
-  void backward_weights_part(int copy, int rows, const float* x, const float* dy, bool more) {
+  void backward_weights_part(int copy, int first, int rows, bool more) {
+    const Pass pass = Pass::backward_weights;
+    const float* x = as_read(src(pass), at.input[0], first, rows, floats(at.scratch_backward, backward_.src));
+    const float* dy = output_grad(pass, first, rows);
     const bool direct = direct_weights() && !more, direct_b = direct_bias() && !more;
     float* dw = direct ? param_grad(0, copy) : floats(at.scratch_backward, backward_.grad);
     auto& conv = primitives_.get(Pass::backward_weights, rows);
@@ -263,71 +267,84 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     add(param_grad(0, copy), dw, static_cast<long long>(stored_->elements()));
   }
 
-  void backward_data(int copy, int first, int count, const float* dy) {
+  void backward_data(int copy, int first, int count) {
+    const Pass pass = Pass::backward_data;
+    const PassMap& map = src(pass);
     const float *w = weights(copy), *reordered = stored_as_data() ? param(0, copy) : nullptr;
-    const long long row = src_row(src_blocked_);
-    float* dx = at.input_grad[0] + first * row;
     std::byte* scratch = at.scratch_backward + backward_.own;
-    const bool direct = !adds_data() && !converts_src();
-    const int part_rows = choice().part_rows(Pass::backward_data, count);
-    const int chunk = direct ? part_rows : std::min(part_rows, chunk_rows(count));
+    const int chunk = std::min(choice().part_rows(pass, count), chunk_rows(count));
     for (int r = 0; r < count; r += chunk) {
       const int rows = std::min(chunk, count - r);
-      const bool other = reads_other_weights() && !choice().uses_winograd(Pass::backward_data, rows);
+      const bool other = reads_other_weights() && !choice().uses_winograd(pass, rows);
       if (other && !reordered) {
         float* copied = floats(at.scratch_backward, backward_.weights);
         data_reorder_->run({w, copied}, scratch, backward_.own_bytes);
         reordered = copied;
       }
-      float* part = direct ? dx + r * row : floats(at.scratch_backward, backward_.chunk);
-      primitives_.get(Pass::backward_data, rows)
-          .run({part, other ? reordered : w, dy + r * dst_row(native_dst())}, scratch, backward_.own_bytes);
-      if (direct) continue;
-      if (converts_src()) {
-        float* changed = adds_data() ? floats(at.scratch_backward, backward_.sum) : dx + r * row;
-        change(part, native_src(), changed, rows, in_[0].channels, in_[0].extent.pixels());
+      float* dx = at.input_grad[0] + (first + r) * map.edge_row();
+      float* part = direct_data() ? dx : floats(at.scratch_backward, backward_.chunk);
+      primitives_.get(pass, rows)
+          .run({part, other ? reordered : w, output_grad(pass, first + r, rows)}, scratch, backward_.own_bytes);
+      if (direct_data()) continue;
+      if (map.converts()) {
+        float* changed = adds_data() ? floats(at.scratch_backward, backward_.sum) : dx;
+        map.to_edge(part, changed, rows);
         part = changed;
       }
-      if (adds_data()) add(dx + r * row, part, rows * row);
+      if (adds_data()) add(dx, part, rows * map.edge_row());
     }
   }
+  bool direct_data() const { return !adds_data() && !src(Pass::backward_data).converts(); }
 
-  /// Rows whose data gradient is computed in one go when it is added to another: few enough that the sum finds them in
-  /// the cache.
+  /// The most rows whose data gradient is computed in one go. When it is added to another or converted they are so few
+  /// that the second pass finds them in the cache; but phases want to be many.
   int chunk_rows(int count) const {
     constexpr long long cache = 2 << 20;
-    const long long row = src_row(native_src()) * static_cast<long long>(sizeof(float));
-    return static_cast<int>(std::clamp<long long>(cache / row, 1, count));
+    const PassMap& map = src(Pass::backward_data);
+    if (direct_data() || map.other_pixels()) return count;
+    return static_cast<int>(
+        std::clamp<long long>(cache / (map.row() * static_cast<long long>(sizeof(float))), 1, count));
   }
 
   void plan_scratch() {
-    const std::size_t f = sizeof(float), rows = use_.rows;
+    const std::size_t f = sizeof(float);
+    const auto most = [&](Pass pass) { return choice().most_rows(pass, use_.rows); };
+    const auto bytes = [&](const PassMap& map, int rows) -> std::size_t {
+      return map.converts() ? f * rows * map.row() : 0;
+    };
     Scratch& s = forward_;
     s.own = s.take(s.own_bytes = primitives_.scratch_bytes(Pass::forward));
-    if (converts_src()) s.src = s.take(f * rows * src_row(native_src()));
-    if (converts_dst()) s.dst = s.take(f * rows * dst_row(native_dst()));
+    s.src = s.take(bytes(src(Pass::forward), most(Pass::forward)));
+    s.dst = s.take(bytes(dst(Pass::forward), most(Pass::forward)));
 
     Scratch& b = backward_;
+    std::size_t dst_bytes = 0;
+    for (const Pass pass : {Pass::backward_weights, Pass::backward_data})
+      if (runs(pass)) {
+        b.own_bytes = std::max(b.own_bytes, primitives_.scratch_bytes(pass));
+        dst_bytes = std::max(dst_bytes, bytes(dst(pass), most(pass)));
+      }
+    if (use_.backward_data && reads_other_weights() && !stored_as_data()) {
+      data_reorder_ = make_reorder(choice().weights, choice().data_weights);
+      b.own_bytes = std::max(b.own_bytes, data_reorder_->scratch_bytes());
+    }
+    b.own = b.take(b.own_bytes), b.dst = b.take(dst_bytes);
+    Scratch data = b;  // what follows is needed in one of the two passes only, and shares its memory
     if (use_.backward_weights) {
-      b.own_bytes = primitives_.scratch_bytes(Pass::backward_weights);
-      if (converts_src()) b.src = b.take(f * rows * src_row(native_src()));
-      const bool parts = choice().part_rows(Pass::backward_weights, use_.rows) < use_.rows;
+      const Pass pass = Pass::backward_weights;
+      b.src = b.take(bytes(src(pass), most(pass)));
+      const bool parts = most(pass) < use_.rows;
       if (parts || !direct_weights()) b.grad = b.take(choice().weights_grad.get_size());
       if (op_.bias && (parts || !direct_bias())) b.bias = b.take(f * problem().out());
     }
     if (use_.backward_data) {
-      b.own_bytes = std::max(b.own_bytes, primitives_.scratch_bytes(Pass::backward_data));
-      if (reads_other_weights() && !stored_as_data()) {
-        data_reorder_ = make_reorder(choice().weights, choice().data_weights);
-        b.weights = b.take(choice().data_weights.get_size());
-        b.own_bytes = std::max(b.own_bytes, data_reorder_->scratch_bytes());
-      }
-      if (adds_data() || converts_src()) b.chunk = b.take(f * chunk_rows(use_.rows) * src_row(native_src()));
-      if (adds_data() && converts_src()) b.sum = b.take(f * chunk_rows(use_.rows) * src_row(src_blocked_));
+      const PassMap& map = src(Pass::backward_data);
+      const int rows = std::min(most(Pass::backward_data), chunk_rows(use_.rows));
+      if (data_reorder_) b.weights = data.take(choice().data_weights.get_size());
+      if (!direct_data()) b.chunk = data.take(f * rows * map.row());
+      if (adds_data() && map.converts()) b.sum = data.take(f * rows * map.edge_row());
+      b.bytes = std::max(b.bytes, data.bytes);
     }
-    if ((use_.backward_data || use_.backward_weights) && converts_dst())
-      b.dst = b.take(f * rows * dst_row(native_dst()));
-    b.own = b.take(b.own_bytes);
   }
 
   ops::Conv op_;  // of a transposed convolution: the mirrored one, without bias
@@ -335,7 +352,10 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   bool own_bias_pass_ = false;  // of a transposed convolution: oneDNN's data gradients know no bias
   ConvUse use_;
   ConvPrimitives primitives_;
-  Stored native_, grad_, stored_;  // weights as read, their gradient as written, and as the store has both
+  Stored native_, grad_, stored_;     // weights as read, their gradient as written, and as the store has both
+  std::array<PassMap, 3> src_, dst_;  // per pass
+  PassMap converted_map_;  // how rows of the output's gradient lie converted in the scratch memory, and which
+  int converted_first_ = 0, converted_rows_ = 0;
   Scratch forward_, backward_;
   std::unique_ptr<Primitive> data_reorder_;
   std::unique_ptr<WeightsConversion> to_native_, to_stored_;

@@ -4,8 +4,10 @@
 
 #include "moecnn/backend/onednn/conv_problem.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
+#include <vector>
 
 namespace moecnn::onednn {
 
@@ -18,6 +20,9 @@ struct Options {
   /// parts that fit; a single row cannot be cut and may take twice as much. Where even a small part does not fit, since
   /// there is a transformed copy of all weights, or of their gradient for each thread, convolution is direct.
   std::size_t winograd_scratch = std::size_t{144} << 20;
+  /// The most scratch bytes that copies of a convolution's maps take where it works on phases of them, as far as one row
+  /// and eight times the weights fit in: every part of a batch reads all weights.
+  std::size_t map_scratch = std::size_t{16} << 20;
 };
 inline Options& options() {
   static Options o;
@@ -30,26 +35,38 @@ struct ConvChoice {
   ConvProblem problem;  ///< of a transposed convolution: the convolution whose data gradient it is
   Desc weights, data_weights, weights_grad;
   int rank = 3;
+  /// Per pass: the same convolution with whole maps, with maps in phases, or with longer maps.
+  std::array<ConvProblem, 3> by_pass;
   /// Per pass: the most rows that Winograd's form takes at once, 0 where it is not used. All its weights are in the first
   /// format.
   std::array<int, 3> winograd_rows{};
+  std::size_t map_scratch = 0;  ///< from the options
 
+  ConvProblem& of(Pass pass) { return by_pass[static_cast<int>(pass)]; }
+  const ConvProblem& of(Pass pass) const { return by_pass[static_cast<int>(pass)]; }
+  bool uses_winograd(Pass pass, int rows) const {
+    return winograd_rows[static_cast<int>(pass)] > 0 && worth_winograd(of(pass), rows);
+  }
   /// Winograd's form, F(4×4, 3×3), needs a quarter of the multiplications but transforms all weights in every call: it
   /// pays where enough tiles of 4×4 pixels share that. The rule depends on sizes alone, so equal runs compute equal bits.
-  bool worth_winograd(int rows) const {
+  static bool worth_winograd(const ConvProblem& p, int rows) {
     constexpr long long enough_tiles = 32;  // measured: break-even lies between 16 and 48 for 32 to 512 channels
-    return static_cast<long long>(rows) * ((problem.dst.h + 3) / 4) * ((problem.dst.w + 3) / 4) >= enough_tiles;
-  }
-  bool uses_winograd(Pass pass, int rows) const {
-    return winograd_rows[static_cast<int>(pass)] > 0 && worth_winograd(rows);
+    return rows * p.tiles() >= enough_tiles;
   }
 
-  /// How many of `rows` a pass takes at once; the last part may be smaller.
-  int part_rows(Pass pass, int rows) const {
+  /// The most of `rows` that a pass takes at once, and how many it takes; the last part may be smaller.
+  int most_rows(Pass pass, int rows) const {
     const int most = winograd_rows[static_cast<int>(pass)];
-    if (most == 0 || rows <= most) return rows;
-    const int parts = (rows + most - 1) / most;
-    return (rows + parts - 1) / parts;
+    if (most > 0) rows = std::min(rows, most);
+    const ConvProblem& p = of(pass);
+    if (p.same_maps(problem)) return rows;
+    const long long row = p.parts() * (p.in() * p.src.pixels() + p.out() * p.dst.pixels());
+    const long long enough = std::max<long long>(map_scratch / sizeof(float), 8 * p.op.weights());
+    return static_cast<int>(std::min<long long>(rows, std::max(1LL, enough / row)));
+  }
+  int part_rows(Pass pass, int rows) const {
+    const int most = most_rows(pass, rows);
+    return most < rows ? pieces(rows, pieces(rows, most)) : rows;
   }
 };
 
@@ -64,98 +81,161 @@ struct ConvUse {
   dnnl::primitive_attr forward_attr;
 
   /// Whether oneDNN's forward convolution computes this pass of the node.
-  bool by_forward(Pass pass) const { return (pass == Pass::forward) != transposed; }
+  bool by_forward(Pass pass) const { return pass != Pass::backward_weights && (pass == Pass::forward) != transposed; }
 };
 
 namespace detail {
 
-/// How many rows Winograd's form takes at once in each pass, in the formats that were chosen. oneDNN may not have it.
-inline std::array<int, 3> find_winograd(const ConvChoice& c, const ConvUse& use) {
-  std::array<int, 3> found{};
-  const auto& op = c.problem.op;
-  if (!use.options.winograd || c.rank > 0 || op.kernel != 3 || op.stride != 1 || op.groups != 1) return found;
+/// A format of weights, or of their gradient, and the rank of the code that wants it. 3: oneDNN has none.
+struct Found {
+  Desc weights;
+  int rank = 3;
+};
+
+/// What oneDNN has for a pass when weights are in a given format, or in any.
+inline Found ask(Pass pass, const ConvProblem& p, const ConvUse& use, const Desc& weights) try {
   const auto attr = user_scratchpad();
-  const auto search = [&](Pass pass, const auto& make) {
-    for (int rows = use.rows; c.worth_winograd(rows); rows /= 2) try {
-        const auto d = c.problem.descs(rows, c.weights, use.bias, true);
-        const auto pd = make(d);
-        if (rank_of(pd.impl_info_str()) > 0) return;
-        if (pd.scratchpad_desc().get_size() > use.options.winograd_scratch * (rows == 1 ? 2 : 1)) continue;
-        found[static_cast<int>(pass)] = rows;
-        return;
-      } catch (const dnnl::error&) {
-        return;
-      }
-  };
-  for (const Pass pass : {Pass::forward, Pass::backward_data}) {
-    if (pass == Pass::backward_data && !use.backward_data) continue;
-    // As if for training: for inference alone oneDNN insists on weights that are transformed beforehand.
-    if (use.by_forward(pass))
-      search(pass, [&](const ConvDescs& d) { return conv_forward(d, true, use.forward_attr); });
-    else
-      search(pass, [&](const ConvDescs& d) { return conv_backward_data(d, conv_forward(d, true, attr), attr); });
+  const auto d = p.descs(use.rows, weights, use.bias);
+  if (use.by_forward(pass)) {
+    const auto pd = conv_forward(d, use.transposed || use.backward_weights, use.forward_attr);
+    return {pd.weights_desc(), rank_of(pd.impl_info_str())};
   }
-  if (use.backward_weights && c.weights == c.weights_grad)
-    search(Pass::backward_weights,
-           [&](const ConvDescs& d) { return conv_backward_weights(d, conv_forward(d, true, attr), attr); });
-  return found;
+  const auto hint = conv_forward(p.descs(use.rows, p.any_weights(), use.bias), true, attr);
+  if (pass == Pass::backward_weights) {
+    const auto pd = conv_backward_weights(d, hint, attr);
+    return {pd.diff_weights_desc(), rank_of(pd.impl_info_str())};
+  }
+  const auto pd = conv_backward_data(d, hint, attr);
+  return {pd.weights_desc(), rank_of(pd.impl_info_str())};
+} catch (const dnnl::error&) {
+  return {};
+}
+
+/// Other ways to compute a dilated convolution, with phases or with longer maps; those with the least work first. Small
+/// phases may have less work than the whole map, since they leave out taps beyond its border, or more, since they are
+/// filled up with zeros.
+inline std::vector<ConvProblem> other_ways(const ConvProblem& p) {
+  struct Way {
+    ConvProblem problem;
+    long long work;
+  };
+  std::vector<Way> ways;
+  const auto add = [&](const ConvProblem& q) {
+    const long long copied = q.src.pixels() + (q.parts() > 1 ? q.dst.pixels() : 0);
+    ways.push_back({q, q.taps() + q.parts() * copied});
+  };
+  for (int h = 1; h <= p.op.dilation.h; ++h)
+    for (int w = 1; w <= p.op.dilation.w; ++w) {
+      if (!p.splits({h, w})) continue;
+      const ConvProblem split = p.split({h, w}), longer = split.lengthened();
+      if (h * w > 1) add(split);
+      if (!longer.same_maps(split)) add(longer);
+    }
+  std::stable_sort(ways.begin(), ways.end(), [](const Way& a, const Way& b) {
+    return std::pair{a.work, a.problem.parts()} < std::pair{b.work, b.problem.parts()};
+  });
+  std::vector<ConvProblem> list;
+  for (const Way& way : ways) list.push_back(way.problem);
+  return list;
+}
+
+/// As ask(), and sets `best` to the way that the pass should take. oneDNN 2.x generates no code for dilations that reach
+/// beyond its tile of registers or, for the gradient of weights, beyond the map. Other ways are taken only if it does
+/// for them.
+inline Found ask_all(Pass pass, const ConvProblem& p, const ConvUse& use, const Desc& weights, ConvProblem& best) {
+  const Found whole = ask(pass, p, use, weights);
+  best = p;
+  // (Depthwise ones that are slow are not oneDNN's to compute, see depthwise.hpp.)
+  if (whole.rank == 0 || use.transposed || p.op.dilation == 1 || p.depthwise()) return whole;
+  for (const ConvProblem& q : other_ways(p)) {
+    Found found = ask(pass, q, use, weights);
+    if (found.rank > 0) continue;
+    best = q;
+    return found;
+  }
+  return whole;
+}
+
+/// The most rows that Winograd's form takes at once in a pass, with weights of a given format; 0 if oneDNN does not have
+/// it or the scratch memory is too small.
+inline int find_winograd(Pass pass, const ConvProblem& p, const ConvUse& use, const Desc& weights) try {
+  const auto attr = user_scratchpad();
+  const auto look = [](const auto& pd) {
+    return std::pair{rank_of(pd.impl_info_str()), pd.scratchpad_desc().get_size()};
+  };
+  for (int rows = use.rows; ConvChoice::worth_winograd(p, rows); rows /= 2) {
+    const auto d = p.descs(rows, weights, use.bias, true);
+    // As if for training: for inference alone oneDNN insists on weights that are transformed beforehand.
+    const auto forward = conv_forward(d, true, use.by_forward(pass) ? use.forward_attr : attr);
+    const auto [rank, scratch] = use.by_forward(pass)          ? look(forward)
+                                 : pass == Pass::backward_data ? look(conv_backward_data(d, forward, attr))
+                                                               : look(conv_backward_weights(d, forward, attr));
+    if (rank > 0) return 0;
+    if (scratch <= use.options.winograd_scratch * (rows == 1 ? 2 : 1)) return rows;
+  }
+  return 0;
+} catch (const dnnl::error&) {
+  return 0;
+}
+
+/// Decides for each pass about Winograd's form, in the formats that were chosen. The phases of a dilated convolution have
+/// no dilation left, so they can have it, too; it must then save more than the way into phases and back costs.
+inline void choose_winograd(ConvChoice& c, const ConvUse& use) {
+  const auto& op = c.problem.op;
+  if (!use.options.winograd || c.rank > 0 || op.kernel != 3 || op.stride != 1 || op.groups != 1) return;
+  const bool dilated = op.dilation != 1;
+  constexpr int enough_channels = 128;  // copying grows with the channels, products with their square
+  if (dilated && (use.transposed || !c.problem.splits(op.dilation) || std::min(op.in, op.out) < enough_channels))
+    return;
+  for (const Pass pass : passes) {
+    if (pass == Pass::backward_data && !use.backward_data) continue;
+    if (pass == Pass::backward_weights && (!use.backward_weights || c.weights != c.weights_grad)) continue;
+    const int i = static_cast<int>(pass);
+    const ConvProblem p = dilated ? c.problem.split(op.dilation) : c.problem;
+    if (dilated) {
+      constexpr double products_of_tile = 36 * 1.3;  // measured; the transforms count as well
+      if (products_of_tile * p.tiles() > c.of(pass).taps()) continue;
+      // Fewer rows than pay are convolved directly, and have the same phases.
+      if (ask(pass, p, use, pass == Pass::backward_data ? c.data_weights : c.weights).rank > 0) continue;
+    }
+    c.winograd_rows[i] = find_winograd(pass, p, use, c.weights);
+    if (c.winograd_rows[i] > 0) c.of(pass) = p;
+  }
 }
 
 /// The best that oneDNN has for these formats; no value if it has nothing. `stored`: weights are better read as these.
-inline std::optional<ConvChoice> try_formats(const ConvProblem& p, const ConvUse& use,
-                                             const WeightsLayout* stored) try {
-  struct Found {
-    Desc weights;
-    int rank;
-  };
-  const auto attr = user_scratchpad();
-  auto any = p.descs(use.rows, p.any_weights(), use.bias);
-  const auto hint = conv_forward(any, true, attr);
-  const auto find = [&](Pass pass, const ConvDescs& d) -> Found {
-    if (use.by_forward(pass)) {
-      const auto pd = conv_forward(d, use.transposed || use.backward_weights, use.forward_attr);
-      return {pd.weights_desc(), rank_of(pd.impl_info_str())};
-    }
-    const auto pd = conv_backward_data(d, hint, attr);
-    return {pd.weights_desc(), rank_of(pd.impl_info_str())};
-  };
+inline std::optional<ConvChoice> try_formats(const ConvProblem& p, const ConvUse& use, const WeightsLayout* stored) {
   ConvChoice c;
   c.problem = p;
-  Found forward = find(Pass::forward, any);
-  if (stored && dims_of(stored->desc()) == p.weights() && stored->desc() != forward.weights) try {
-      auto as_stored = any;
-      as_stored.weights = stored->desc();
-      const Found second = find(Pass::forward, as_stored);
-      if (second.rank <= forward.rank) forward = second;
-    } catch (const dnnl::error&) {
-    }
+  c.map_scratch = use.options.map_scratch;
+  c.by_pass.fill(p);
+  Found forward = ask_all(Pass::forward, p, use, p.any_weights(), c.of(Pass::forward));
+  if (stored && dims_of(stored->desc()) == p.weights() && stored->desc() != forward.weights) {
+    const Found second = ask(Pass::forward, c.of(Pass::forward), use, stored->desc());
+    if (second.rank <= forward.rank) forward = second;
+  }
+  if (forward.rank > 2) return std::nullopt;
   c.weights = c.data_weights = c.weights_grad = forward.weights;
   c.rank = forward.rank;
   if (use.backward_data) {
-    const Found data = find(Pass::backward_data, any);
+    const Found data = ask_all(Pass::backward_data, p, use, p.any_weights(), c.of(Pass::backward_data));
+    if (data.rank > 2) return std::nullopt;
     c.data_weights = data.weights;
     c.rank = std::max(c.rank, data.rank);
   }
   if (use.backward_weights) {
-    auto d = any;
-    int rank = 3;
-    try {  // the gradient wants to lie where the weights lie
-      d.weights = c.weights;
-      rank = rank_of(conv_backward_weights(d, hint, attr).impl_info_str());
-    } catch (const dnnl::error&) {
+    // The gradient wants to lie where the weights lie.
+    Found grad = ask_all(Pass::backward_weights, p, use, c.weights, c.of(Pass::backward_weights));
+    if (grad.rank > 0) {
+      ConvProblem way;
+      const Found other = ask_all(Pass::backward_weights, p, use, p.any_weights(), way);
+      if (other.rank < grad.rank) grad = other, c.of(Pass::backward_weights) = way;
     }
-    if (rank > 0) {
-      const auto pd = conv_backward_weights(any, hint, attr);
-      if (rank_of(pd.impl_info_str()) < rank) {
-        rank = rank_of(pd.impl_info_str());
-        c.weights_grad = pd.diff_weights_desc();
-      }
-    }
-    c.rank = std::max(c.rank, rank);
+    if (grad.rank > 2) return std::nullopt;
+    c.weights_grad = grad.weights;
+    c.rank = std::max(c.rank, grad.rank);
   }
   return c;
-} catch (const dnnl::error&) {
-  return std::nullopt;
 }
 
 }  // namespace detail
@@ -165,9 +245,10 @@ inline std::optional<ConvChoice> try_formats(const ConvProblem& p, const ConvUse
 inline ConvChoice best_formats(const ops::Conv& op, const Edge& src, bool src_blocked, const Edge& dst,
                                bool dst_blocked, const ConvUse& use, const WeightsLayout* stored) {
   ConvChoice best;
+  const ops::Conv near = with_near_taps(op, src.extent);
   const std::pair<bool, bool> tries[] = {{src_blocked, dst_blocked}, {true, true}, {false, true}, {false, false}};
   for (const auto& [s, d] : tries) {
-    const ConvProblem p{op, src.extent, dst.extent, s, d};
+    const ConvProblem p{near, src.extent, dst.extent, s, d};
     if (!p.possible()) continue;
     const auto c = detail::try_formats(p, use, stored);
     if (c && c->rank < best.rank) best = *c;
@@ -183,7 +264,7 @@ inline ConvChoice choose_conv(const ops::Conv& op, const Edge& src, bool src_blo
   check(best.rank < 3,
         "{}: oneDNN {}.{} has no convolution for {} to {} channels in {} groups; use the reference backend", name,
         dnnl_version()->major, dnnl_version()->minor, op.in, op.out, op.groups);
-  best.winograd_rows = detail::find_winograd(best, use);
+  detail::choose_winograd(best, use);
   return best;
 }
 

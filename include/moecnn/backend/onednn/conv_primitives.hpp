@@ -122,7 +122,7 @@ class ConvPrimitives {
   /// The most scratch memory that any of some typical row counts takes.
   std::size_t scratch_bytes(Pass pass) {
     std::size_t bytes = 0;
-    const int most = choice_.part_rows(pass, use_.rows);
+    const int most = choice_.most_rows(pass, use_.rows);
     for (int rows = 1; rows < most; rows *= 2) bytes = std::max(bytes, make(pass, rows)->scratch_bytes());
     return std::max(bytes, make(pass, most)->scratch_bytes());
   }
@@ -139,13 +139,13 @@ class ConvPrimitives {
  private:
   std::unique_ptr<Primitive> make(Pass pass, int rows) const {
     const auto attr = user_scratchpad();
-    const auto& p = choice_.problem;
+    const ConvProblem& p = choice_.of(pass);
     const bool winograd = choice_.uses_winograd(pass, rows);
     const Desc& weights = winograd || pass == Pass::forward ? choice_.weights
                           : pass == Pass::backward_data     ? choice_.data_weights
                                                             : choice_.weights_grad;
     const auto d = p.descs(rows, weights, use_.bias && pass != Pass::backward_data, winograd);
-    if (pass != Pass::backward_weights && use_.by_forward(pass)) {
+    if (use_.by_forward(pass)) {
       const auto pd = conv_forward(d, use_.transposed || use_.backward_weights || winograd, use_.forward_attr);
       return build(dnnl::convolution_forward(pd), pd, pass, d, DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST,
                    DNNL_ARG_BIAS);
@@ -165,8 +165,7 @@ class ConvPrimitives {
   template <class P>
   std::unique_ptr<Primitive> build(const dnnl::primitive& prim, const P& pd, Pass pass, const ConvDescs& d, int src,
                                    int weights, int dst, int bias) const {
-    constexpr const char* names[] = {"forward ", "backward data ", "backward weights "};
-    const std::string name = std::string(names[static_cast<int>(pass)]) + pd.impl_info_str();
+    const std::string name = std::string(pass_names[static_cast<int>(pass)]) + " " + pd.impl_info_str();
     const Primitive::Argument from{src, d.src}, by{weights, d.weights}, to{dst, d.dst};
     const auto made = [&](std::initializer_list<Primitive::Argument> arguments) {
       return std::make_unique<Primitive>(prim, pd.scratchpad_desc(), arguments, name);
