@@ -179,6 +179,15 @@ TEST_CASE("more epochs may be added to a run; other settings are refused by name
   CHECK_FALSE(sitting(fresh).result.resumed);
 }
 
+TEST_CASE("a resumed run whose log is lost keeps its best weights") {
+  const Scratch dir;
+  sitting(options(dir.dir(), 2));
+  put_bytes(dir / "best.safetensors", "dear");
+  std::filesystem::remove(dir / "metrics.jsonl");
+  CHECK(sitting(options(dir.dir(), 4)).result.resumed);
+  CHECK(bytes_of(dir / "best.safetensors") == "dear");
+}
+
 // Started by the test below in a process of its own, which is killed.
 TEST_CASE("victim" * doctest::skip()) {
   const char* out = std::getenv("MOECNN_TEST_VICTIM");

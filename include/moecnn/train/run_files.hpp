@@ -28,18 +28,17 @@ class RunFiles {
     return !folder_.empty() && std::filesystem::exists(checkpoint(), ignored);
   }
 
-  /// Begins a new log. What an older run found to be its best would pass for this one's, so it goes.
+  /// Begins a run. What an older one found to be its best would pass for this one's, so it goes.
   void start(const std::vector<MixtureInfo>& mixtures, const Settings& settings) {
     if (folder_.empty()) return;
     std::error_code ignored;
     std::filesystem::remove(best(), ignored);
-    log_.emplace(io::JsonLines::create(metrics()));
-    log_->append(detail::json_of_run(mixtures, settings));
+    begin_log(mixtures, settings);
   }
 
   /// Goes on with the log after step `step`; returns the records up to there.
   TrainResult resume(std::int64_t step, const std::vector<MixtureInfo>& mixtures, const Settings& settings) {
-    if (std::error_code ignored; !std::filesystem::exists(metrics(), ignored)) start(mixtures, settings);
+    if (std::error_code ignored; !std::filesystem::exists(metrics(), ignored)) begin_log(mixtures, settings);
     log_.emplace(io::JsonLines::resume(metrics(), step));
     return read_metrics(metrics());
   }
@@ -49,6 +48,11 @@ class RunFiles {
   }
 
  private:
+  void begin_log(const std::vector<MixtureInfo>& mixtures, const Settings& settings) {
+    log_.emplace(io::JsonLines::create(metrics()));
+    log_->append(detail::json_of_run(mixtures, settings));
+  }
+
   std::filesystem::path folder_;
   std::optional<io::JsonLines> log_;
 };
