@@ -73,6 +73,23 @@ struct Side {
   }
 };
 
+/// For a program that only infers, or for one that gives the gradients of everything.
+inline ProgramOpts program_opts(const Graph& g, bool training) {
+  return {.training = training, .input_grad = training, .seeds = training ? g.outputs : std::vector<int>{}};
+}
+
+/// One training step of random images and gradients of the first output.
+template <class One>
+void step_once(One& one) {
+  const Graph& g = one.program->graph();
+  const auto images = random_values<float>(g.edges[g.input].elements(), 7);
+  const auto seed = random_values<float>(g.edges[g.outputs[0]].elements(), 8);
+  one.program->set_images(images.data());
+  one.program->forward({.training = true});
+  one.program->seed(g.outputs[0], seed.data());
+  one.program->backward({.training = true});
+}
+
 struct CompareOpts {
   bool training = true;
   bool backward = true;

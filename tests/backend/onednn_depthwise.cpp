@@ -171,8 +171,7 @@ TEST_CASE("onednn: own depthwise convolutions live with weights in plain order")
     for (const bool training : {false, true}) {
       ParamStore<float> plain;
       plain.adopt(g, {});
-      const ProgramOpts opts{
-          .training = training, .input_grad = training, .seeds = training ? g.outputs : std::vector<int>{}};
+      const ProgramOpts opts = program_opts(g, training);
       Side<backend::OneDnn> one(g, opts, plain);
       CHECK(own_kernels(one.program->lowered()) == (training ? again + 1 : 0));
       Side<backend::Reference<double>> ref(g, opts);
@@ -193,12 +192,7 @@ TEST_CASE("onednn: own depthwise convolutions keep padding zero and do not depen
 #endif
     Side<Own> one(g, {.training = true, .input_grad = true, .seeds = g.outputs});
     one.randomise();
-    const auto images = random_values<float>(g.edges[g.input].elements(), 7);
-    const auto seed = random_values<float>(g.edges[g.outputs[0]].elements(), 8);
-    one.program->set_images(images.data());
-    one.program->forward({.training = true});
-    one.program->seed(g.outputs[0], seed.data());
-    one.program->backward({.training = true});
+    step_once(one);
     const int w = one.store.find("dw.weight"), b = one.store.find("dw.bias");
     results.push_back(one.gradient(w));
     for (float v : one.gradient(b)) results.back().push_back(v);

@@ -64,8 +64,7 @@ TEST_CASE("onednn: a store of plain weights serves training and inference") {
   for (const bool training : {false, true}) {
     ParamStore<float> plain;
     plain.adopt(g, {});
-    const ProgramOpts opts{
-        .training = training, .input_grad = training, .seeds = training ? g.outputs : std::vector<int>{}};
+    const ProgramOpts opts = program_opts(g, training);
     Side<backend::OneDnn> one(g, opts, plain);
     Side<backend::Reference<double>> ref(g, opts);
     one.randomise(), ref.randomise();
