@@ -12,7 +12,8 @@ class Matrix {
   Matrix() = default;
   Matrix(int rows, int cols) { resize(rows, cols); }
 
-  /// While the number of columns stays, so do the rows that are still there; otherwise contents are unspecified. Allocates only when it grows beyond every earlier size.
+  /// While the number of columns stays, so do the rows that are still there; otherwise contents are unspecified.
+  /// Allocates only when it grows beyond every earlier size.
   void resize(int rows, int cols) {
     rows_ = rows;
     cols_ = cols;

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// How a pass of a convolution has one of its maps: as the edge is stored, in the other order of channels, in phases, or longer.
+/// How a pass of a convolution has one of its maps: as the edge is stored, in the other order of channels, in phases, or
+/// longer.
 
 #include "moecnn/backend/onednn/lanes.hpp"
 #include "moecnn/backend/onednn/layout.hpp"
