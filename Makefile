@@ -20,8 +20,8 @@ setup:
 configure: setup
 	@cmake --preset $(PRESET) -Wno-dev --log-level=WARNING
 
-demo: configure  ## build the examples, train a small mixture on generated images, write out/demo/report.html
-	cmake --build $(BUILD) --target moecnn_examples -j $(JOBS)
+demo: configure  ## build two examples, train a small mixture on generated images, write out/demo/report.html
+	cmake --build $(BUILD) --target example_hello_moe example_cifar100 -j $(JOBS)
 	$(BUILD)/examples/hello_moe
 	$(BUILD)/examples/cifar100 train --data synthetic --position 4 --experts 4 --k 2 --constraint importance \
 	  $(DEMO_FLAGS) --out out/demo

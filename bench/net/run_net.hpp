@@ -71,8 +71,10 @@ void print_dearest(Setup<Net>& s, const std::string& name, bool training, int co
     for (std::size_t n = 0; n < g.nodes.size(); ++n)
       forward[n].push_back(seconds([&] { program.lowered().kernels[n]->forward(step); }));
     for (std::size_t n = g.nodes.size(); n-- > 0;)
-      backward[n].push_back(
-          program.flow().runs_backward[n] ? seconds([&] { program.lowered().kernels[n]->backward(step); }) : 0.0);
+      backward[n].push_back(seconds([&] {
+        for (int m : program.plan().rebuilds[n]) program.lowered().kernels[m]->rebuild();
+        if (program.flow().runs_backward[n]) program.lowered().kernels[n]->backward(step);
+      }));
   }
   std::map<std::string, double> by_kind;
   std::vector<std::pair<double, std::string>> nodes;

@@ -3,6 +3,7 @@
 ///   MOECNN_BENCH_NETS     which of them, e.g. "enet,unet"          MOECNN_BENCH_BATCHES  e.g. "4"
 ///   MOECNN_BENCH_ROUNDS   timed steps, default 9                    MOECNN_BENCH_HEIGHT   of the images, default 256
 ///   MOECNN_BENCH_BOUND    0: without the convolution bound          MOECNN_BENCH_MODES    "train", "infer"
+///   MOECNN_BENCH_REBUILD  0, 1, 2: make values again for the backward pass never, where cheap (default), always
 ///   MOECNN_BENCH_DEAREST  print so many of the dearest operations   MOECNN_BENCH_CPU      processor time, see harness.hpp
 #ifdef MOECNN_HAS_ONEDNN
 #include "moecnn/zoo/deeplabv3plus.hpp"
@@ -65,6 +66,7 @@ TEST_CASE("segmentation networks, 512x256, batch 1 and 4, f32") {
         ModelOpts opts;
         opts.loss.ignore = 255;
         opts.auxiliary = net.auxiliary;
+        opts.rebuild = static_cast<Rebuild>(bench::env_int("MOECNN_BENCH_REBUILD", 1));
         const auto results = bench::isolated([&] {
           return bench::run_net(net.name + "/" + batch, net, images, opts, mode == "train",
                                 bench::env_int("MOECNN_BENCH_BOUND", 1) != 0);

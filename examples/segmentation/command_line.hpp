@@ -69,6 +69,11 @@ inline void add_crop(CLI::App& app, Options& o) {
   app.add_option("--crop", o.crop,
                  "size of training crops, HEIGHTxWIDTH; default: cityscapes 768x768, bdd100k 720x720, camvid 360x480");
   app.add_option("--batch", o.batch, "images per batch")->check(CLI::Range(1, 65536))->capture_default_str();
+  app.add_option("--rebuild", o.rebuild,
+                 "never, cheap or always: values that are made again for the backward pass, which saves memory and "
+                 "changes no result")
+      ->check(CLI::IsMember({"never", "cheap", "always"}))
+      ->capture_default_str();
 }
 
 inline void add_training(CLI::App& app, Options& o) {

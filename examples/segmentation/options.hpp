@@ -3,6 +3,7 @@
 
 #include "networks.hpp"
 
+#include <moecnn/graph/plan.hpp>
 #include <moecnn/train/optimizer.hpp>
 #include <moecnn/train/schedule.hpp>
 #include <moecnn/train/settings.hpp>
@@ -23,8 +24,9 @@ struct Options {
   bool renormalise = true, shared = false, skip = false, learned_noise = false;
   std::string placement = "decoder-last";
   int layers = 1;
-  bool mix = true;   ///< experts that are one convolution mix their kernels where that pays
-  double aux = 0.4;  ///< weight of PSPNet's second loss; 0: without that head
+  bool mix = true;                ///< experts that are one convolution mix their kernels where that pays
+  double aux = 0.4;               ///< weight of PSPNet's second loss; 0: without that head
+  std::string rebuild = "cheap";  ///< what the backward pass makes again in the place of keeping it
   // data
   std::string dataset = "synthetic", data;
   std::string size, crop;  ///< "" : the data set's
@@ -88,6 +90,10 @@ inline SegMoE moe_of(const Options& o) {
   check(!(o.shared && o.skip), "--shared on and --skip on: beside a mixture stands one of the two");
   m.beside = o.shared ? Beside::shared : o.skip ? Beside::input : Beside::nothing;
   return m;
+}
+
+inline Rebuild rebuild_of(const Options& o) {
+  return o.rebuild == "never" ? Rebuild::never : o.rebuild == "always" ? Rebuild::always : Rebuild::where_cheap;
 }
 
 inline AnyNet net_of(const Options& o, int classes) {

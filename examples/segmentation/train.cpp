@@ -41,7 +41,8 @@ int train_on(const Options& o) {
 
   ModelOpts m{.seed = o.seed,
               .loss = {.ignore = data::ignore_label, .class_weights = class_weights(o, train_set, classes)},
-              .mix_linear_experts = o.mix};
+              .mix_linear_experts = o.mix,
+              .rebuild = rebuild_of(o)};
   if (o.has_aux()) m.auxiliary = {{.value = o.info().aux, .factor = o.aux}};
   Model<AnyNet, Backend> model({batch, batches.size().h, batches.size().w}, m, net_of(o, classes));
   if (!o.backbone.empty()) load_backbone(model.params(), o);

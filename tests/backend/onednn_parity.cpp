@@ -39,6 +39,38 @@ TEST_CASE("oneDNN: norms, linear layers, blocks") {
   CHECK(check_layer_parity<OneDnn>(ResStage<16, 32>{}, {3, 6, 6}, tight) == "");
 }
 
+namespace {
+/// Norms, curves and slopes in a row, each read by a convolution or by the next, and experts with norms of their own.
+struct Remade {
+  static constexpr int in = 3;
+  Value<20> wire(Recorder& g, Value<3> x) const {
+    constexpr ConvOpts k3{.kernel = 3, .pad = 1};
+    const auto a = g.relu(g("bn1", BatchNorm<20>{}, g("conv1", Conv<3, 20, k3>{}, x)));
+    const auto b =
+        g("bent", PRelu<20, Slopes::per_channel>{}, g("bn2", BatchNorm<20>{}, g("conv2", Conv<20, 20>{}, a)));
+    const auto c = g.hard_swish(g("bn3", BatchNorm<20>{}, g("conv3", Conv<20, 20, k3>{}, b)));
+    const auto d = g("experts", ResBlockMoE<NarrowBlocks<20, 12, 20>, 3, TopK<2>>{}, c);
+    return g("conv5", Conv<20, 20>{}, g.add(g("conv4", Conv<20, 20>{}, c), d));
+  }
+};
+}  // namespace
+
+TEST_CASE("oneDNN: what is made again for the backward pass has the same bits, and keeping it takes more memory") {
+  Graph g = record(Remade{}, {9, 8, 8});
+  passes::fuse_norm_activation(g);
+  test::Rig<OneDnn> rig;
+  ProgramOpts opts{.training = true, .input_grad = true, .seeds = g.outputs, .rebuild = Rebuild::always};
+  auto& again = rig.add(g, opts);
+  opts.rebuild = Rebuild::never;
+  auto& kept = rig.add(g, opts);
+  CHECK(again.plan().total_bytes == kept.plan().total_bytes);
+  CHECK(again.plan().arena_bytes < kept.plan().arena_bytes);
+  test::fill(rig.store, 5);
+  const auto batch = test::random_batch(g, 5);
+  const StepContext step{.training = true, .seed = 3};
+  CHECK(test::identical(test::run(rig, again, batch, step), test::run(rig, kept, batch, step)));
+}
+
 TEST_CASE("oneDNN: mixtures") {
   for (const auto& router : {top(2), top(1, Weights::raw), top(1, Weights::straight_through), top(4)}) {
     CAPTURE(router.k);

@@ -28,8 +28,10 @@ class Rehearsal {
     write(plan_.value[g_.input], value(g_.input));  // the images
     for (int n = 0; n < nodes && trouble_.empty(); ++n) forward(n);
     for (int e : flow_.seeds) write(plan_.grad[e], grad(e));
-    for (int n = nodes; n-- > 0 && trouble_.empty();)
+    for (int n = nodes; n-- > 0 && trouble_.empty();) {
+      for (int m : plan_.rebuilds[n]) rebuild(m, n);
       if (flow_.runs_backward[n]) backward(n);
+    }
     where_ = "after the run";
     for (int e : g_.outputs) read(plan_.value[e], value(e), "a result");
     for (int e : keep_) read(plan_.value[e], value(e), "a value that was to be kept");
@@ -56,6 +58,24 @@ class Rehearsal {
     for (std::size_t i = 0; i < plan_.saved[n].size(); ++i) write(plan_.saved[n][i], saved(n, i));
     write(plan_.scratch[n][0], -1);
     stays(held, plan_.value[node.output]);
+  }
+
+  void rebuild(int n, int before) {
+    const Node& node = g_.nodes[n];
+    where_ = fmt::format("rebuild of node {} ({}) for node {}", n, node.name, before);
+    written_.clear();
+    std::vector<int> held;
+    if (!needs_[n].rebuilds_output) complain("its kernel cannot do that");
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      read(plan_.value[node.inputs[i]], value(node.inputs[i]), "an input");
+      held.push_back(plan_.value[node.inputs[i]]);
+    }
+    for (std::size_t i = 0; i < plan_.saved[n].size(); ++i) {
+      read(plan_.saved[n][i], saved(n, i), "a saved tensor");
+      held.push_back(plan_.saved[n][i]);
+    }
+    write(plan_.value[node.output], value(node.output));
+    stays(held, -1);
   }
 
   void backward(int n) {
@@ -153,8 +173,11 @@ std::string check_plans(const Graph& g, const std::vector<int>& keep) {
   if (auto t = check_plan(rig.add_training(test::fused(g, keep), keep)); !t.empty()) return "training: " + t;
   // Gradients that come from outside, at the result and in the middle.
   const int middle = g.nodes[g.nodes.size() / 2].output;
-  const ProgramOpts seeded{.training = true, .input_grad = true, .seeds = {g.outputs[0], middle}, .keep = keep};
-  if (auto t = check_plan(rig.add(g, seeded)); g.edges[middle].routing < 0 && !t.empty()) return "seeds: " + t;
+  ProgramOpts seeded{.training = true, .input_grad = true, .seeds = {g.outputs[0], middle}, .keep = keep};
+  for (const Rebuild rebuild : {Rebuild::never, Rebuild::where_cheap, Rebuild::always}) {
+    seeded.rebuild = rebuild;
+    if (auto t = check_plan(rig.add(g, seeded)); g.edges[middle].routing < 0 && !t.empty()) return "seeds: " + t;
+  }
   if (auto t = check_plan(rig.add(g, {.keep = keep})); !t.empty()) return "inference, as recorded: " + t;
   if (auto t = check_plan(rig.add(test::folded(g, keep), {.keep = keep})); !t.empty()) return "inference: " + t;
   return "";
@@ -211,10 +234,47 @@ TEST_CASE("memory of activations does not grow with the number of experts") {
 TEST_CASE("a buffer lives from its first to its last touch") {
   Buffer a{.bytes = 10}, b{.bytes = 10};
   CHECK_FALSE(a.used());
-  a.touch(3), a.touch(1);
-  b.touch(4);
+  a.life.touch(3), a.life.touch(1);
+  b.life.touch(4);
   CHECK(a.used());
   CHECK_FALSE(a.lives_with(b));
-  a.touch(4);
+  a.life.touch(4);
   CHECK(b.lives_with(a));
+}
+
+TEST_CASE("values are made again where that was asked for, cheap ones before heavy convolutions only") {
+  Graph g;
+  Recorder r(g);
+  const Value<40> x{r.record(ops::Input{}, {}, 40, {2, 6, 6})};
+  g.input = x.edge;
+  const auto heavy = r("heavy", Conv<40, 40, ConvOpts{.kernel = 3, .pad = 1}>{}, r("bn1", BatchNorm<40>{}, x));
+  const auto bent = r("bent", PRelu<40>{}, r("bn2", BatchNorm<40>{}, heavy));
+  const auto light = r("light", Conv<40, 8>{}, bent);
+  g.outputs = {r("end", Conv<8, 8, ConvOpts{.kernel = 3}>{}, r("bn3", BatchNorm<8>{}, light)).edge};
+  const auto remade = [&](Rebuild rebuild) {
+    test::Rig<Double> rig;
+    std::string names;
+    for (const auto& list : rig.add(g, {.training = true, .seeds = g.outputs, .rebuild = rebuild}).plan().rebuilds)
+      for (int n : list) names += g.nodes[n].name + ' ';
+    return names;
+  };
+  CHECK(remade(Rebuild::never) == "");
+  CHECK(remade(Rebuild::where_cheap) == "bn1 ");
+  CHECK(remade(Rebuild::always) == "bn1 bn2 bent bn3 ");
+}
+
+TEST_CASE("between its two lives a buffer's memory is free") {
+  Buffer a{.bytes = 10, .life = {1, 2}, .second_life = {7, 9}};
+  const auto meets = [&](int first, int last) {
+    const Buffer b{.bytes = 10, .life = {first, last}};
+    CHECK(a.lives_with(b) == b.lives_with(a));
+    return a.lives_with(b);
+  };
+  CHECK(meets(2, 3));
+  CHECK_FALSE(meets(3, 6));
+  CHECK(meets(6, 7));
+  CHECK(meets(0, 12));
+  CHECK_FALSE(meets(10, 12));
+  CHECK_FALSE(a.lives_with({.bytes = 10, .life = {3, 3}, .second_life = {5, 6}}));
+  CHECK(a.lives_with({.bytes = 10, .life = {3, 3}, .second_life = {5, 8}}));
 }

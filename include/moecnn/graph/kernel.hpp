@@ -35,6 +35,7 @@ struct StepContext {
 struct NodeNeeds {
   std::vector<char> keeps_input;   ///< per input: its value is read in backward
   bool keeps_output = false;       ///< the output's value is read in backward
+  bool rebuilds_output = false;    ///< rebuild() makes the output again from what is kept anyway
   std::vector<std::size_t> saved;  ///< tensors written in forward and read in backward
   std::size_t scratch_forward = 0;
   std::size_t scratch_backward = 0;
@@ -66,6 +67,9 @@ class Kernel {
   virtual NodeNeeds needs() const = 0;
   virtual void bind(const Bindings<T>& b) { at = b; }
   virtual void forward(const StepContext& step) = 0;
+  /// Writes the output once more, to the same bits, from kept inputs and saved tensors. Called between forward and
+  /// backward where the program has used the output's memory for something else.
+  virtual void rebuild() {}
   /// Gradients are handed over in the order of the inputs: where one edge is two inputs of a node, the first overwrites
   /// and the second adds.
   virtual void backward(const StepContext&) {}

@@ -11,16 +11,37 @@
 
 namespace moecnn {
 
-/// One stretch of memory with a lifetime in steps: node i runs forward at step i and backward at step 2n - 1 - i.
-struct Buffer {
-  std::size_t bytes = 0;
+/// Steps from `first` to `last`; none at first.
+struct Lifetime {
   int first = std::numeric_limits<int>::max();
   int last = -1;
-  std::size_t offset = 0;
 
   void touch(int step) { first = std::min(first, step), last = std::max(last, step); }
-  bool used() const { return last >= 0 && bytes > 0; }
-  bool lives_with(const Buffer& b) const { return first <= b.last && b.first <= last; }
+  void touch(const Lifetime& t) { first = std::min(first, t.first), last = std::max(last, t.last); }
+  bool empty() const { return last < first; }
+  bool meets(const Lifetime& t) const { return first <= t.last && t.first <= last; }
+};
+
+/// One stretch of memory with a lifetime in steps: node i runs forward at step i and backward at step 2n - 1 - i. What is
+/// made a second time for the backward pass has a life before and one after; in between its memory is free for others.
+struct Buffer {
+  std::size_t bytes = 0;
+  Lifetime life = {}, second_life = {};
+  std::size_t offset = 0;
+
+  bool used() const { return !life.empty() && bytes > 0; }
+  bool lives_with(const Buffer& b) const {
+    return life.meets(b.life) || life.meets(b.second_life) || second_life.meets(b.life) ||
+           second_life.meets(b.second_life);
+  }
+};
+
+/// Which outputs are made again for the backward pass, in the place of being kept for it, if their kernels can make them
+/// from what is kept anyway: a batch norm keeps its input, so its output need not be kept for the convolution behind it.
+enum class Rebuild : unsigned char {
+  never,
+  where_cheap,  ///< where that takes next to no time beside what reads them
+  always        ///< the least memory; networks of thin layers train a fifth slower
 };
 
 /// Which buffer holds what; -1 where there is none.
@@ -29,6 +50,7 @@ struct Plan {
   std::vector<int> value, grad;             ///< per edge
   std::vector<std::vector<int>> saved;      ///< per node
   std::vector<std::array<int, 2>> scratch;  ///< per node: forward, backward
+  std::vector<std::vector<int>> rebuilds;   ///< per node: whose outputs are made again before it runs backward
   std::size_t arena_bytes = 0;
   std::size_t total_bytes = 0;  ///< what separate allocations would take
 };
@@ -36,6 +58,20 @@ struct Plan {
 namespace detail {
 
 inline constexpr std::size_t arena_alignment = 64;
+
+/// Per edge: does a convolution that reads it in its backward pass multiply each number so often that making it again,
+/// which is one pass through memory, does not count beside?
+inline std::vector<char> cheap_to_rebuild(const Graph& g, const std::vector<NodeNeeds>& needs) {
+  constexpr long long often = 256;  // a 1×1 convolution to 256 channels, a 3×3 convolution to 29
+  std::vector<char> cheap(g.edges.size(), 0);
+  for (std::size_t n = 0; n < g.nodes.size(); ++n)
+    for (std::size_t i = 0; i < g.nodes[n].inputs.size(); ++i) {
+      const Edge& e = g.edges[g.nodes[n].inputs[i]];
+      if (needs[n].keeps_input[i] && macs_per_row(g, g.nodes[n]) >= often * e.channels * e.extent.pixels())
+        cheap[g.nodes[n].inputs[i]] = 1;
+    }
+  return cheap;
+}
 
 /// Places buffers by decreasing size at the lowest address that is free for their whole lifetime.
 inline void pack(Plan& plan) {
@@ -74,7 +110,7 @@ inline void pack(Plan& plan) {
 /// (besides the graph's outputs) stay readable after the run.
 inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNeeds>& needs,
                       const std::vector<std::size_t>& value_bytes, const std::vector<std::size_t>& grad_bytes,
-                      const std::vector<int>& keep = {}) {
+                      const std::vector<int>& keep = {}, Rebuild rebuild = Rebuild::where_cheap) {
   const int nodes = static_cast<int>(g.nodes.size());
   const int end = 2 * nodes;
   auto backward = [&](int n) { return 2 * nodes - 1 - n; };
@@ -84,24 +120,25 @@ inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNe
   p.grad.assign(g.edges.size(), -1);
   p.saved.resize(nodes);
   p.scratch.assign(nodes, {-1, -1});
+  p.rebuilds.resize(nodes);
   auto make = [&](std::size_t bytes) {
     p.buffers.push_back({bytes});
     return static_cast<int>(p.buffers.size()) - 1;
   };
 
-  // Lifetimes of values and gradients, edge by edge.
-  std::vector<Buffer> value(g.edges.size()), grad(g.edges.size());
+  // Lifetimes of values and gradients, edge by edge; of values apart for the backward pass.
+  std::vector<Lifetime> value(g.edges.size()), again(g.edges.size()), grad(g.edges.size());
   for (int n = 0; n < nodes; ++n) {
     const Node& node = g.nodes[n];
     value[node.output].touch(n);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       const int e = node.inputs[i];
       value[e].touch(n);
-      if (flow.runs_backward[n] && needs[n].keeps_input[i]) value[e].touch(backward(n));
+      if (flow.runs_backward[n] && needs[n].keeps_input[i]) again[e].touch(backward(n));
       if (flow.input_mode[n][i] != GradMode::ignore) grad[e].touch(backward(n));
     }
     if (flow.runs_backward[n]) {
-      if (needs[n].keeps_output) value[node.output].touch(backward(n));
+      if (needs[n].keeps_output) again[node.output].touch(backward(n));
       if (flow.edge_grad[node.output]) grad[node.output].touch(backward(n));
     }
   }
@@ -113,18 +150,37 @@ inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNe
   // Seeds are written from outside before the backward pass starts.
   for (int e : flow.seeds) grad[e].touch(nodes);
 
+  // Who is made again, and when. Consumers come after their producer, so walking back meets all needs before it.
+  const std::vector<char> cheap = rebuild == Rebuild::where_cheap
+                                      ? detail::cheap_to_rebuild(g, needs)
+                                      : std::vector<char>(g.edges.size(), rebuild == Rebuild::always);
+  for (int n = nodes; n-- > 0;) {
+    const int e = g.nodes[n].output, when = again[e].first;
+    const bool wanted = !again[e].empty() && when < backward(n);  // by somebody else than the node itself
+    if (!cheap[e] || !wanted || !flow.runs_backward[n] || !needs[n].rebuilds_output || value[e].last == end) {
+      value[e].touch(again[e]);
+      again[e] = {};
+      continue;
+    }
+    p.rebuilds[backward(when)].push_back(n);  // backward() is its own inverse
+    for (std::size_t i = 0; i < g.nodes[n].inputs.size(); ++i)
+      if (needs[n].keeps_input[i]) again[g.nodes[n].inputs[i]].touch(when);
+  }
+  for (auto& list : p.rebuilds) std::reverse(list.begin(), list.end());  // in running order: some read others
+
   // Values, with outputs that may take over the memory of an input which dies there.
   for (int n = 0; n < nodes; ++n) {
     const Node& node = g.nodes[n];
     const int out = node.output, i = needs[n].inplace_forward;
     if (i >= 0 && value_bytes[out] == value_bytes[node.inputs[i]] && value[node.inputs[i]].last == n &&
-        node.inputs[i] != g.input && std::count(node.inputs.begin(), node.inputs.end(), node.inputs[i]) == 1) {
+        again[node.inputs[i]].empty() && node.inputs[i] != g.input &&
+        std::count(node.inputs.begin(), node.inputs.end(), node.inputs[i]) == 1) {
       p.value[out] = p.value[node.inputs[i]];
     } else {
       p.value[out] = make(value_bytes[out]);
     }
-    Buffer& b = p.buffers[p.value[out]];
-    b.touch(value[out].first), b.touch(value[out].last);
+    p.buffers[p.value[out]].life.touch(value[out]);
+    p.buffers[p.value[out]].second_life.touch(again[out]);
   }
   // Gradients, backwards, in the same way.
   for (int n = nodes; n-- > 0;) {
@@ -141,19 +197,18 @@ inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNe
     }
   }
   for (std::size_t e = 0; e < g.edges.size(); ++e)
-    if (p.grad[e] >= 0 && grad[e].last >= 0)
-      p.buffers[p.grad[e]].touch(grad[e].first), p.buffers[p.grad[e]].touch(grad[e].last);
+    if (p.grad[e] >= 0) p.buffers[p.grad[e]].life.touch(grad[e]);
 
   for (int n = 0; n < nodes; ++n) {
     for (std::size_t bytes : needs[n].saved) {
       const int id = make(bytes);
       p.saved[n].push_back(id);
-      p.buffers[id].touch(n);
-      if (flow.runs_backward[n]) p.buffers[id].touch(backward(n));
+      p.buffers[id].life.touch(n);
+      if (flow.runs_backward[n]) p.buffers[id].life.touch(backward(n));
     }
-    if (needs[n].scratch_forward > 0) p.buffers[p.scratch[n][0] = make(needs[n].scratch_forward)].touch(n);
+    if (needs[n].scratch_forward > 0) p.buffers[p.scratch[n][0] = make(needs[n].scratch_forward)].life.touch(n);
     if (flow.runs_backward[n] && needs[n].scratch_backward > 0)
-      p.buffers[p.scratch[n][1] = make(needs[n].scratch_backward)].touch(backward(n));
+      p.buffers[p.scratch[n][1] = make(needs[n].scratch_backward)].life.touch(backward(n));
   }
   detail::pack(p);
   return p;

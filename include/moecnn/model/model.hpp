@@ -24,12 +24,13 @@ struct Auxiliary {
 };
 
 struct ModelOpts {
-  std::uint64_t seed = 42;                ///< initial weights and gate noise
-  std::vector<std::string> keep = {};     ///< values that stay readable after a run, by name, e.g. "layer3"
-  LossOpts loss = {};                     ///< of the network's result: ignored label, class weights
-  std::vector<Auxiliary> auxiliary = {};  ///< further values with a loss, such as the logits of an auxiliary head
-  bool training = true;                   ///< false: no gradients are ever made; training() is an error
-  bool mix_linear_experts = true;         ///< experts that are one convolution: mix their kernels where that pays
+  std::uint64_t seed = 42;                 ///< initial weights and gate noise
+  std::vector<std::string> keep = {};      ///< values that stay readable after a run, by name, e.g. "layer3"
+  LossOpts loss = {};                      ///< of the network's result: ignored label, class weights
+  std::vector<Auxiliary> auxiliary = {};   ///< further values with a loss, such as the logits of an auxiliary head
+  bool training = true;                    ///< false: no gradients are ever made; training() is an error
+  bool mix_linear_experts = true;          ///< experts that are one convolution: mix their kernels where that pays
+  Rebuild rebuild = Rebuild::where_cheap;  ///< memory of training for time, see graph/plan.hpp
 };
 
 /// Owns parameters and programs. A program is made when first asked for and kept: one per batch size, and for inference
@@ -79,7 +80,8 @@ class Model {
       const std::vector<int> keep = edges(g, opts_.keep);
       if (opts_.mix_linear_experts) passes::mix_linear_experts(g, keep);
       passes::fuse_norm_activation(g, keep);
-      slot = std::make_unique<ProgramType>(std::move(g), store_, arena_, ProgramOpts{.training = true, .keep = keep});
+      slot = std::make_unique<ProgramType>(std::move(g), store_, arena_,
+                                           ProgramOpts{.training = true, .keep = keep, .rebuild = opts_.rebuild});
     }
     return *slot;
   }

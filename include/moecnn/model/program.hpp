@@ -30,9 +30,10 @@ class Arena {
 
 struct ProgramOpts {
   bool training = false;
-  bool input_grad = false;      ///< also the gradient of the images
-  std::vector<int> seeds = {};  ///< edges whose gradient the caller gives, for graphs without a loss
-  std::vector<int> keep = {};   ///< edges that stay readable after a run
+  bool input_grad = false;                 ///< also the gradient of the images
+  std::vector<int> seeds = {};             ///< edges whose gradient the caller gives, for graphs without a loss
+  std::vector<int> keep = {};              ///< edges that stay readable after a run
+  Rebuild rebuild = Rebuild::where_cheap;  ///< memory for time, see plan.hpp
 };
 
 template <class Backend>
@@ -53,7 +54,8 @@ class Program {
     folded_ = FoldedParams<T>(graph_, store_, lowered_.param_layout);
     needs_.reserve(graph_.nodes.size());
     for (const auto& k : lowered_.kernels) needs_.push_back(k->needs());
-    plan_ = make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), opts_.keep);
+    plan_ = make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), opts_.keep,
+                      opts_.rebuild);
     routings_.resize(graph_.routings.size());
     slopes_.resize(graph_.routings.size());
     count_labels();
@@ -103,8 +105,10 @@ class Program {
   }
 
   void backward(const StepContext& step) {
-    for (std::size_t n = graph_.nodes.size(); n-- > 0;)
+    for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
+      for (int m : plan_.rebuilds[n]) lowered_.kernels[m]->rebuild();
       if (flow_.runs_backward[n]) lowered_.kernels[n]->backward(step);
+    }
   }
 
   /// Task loss of the last forward pass: Σ factor · mean over the network's losses. The balance losses are apart.

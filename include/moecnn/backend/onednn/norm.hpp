@@ -29,6 +29,7 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
       if (op_.relu) n.saved.push_back(sizeof(LaneMask) * tiles * pixels_);
       n.scratch_forward = n.scratch_backward = sizeof(Sums<B>) * tiles;
       n.inplace_backward = op_.residual ? 1 : 0;
+      n.rebuilds_output = !op_.residual;
     } else {
       n.inplace_forward = 0;
     }
@@ -38,6 +39,12 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
   void forward(const StepContext& step) override {
     for_each_copy([&](int copy, int first, int count) {
       if (count > 0) forward(copy, first, count, step.training);
+    });
+  }
+
+  void rebuild() override {
+    for_each_copy([&](int copy, int first, int count) {
+      if (count > 0) rebuild(copy, first, count);
     });
   }
 
@@ -111,13 +118,30 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
       const double squares = std::max(0.0, sum.b[l] - sum.a[l] * sum.a[l] / m);
       const double mean = measure ? base[l] + sum.a[l] / m : param(2, copy)[c];
       const double inverse = 1 / std::sqrt((measure ? squares / m : param(3, copy)[c]) + op_.eps);
-      line.mean[l] = static_cast<float>(mean);
-      line.scale[l] = static_cast<float>(param(0, copy)[c] * inverse);
-      line.shift[l] = param(1, copy)[c];
+      set(line, l, c, copy, static_cast<float>(mean), static_cast<float>(inverse));
       if (!owns) continue;
       if (measure) move(param(2, copy)[c], mean), move(param(3, copy)[c], squares / (m > 1 ? m - 1 : m));
       if (training_)
         moments(copy)[block].mean[l] = line.mean[l], moments(copy)[block].inverse[l] = static_cast<float>(inverse);
+    }
+  }
+  void set(Line<B>& line, int l, int c, int copy, float mean, float inverse) const {
+    line.mean[l] = mean;
+    line.scale[l] = param(0, copy)[c] * inverse;
+    line.shift[l] = param(1, copy)[c];
+  }
+
+  void rebuild(int copy, int first, int count) const {
+    Finish finish;
+    finish.relu = op_.relu;  // the mask is there already
+    finish.stream = stream(count);
+#pragma omp parallel for firstprivate(finish) schedule(static) if (work(count) > parallel_threshold)
+    for (int i = 0; i < blocks_ * count; ++i) {
+      const int b = i / count, r = first + i % count;
+      const Moments<B>& known = moments(copy)[b];
+      Line<B> line{};
+      for (int l = 0; l < channels(b); ++l) set(line, l, b * B + l, copy, known.mean[l], known.inverse[l]);
+      normalise<B>(at.input[0] + offset(r, b), at.output + offset(r, b), pixels_, line, finish);
     }
   }
   void move(float& running, double now) const {

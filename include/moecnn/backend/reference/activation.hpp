@@ -31,6 +31,7 @@ class ActivationKernel final : public PlaneKernel<T> {
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
     n.keeps_input[0] = 1;
+    n.rebuilds_output = true;
     n.inplace_forward = n.inplace_backward = 0;
     return n;
   }
@@ -44,6 +45,7 @@ class ActivationKernel final : public PlaneKernel<T> {
       });
     });
   }
+  void rebuild() override { forward({}); }
   void backward(const StepContext&) override {
     with_curve([&](auto curve) {
       this->for_each_plane([&](long long plane) {
@@ -80,6 +82,7 @@ class PReluKernel final : public PlaneKernel<T> {
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
     n.keeps_input[0] = 1;
+    n.rebuilds_output = true;
     n.inplace_forward = n.inplace_backward = 0;
     n.scratch_backward = sizeof(double) * this->out_.extent.n * this->planes_ * this->unit_;
     return n;
@@ -97,6 +100,7 @@ class PReluKernel final : public PlaneKernel<T> {
       });
     });
   }
+  void rebuild() override { forward({}); }
   /// The slopes' gradients are summed up plane by plane, and then over planes in their order.
   void backward(const StepContext&) override {
     double* sums = reinterpret_cast<double*>(at.scratch_backward);

@@ -16,6 +16,7 @@ class BatchNormKernel final : public NodeKernel<T> {
     NodeNeeds n = this->plain_needs();
     n.keeps_input[0] = 1;
     n.keeps_output = op_.relu;
+    n.rebuilds_output = training_ && !op_.residual;
     // Mean and 1/σ of every channel of every copy.
     if (training_) n.saved = {2 * sizeof(double) * static_cast<std::size_t>(op_.channels) * node_.copies};
     if (op_.residual) n.inplace_backward = 1;
@@ -28,16 +29,14 @@ class BatchNormKernel final : public NodeKernel<T> {
       for (int c = 0; c < op_.channels; ++c) {
         const Moments now = step.training ? take_statistics(copy, first, count, c) : running(copy, c);
         if (training_) saved(copy, c) = now;
-        const double scale = this->param(0, copy)[c] * now.inverse, shift = this->param(1, copy)[c] - now.mean * scale;
-        for_each_plane(first, count, c, [&](long long begin) {
-          const T *x = at.input[0] + begin, *add = op_.residual ? at.input[1] + begin : nullptr;
-          T* y = at.output + begin;
-          for (int i = 0; i < pixels(); ++i) {
-            const double v = x[i] * scale + shift + (add ? add[i] : T(0));
-            y[i] = static_cast<T>(op_.relu && v < 0 ? 0.0 : v);
-          }
-        });
+        normalise(copy, first, count, c, now);
       }
+    });
+  }
+
+  void rebuild() override {
+    this->for_each_copy([&](int copy, int first, int count) {
+      for (int c = 0; c < op_.channels; ++c) normalise(copy, first, count, c, saved(copy, c));
     });
   }
 
@@ -86,6 +85,18 @@ class BatchNormKernel final : public NodeKernel<T> {
   Moments& saved(int copy, int c) const { return reinterpret_cast<Moments*>(at.saved[0])[copy * op_.channels + c]; }
   Moments running(int copy, int c) const {
     return {this->param(2, copy)[c], 1 / std::sqrt(this->param(3, copy)[c] + op_.eps)};
+  }
+
+  void normalise(int copy, int first, int count, int c, const Moments& by) const {
+    const double scale = this->param(0, copy)[c] * by.inverse, shift = this->param(1, copy)[c] - by.mean * scale;
+    for_each_plane(first, count, c, [&](long long begin) {
+      const T *x = at.input[0] + begin, *add = op_.residual ? at.input[1] + begin : nullptr;
+      T* y = at.output + begin;
+      for (int i = 0; i < pixels(); ++i) {
+        const double v = x[i] * scale + shift + (add ? add[i] : T(0));
+        y[i] = static_cast<T>(op_.relu && v < 0 ? 0.0 : v);
+      }
+    });
   }
 
   /// The moments of the batch; moves the running ones.
