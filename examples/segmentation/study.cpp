@@ -250,11 +250,19 @@ class Run {
   std::filesystem::path folder_;
 };
 
+/// What the table has to say of options that were given for all runs.
+std::string in_every_run(const Words& passed_on) {
+  if (passed_on.empty()) return "";
+  std::string text = " Other than that, every run had";
+  for (const std::string& word : passed_on) text += " " + word;
+  return text + ".";
+}
+
 /// The table as far as runs are finished.
 void write_table(const StudyOptions& o, const Protocol& protocol, const Experiment& e, int seeds) {
   report::StudyTable t{.id = e.id,
                        .title = e.title,
-                       .about = e.about + " " + protocol.about,
+                       .about = e.about + " " + protocol.about + in_every_run(o.passed_on),
                        .varied = e.varied,
                        .source = protocol.source,
                        .metrics = metrics_of(e),

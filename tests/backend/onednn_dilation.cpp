@@ -59,9 +59,6 @@ onednn::ConvChoice chosen(const Net& net, Extent images) {
   return choice_of(OneDnn::lower(g, analyse(g, true, g.outputs)), "conv");
 }
 
-/// oneDNN 2.x for AVX-512: where it is known which convolutions it has. The results are right elsewhere, too.
-bool known_choices() { return onednn::channel_block() == 16 && dnnl_version()->major < 3; }
-
 /// In every order of channels, with gradients that are written and added to.
 template <int In, int Out, ConvOpts O>
 void check(Extent images, double tolerance = 2e-5) {

@@ -41,12 +41,14 @@ struct Between {
 template <int C, class F>
 std::string check_op(F op, Extent images) {
   std::string wrong;
+  // oneDNN's code for AVX2 rounds the gradients of biases a little differently.
+  const double tolerance = onednn::channel_block() == 16 ? 5e-5 : 1e-4;
   for (const bool adds : {false, true}) {
     const Graph g = record(Between<C, F>{op, adds}, images);
     const auto blocked = onednn::blocked_edges(g);
     if (!blocked[g.find_edge("stem")]) wrong += "plain ";
     // Every value and every gradient that the convolutions' weights get tells of the operation's.
-    wrong += test::check_graph_parity<backend::OneDnn>(g, {.tolerance = 5e-5});
+    wrong += test::check_graph_parity<backend::OneDnn>(g, {.tolerance = tolerance});
     // Nothing but zeros beyond the last channel, also where no convolution would notice.
     std::vector<int> all;
     for (const Node& n : g.nodes) all.push_back(n.output);

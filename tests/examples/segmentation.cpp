@@ -234,6 +234,7 @@ TEST_CASE("the study runs what is missing and writes its tables") {
   REQUIRE(first.status == 0);
   CHECK(has(first.output, "E7 shared expert, seed 42: " + (out / "runs").string()));
   CHECK(has(bytes_of(out / "E7.md"), "| shared expert |"));
+  CHECK(has(bytes_of(out / "E7.md"), "every run had --threads 1 --no-report."));
   const io::Json table = io::Json::parse(bytes_of(out / "E10.json"), "E10.json");
   CHECK(table["rows"].size() == 9);
   CHECK(table["rows"].elements().at(8)["values"]["mean_iou"]["count"].whole() == 1);
