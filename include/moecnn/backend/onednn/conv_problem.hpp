@@ -13,6 +13,16 @@ enum class Pass { forward, backward_data, backward_weights };
 inline constexpr const char* pass_names[] = {"forward", "backward data", "backward weights"};
 inline constexpr Pass passes[] = {Pass::forward, Pass::backward_data, Pass::backward_weights};
 
+/// Padding behind the last row and column. Less than before the first where the kernel does not reach the end, negative
+/// where a transposed convolution was given an input that is smaller than its mirror image's output would be.
+inline Dims pad_end(const ops::Conv& op, Extent src, Extent dst) {
+  const auto along = [](int from, int to, int kernel, int stride, int pad, int dilation) {
+    return pad - stride * (window_out(from, kernel, stride, pad, dilation) - to);
+  };
+  return {along(src.h, dst.h, op.kernel.h, op.stride.h, op.pad.h, op.dilation.h),
+          along(src.w, dst.w, op.kernel.w, op.stride.w, op.pad.w, op.dilation.w)};
+}
+
 /// A convolution with its two maps in given formats. A blocked side has its channels padded to whole blocks, here and in
 /// the weights, so oneDNN never meets a tail.
 struct ConvProblem {
@@ -89,16 +99,11 @@ struct ConvProblem {
     d.strides = {op.stride.h, op.stride.w};
     d.dilates = {op.dilation.h - 1, op.dilation.w - 1};
     d.pad = {op.pad.h, op.pad.w};
-    // A transposed convolution may be given an input that is smaller than this one's output would be.
-    d.pad_end = {pad_end(src.h, dst.h, op.kernel.h, op.stride.h, op.pad.h, op.dilation.h),
-                 pad_end(src.w, dst.w, op.kernel.w, op.stride.w, op.pad.w, op.dilation.w)};
+    d.pad_end = pad_end(op, src, dst);
     return d;
   }
 
  private:
-  static int pad_end(int from, int to, int kernel, int stride, int pad, int dilation) {
-    return pad - stride * (window_out(from, kernel, stride, pad, dilation) - to);
-  }
   static long long taps(int from, int to, int kernel, int stride, int pad, int dilation) {
     long long n = 0;
     for (int k = 0; k < kernel; ++k)
