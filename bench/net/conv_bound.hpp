@@ -26,10 +26,7 @@ inline ConvTimes time_conv(const moecnn::ops::Conv& c, const moecnn::Edge& in, c
   d.weights = c.groups == 1 ? desc({c.out, c.in, c.kernel.h, c.kernel.w})
                             : desc({c.groups, c.out / c.groups, c.in / c.groups, c.kernel.h, c.kernel.w});
   d.dst = desc({rows, c.out, out.extent.h, out.extent.w});
-  d.strides = {c.stride.h, c.stride.w};
-  d.dilates = {c.dilation.h - 1, c.dilation.w - 1};
-  d.pad = {c.pad.h, c.pad.w};
-  d.pad_end = on::pad_end(c, in.extent, out.extent);
+  on::set_window(d, c, in.extent, out.extent);
 
   const auto timed = [&](auto primitive, std::unordered_map<int, memory> args) {
     for (auto& [id, m] : args) std::memset(m.get_data_handle(), 0, m.get_desc().get_size());

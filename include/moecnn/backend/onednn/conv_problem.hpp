@@ -13,14 +13,18 @@ enum class Pass { forward, backward_data, backward_weights };
 inline constexpr const char* pass_names[] = {"forward", "backward data", "backward weights"};
 inline constexpr Pass passes[] = {Pass::forward, Pass::backward_data, Pass::backward_weights};
 
-/// Padding behind the last row and column. Less than before the first where the kernel does not reach the end, negative
-/// where a transposed convolution was given an input that is smaller than its mirror image's output would be.
-inline Dims pad_end(const ops::Conv& op, Extent src, Extent dst) {
-  const auto along = [](int from, int to, int kernel, int stride, int pad, int dilation) {
+/// How the window moves over maps of these sizes. The padding behind the last row and column follows from them: there is
+/// less of it than before the first where a transposed convolution was given an input that is smaller than its mirror
+/// image's output would be.
+inline void set_window(ConvDescs& d, const ops::Conv& op, Extent src, Extent dst) {
+  const auto pad_end = [](int from, int to, int kernel, int stride, int pad, int dilation) {
     return pad - stride * (window_out(from, kernel, stride, pad, dilation) - to);
   };
-  return {along(src.h, dst.h, op.kernel.h, op.stride.h, op.pad.h, op.dilation.h),
-          along(src.w, dst.w, op.kernel.w, op.stride.w, op.pad.w, op.dilation.w)};
+  d.strides = {op.stride.h, op.stride.w};
+  d.dilates = {op.dilation.h - 1, op.dilation.w - 1};
+  d.pad = {op.pad.h, op.pad.w};
+  d.pad_end = {pad_end(src.h, dst.h, op.kernel.h, op.stride.h, op.pad.h, op.dilation.h),
+               pad_end(src.w, dst.w, op.kernel.w, op.stride.w, op.pad.w, op.dilation.w)};
 }
 
 /// A convolution with its two maps in given formats. A blocked side has its channels padded to whole blocks, here and in
@@ -96,10 +100,7 @@ struct ConvProblem {
     d.weights = weights;
     d.has_bias = bias;
     if (bias) d.bias = Desc({out()}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a);
-    d.strides = {op.stride.h, op.stride.w};
-    d.dilates = {op.dilation.h - 1, op.dilation.w - 1};
-    d.pad = {op.pad.h, op.pad.w};
-    d.pad_end = pad_end(op, src, dst);
+    set_window(d, op, src, dst);
     return d;
   }
 
