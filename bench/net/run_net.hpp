@@ -70,11 +70,7 @@ void print_dearest(Setup<Net>& s, const std::string& name, bool training, int co
     const auto step = training ? s.begin_training() : moecnn::StepContext{};
     for (std::size_t n = 0; n < g.nodes.size(); ++n)
       forward[n].push_back(seconds([&] { program.lowered().kernels[n]->forward(step); }));
-    for (std::size_t n = g.nodes.size(); n-- > 0;)
-      backward[n].push_back(seconds([&] {
-        for (int m : program.plan().rebuilds[n]) program.lowered().kernels[m]->rebuild();
-        if (program.flow().runs_backward[n]) program.lowered().kernels[n]->backward(step);
-      }));
+    for (std::size_t n = g.nodes.size(); n-- > 0;) backward[n].push_back(seconds([&] { program.backward(n, step); }));
   }
   std::map<std::string, double> by_kind;
   std::vector<std::pair<double, std::string>> nodes;

@@ -105,10 +105,13 @@ class Program {
   }
 
   void backward(const StepContext& step) {
-    for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
-      for (int m : plan_.rebuilds[n]) lowered_.kernels[m]->rebuild();
-      if (flow_.runs_backward[n]) lowered_.kernels[n]->backward(step);
-    }
+    for (std::size_t n = graph_.nodes.size(); n-- > 0;) backward(n, step);
+  }
+  /// One node's part of it, to be called from the last node to the first: first makes again what this node is the first
+  /// to read.
+  void backward(std::size_t node, const StepContext& step) {
+    for (int n : plan_.rebuilds[node]) lowered_.kernels[n]->rebuild();
+    if (flow_.runs_backward[node]) lowered_.kernels[node]->backward(step);
   }
 
   /// Task loss of the last forward pass: Σ factor · mean over the network's losses. The balance losses are apart.
