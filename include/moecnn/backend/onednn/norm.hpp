@@ -117,15 +117,15 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
       const int c = block * B + l;
       const double squares = std::max(0.0, sum.b[l] - sum.a[l] * sum.a[l] / m);
       const double mean = measure ? base[l] + sum.a[l] / m : param(2, copy)[c];
-      const double inverse = 1 / std::sqrt((measure ? squares / m : param(3, copy)[c]) + op_.eps);
-      set(line, l, c, copy, static_cast<float>(mean), static_cast<float>(inverse));
+      const auto inverse = static_cast<float>(1 / std::sqrt((measure ? squares / m : param(3, copy)[c]) + op_.eps));
+      set_channel(line, l, c, copy, static_cast<float>(mean), inverse);
       if (!owns) continue;
       if (measure) move(param(2, copy)[c], mean), move(param(3, copy)[c], squares / (m > 1 ? m - 1 : m));
-      if (training_)
-        moments(copy)[block].mean[l] = line.mean[l], moments(copy)[block].inverse[l] = static_cast<float>(inverse);
+      if (training_) moments(copy)[block].mean[l] = line.mean[l], moments(copy)[block].inverse[l] = inverse;
     }
   }
-  void set(Line<B>& line, int l, int c, int copy, float mean, float inverse) const {
+  /// From what is saved, so that rebuild() arrives at the same bits.
+  void set_channel(Line<B>& line, int l, int c, int copy, float mean, float inverse) const {
     line.mean[l] = mean;
     line.scale[l] = param(0, copy)[c] * inverse;
     line.shift[l] = param(1, copy)[c];
@@ -140,7 +140,7 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
       const int b = i / count, r = first + i % count;
       const Moments<B>& known = moments(copy)[b];
       Line<B> line{};
-      for (int l = 0; l < channels(b); ++l) set(line, l, b * B + l, copy, known.mean[l], known.inverse[l]);
+      for (int l = 0; l < channels(b); ++l) set_channel(line, l, b * B + l, copy, known.mean[l], known.inverse[l]);
       normalise<B>(at.input[0] + offset(r, b), at.output + offset(r, b), pixels_, line, finish);
     }
   }
