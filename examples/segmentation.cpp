@@ -77,7 +77,7 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
       ->check(CLI::IsMember({"cityscapes", "bdd100k", "camvid", "synthetic"}))
       ->capture_default_str();
   info_command->add_option("--size", o.size, "of generated scenes");
-  add_crop(*info_command, o);
+  add_step(*info_command, o);
 
   try {
     check(!words.empty(), "no command is given; --help lists them");

@@ -65,7 +65,8 @@ inline void add_data(CLI::App& app, Options& o) {
       ->capture_default_str();
 }
 
-inline void add_crop(CLI::App& app, Options& o) {
+/// What the memory of a training step depends on, besides the network.
+inline void add_step(CLI::App& app, Options& o) {
   app.add_option("--crop", o.crop,
                  "size of training crops, HEIGHTxWIDTH; default: cityscapes 768x768, bdd100k 720x720, camvid 360x480");
   app.add_option("--batch", o.batch, "images per batch")->check(CLI::Range(1, 65536))->capture_default_str();
@@ -77,7 +78,7 @@ inline void add_crop(CLI::App& app, Options& o) {
 }
 
 inline void add_training(CLI::App& app, Options& o) {
-  add_crop(app, o);
+  add_step(app, o);
   app.add_option("--epochs", o.epochs, "passes over the data")->check(CLI::Range(1, 1'000'000))->capture_default_str();
   app.add_option("--optimizer", o.optimizer, "sgd, adam or adamw")
       ->check(CLI::IsMember({"sgd", "adam", "adamw"}))

@@ -24,9 +24,8 @@ struct Options {
   bool renormalise = true, shared = false, skip = false, learned_noise = false;
   std::string placement = "decoder-last";
   int layers = 1;
-  bool mix = true;                ///< experts that are one convolution mix their kernels where that pays
-  double aux = 0.4;               ///< weight of PSPNet's second loss; 0: without that head
-  std::string rebuild = "cheap";  ///< what the backward pass makes again in the place of keeping it
+  bool mix = true;   ///< experts that are one convolution mix their kernels where that pays
+  double aux = 0.4;  ///< weight of PSPNet's second loss; 0: without that head
   // data
   std::string dataset = "synthetic", data;
   std::string size, crop;  ///< "" : the data set's
@@ -46,6 +45,7 @@ struct Options {
   long long max_steps = 0;
   int checkpoint_steps = 0;
   std::uint64_t seed = 42;
+  std::string rebuild = "cheap";  ///< what is made again for the backward pass in the place of being kept
   std::string init, backbone, out = "out/segmentation";
   bool report = true;
   std::string command;  ///< as it was typed, for the report
