@@ -76,6 +76,9 @@ struct Side {
 /// oneDNN 2.x for AVX-512: where it is known which convolutions it has. The results are right elsewhere, too.
 inline bool known_choices() { return onednn::channel_block() == 16 && dnnl_version()->major < 3; }
 
+/// Whether convolutions go through Winograd's form, since the tests are compiled for the vectors of this CPU.
+inline bool has_winograd() { return onednn::detail::vector_floats == onednn::channel_block(); }
+
 /// For a program that only infers, or for one that gives the gradients of everything.
 inline ProgramOpts program_opts(const Graph& g, bool training) {
   return {.training = training, .input_grad = training, .seeds = training ? g.outputs : std::vector<int>{}};

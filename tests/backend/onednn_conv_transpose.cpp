@@ -45,7 +45,7 @@ TEST_CASE("oneDNN: transposed convolutions of every kind of window") {
             ConvTranspose<16, 17, O{.kernel = 3, .stride = 2, .pad = 1, .out_pad = 1, .bias = true}>{}, {2, 5, 7},
             tight) == "");
   CHECK(check_layer_parity<OneDnn>(ConvTranspose<32, 16, O{.kernel = 3, .pad = 1, .bias = true}>{}, {3, 12, 12},
-                                   tight) == "");  // Winograd's form
+                                   tight) == "");
   CHECK(check_layer_parity<OneDnn>(ConvTranspose<4, 3, O{.kernel = {1, 3}, .stride = {1, 2}, .pad = {0, 1}}>{},
                                    {2, 5, 4}, tight) == "");
   CHECK(check_layer_parity<OneDnn>(

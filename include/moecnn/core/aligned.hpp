@@ -9,17 +9,29 @@
 #include <cstring>
 #include <memory>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace moecnn {
 
 class AlignedBuffer {
  public:
   static constexpr std::size_t alignment = 4096;
+  /// Larger ones lie in pages of this size where the system has them to give: kernels that walk through dozens of
+  /// arrays at once otherwise spend much of their time looking up where pages are.
+  static constexpr std::size_t huge_page = 2 << 20;
 
   AlignedBuffer() = default;
-  explicit AlignedBuffer(std::size_t bytes) : bytes_((bytes + alignment - 1) / alignment * alignment) {
-    if (bytes_ == 0) return;
-    data_.reset(static_cast<std::byte*>(std::aligned_alloc(alignment, bytes_)));
+  explicit AlignedBuffer(std::size_t bytes) {
+    if (bytes == 0) return;
+    const std::size_t unit = bytes >= huge_page ? huge_page : alignment;
+    bytes_ = (bytes + unit - 1) / unit * unit;
+    data_.reset(static_cast<std::byte*>(std::aligned_alloc(unit, bytes_)));
     check(data_ != nullptr, "cannot allocate {} MB; choose a smaller batch or a smaller network", bytes_ >> 20);
+#ifdef MADV_HUGEPAGE
+    if (unit == huge_page) madvise(data_.get(), bytes_, MADV_HUGEPAGE);  // a wish: it may fail
+#endif
     std::memset(data_.get(), 0, bytes_);
   }
 

@@ -282,10 +282,12 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
         reordered = copied;
       }
       float* dx = at.input_grad[0] + (first + r) * map.edge_row();
-      float* part = direct_data() ? dx : floats(at.scratch_backward, backward_.chunk);
+      const bool direct = direct_data(rows);
+      float* part = direct ? dx : floats(at.scratch_backward, backward_.chunk);
       primitives_.get(pass, rows)
-          .run({part, other ? reordered : w, output_grad(pass, first + r, rows)}, scratch, backward_.own_bytes);
-      if (direct_data()) continue;
+          .run({part, other ? reordered : w, output_grad(pass, first + r, rows), direct && adds_data() ? dx : nullptr},
+               scratch, backward_.own_bytes);
+      if (direct) continue;
       if (map.converts()) {
         float* changed = adds_data() ? floats(at.scratch_backward, backward_.sum) : dx;
         map.to_edge(part, changed, rows);
@@ -294,16 +296,21 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
       if (adds_data()) add(dx, part, rows * map.edge_row());
     }
   }
-  bool direct_data() const { return !adds_data() && !src(Pass::backward_data).converts(); }
+  /// Whether so many rows of the input's gradient are computed where they belong: oneDNN does not add.
+  bool direct_data(int rows) const {
+    return (!adds_data() || choice().uses_winograd(Pass::backward_data, rows)) && !src(Pass::backward_data).converts();
+  }
 
   /// The most rows whose data gradient is computed in one go. When it is added to another or converted they are so few
   /// that the second pass finds them in the cache; but phases want to be many.
   int chunk_rows(int count) const {
+    if (direct_data(count) || src(Pass::backward_data).other_pixels()) return count;
+    return std::min(count, cached_rows());
+  }
+  int cached_rows() const {
     constexpr long long cache = 2 << 20;
-    const PassMap& map = src(Pass::backward_data);
-    if (direct_data() || map.other_pixels()) return count;
-    return static_cast<int>(
-        std::clamp<long long>(cache / (map.row() * static_cast<long long>(sizeof(float))), 1, count));
+    const long long row = src(Pass::backward_data).row() * static_cast<long long>(sizeof(float));
+    return static_cast<int>(std::max(1LL, cache / row));
   }
 
   void plan_scratch() {
@@ -339,9 +346,9 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     }
     if (use_.backward_data) {
       const PassMap& map = src(Pass::backward_data);
-      const int rows = std::min(most(Pass::backward_data), chunk_rows(use_.rows));
+      const int rows = std::min(most(Pass::backward_data), map.other_pixels() ? use_.rows : cached_rows());
       if (data_reorder_) b.weights = data.take(choice().data_weights.get_size());
-      if (!direct_data()) b.chunk = data.take(f * rows * map.row());
+      if (!direct_data(1)) b.chunk = data.take(f * rows * map.row());
       if (adds_data() && map.converts()) b.sum = data.take(f * rows * map.edge_row());
       b.bytes = std::max(b.bytes, data.bytes);
     }

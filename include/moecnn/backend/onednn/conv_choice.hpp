@@ -2,7 +2,7 @@
 /// \file
 /// Which of oneDNN's convolutions computes a node, and in which formats.
 
-#include "moecnn/backend/onednn/conv_problem.hpp"
+#include "moecnn/backend/onednn/winograd_call.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,12 +13,11 @@ namespace moecnn::onednn {
 
 /// Read whenever a program is made.
 struct Options {
-  /// Winograd's minimal filtering (Lavin and Gray, 2016) for 3×3 convolutions, where oneDNN has it (2.x on x64). It
-  /// doubles their speed; results differ from direct convolution by some three times its own rounding error.
+  /// Winograd's minimal filtering (Lavin and Gray, 2016) for convolutions with 3×3, 3×1 and 1×3 kernels and stride 1. It
+  /// doubles the speed of 3×3 ones; results differ from direct convolution by some three times its own rounding error.
   bool winograd = true;
-  /// The most scratch bytes that it may take; they come on top of the largest live activations. Batches are cut into
-  /// parts that fit; a single row cannot be cut and may take twice as much. Where even a small part does not fit, since
-  /// there is a transformed copy of all weights, or of their gradient for each thread, convolution is direct.
+  /// The most scratch bytes that it may take; they come on top of the largest live activations, and most of them are a
+  /// transformed copy of the weights or of their gradient. A convolution that needs more is direct.
   std::size_t winograd_scratch = std::size_t{144} << 20;
   /// The most scratch bytes that copies of a convolution's maps take where it works on phases of them, as far as one row
   /// and eight times the weights fit in: every part of a batch reads all weights.
@@ -37,27 +36,19 @@ struct ConvChoice {
   int rank = 3;
   /// Per pass: the same convolution with whole maps, with maps in phases, or with longer maps.
   std::array<ConvProblem, 3> by_pass;
-  /// Per pass: the most rows that Winograd's form takes at once, 0 where it is not used. All its weights are in the first
-  /// format.
-  std::array<int, 3> winograd_rows{};
+  /// Per pass: from how many rows on it goes through Winograd's form, with all weights in the first format. 0: never.
+  std::array<int, 3> winograd_from{};
   std::size_t map_scratch = 0;  ///< from the options
 
   ConvProblem& of(Pass pass) { return by_pass[static_cast<int>(pass)]; }
   const ConvProblem& of(Pass pass) const { return by_pass[static_cast<int>(pass)]; }
   bool uses_winograd(Pass pass, int rows) const {
-    return winograd_rows[static_cast<int>(pass)] > 0 && worth_winograd(of(pass), rows);
-  }
-  /// Winograd's form, F(4×4, 3×3), needs a quarter of the multiplications but transforms all weights in every call: it
-  /// pays where enough tiles of 4×4 pixels share that. The rule depends on sizes alone, so equal runs compute equal bits.
-  static bool worth_winograd(const ConvProblem& p, int rows) {
-    constexpr long long enough_tiles = 32;  // measured: break-even lies between 16 and 48 for 32 to 512 channels
-    return rows * p.tiles() >= enough_tiles;
+    const int from = winograd_from[static_cast<int>(pass)];
+    return from > 0 && rows >= from;
   }
 
   /// The most of `rows` that a pass takes at once, and how many it takes; the last part may be smaller.
   int most_rows(Pass pass, int rows) const {
-    const int most = winograd_rows[static_cast<int>(pass)];
-    if (most > 0) rows = std::min(rows, most);
     const ConvProblem& p = of(pass);
     if (p.same_maps(problem)) return rows;
     const long long row = p.parts() * (p.in() * p.src.pixels() + p.out() * p.dst.pixels());
@@ -156,50 +147,40 @@ inline Found ask_all(Pass pass, const ConvProblem& p, const ConvUse& use, const 
   return whole;
 }
 
-/// The most rows that Winograd's form takes at once in a pass, with weights of a given format; 0 if oneDNN does not have
-/// it or the scratch memory is too small.
-inline int find_winograd(Pass pass, const ConvProblem& p, const ConvUse& use, const Desc& weights) try {
-  const auto attr = user_scratchpad();
-  const auto look = [](const auto& pd) {
-    return std::pair{rank_of(pd.impl_info_str()), pd.scratchpad_desc().get_size()};
+/// From how many rows on Winograd's form pays; 0: never. Of 3×3 kernels it needs a quarter of the multiplications, of 3×1
+/// kernels half, but it transforms maps, and all weights in every call. Depends on sizes alone, so equal runs compute
+/// equal bits.
+inline int worth_winograd(const ConvProblem& p) {
+  const bool plane = p.op.kernel == winograd::taps;
+  const int enough_channels = plane ? 8 : 32;         // that share the transformed maps
+  const long long enough_tiles = plane ? 32 : 64;     // that share the transformed weights
+  const long long products_of_tile = plane ? 64 : 8;  // measured: so many could be formed directly in the same time
+  if (std::min(p.op.in, p.op.out) < enough_channels) return 0;
+  const auto tiles = [](int kernel, int size, int dilation) {
+    return kernel == winograd::taps ? winograd::Axis(true, size, size, 0, dilation).tiles() : size;
   };
-  for (int rows = use.rows; ConvChoice::worth_winograd(p, rows); rows /= 2) {
-    const auto d = p.descs(rows, weights, use.bias, true);
-    // As if for training: for inference alone oneDNN insists on weights that are transformed beforehand.
-    const auto forward = conv_forward(d, true, use.by_forward(pass) ? use.forward_attr : attr);
-    const auto [rank, scratch] = use.by_forward(pass)          ? look(forward)
-                                 : pass == Pass::backward_data ? look(conv_backward_data(d, forward, attr))
-                                                               : look(conv_backward_weights(d, forward, attr));
-    if (rank > 0) return 0;
-    if (scratch <= use.options.winograd_scratch * (rows == 1 ? 2 : 1)) return rows;
-  }
-  return 0;
-} catch (const dnnl::error&) {
-  return 0;
+  const long long per_row =
+      1LL * tiles(p.op.kernel.h, p.dst.h, p.op.dilation.h) * tiles(p.op.kernel.w, p.dst.w, p.op.dilation.w);
+  if (per_row * products_of_tile > p.taps()) return 0;
+  return static_cast<int>((enough_tiles + per_row - 1) / per_row);
 }
 
-/// Decides for each pass about Winograd's form, in the formats that were chosen. The phases of a dilated convolution have
-/// no dilation left, so they can have it, too; it must then save more than the way into phases and back costs.
+/// Decides for each pass about Winograd's form, in the formats that were chosen.
 inline void choose_winograd(ConvChoice& c, const ConvUse& use) {
-  const auto& op = c.problem.op;
-  if (!use.options.winograd || c.rank > 0 || op.kernel != 3 || op.stride != 1 || op.groups != 1) return;
-  const bool dilated = op.dilation != 1;
-  constexpr int enough_channels = 128;  // copying grows with the channels, products with their square
-  if (dilated && (use.transposed || !c.problem.splits(op.dilation) || std::min(op.in, op.out) < enough_channels))
-    return;
+  const ConvProblem& p = c.problem;
+  if (!use.options.winograd || use.transposed || !has_winograd(p) || c.weights != winograd_weights(p)) return;
+  const int from = worth_winograd(p);
+  if (from == 0 || from > use.rows) return;
   for (const Pass pass : passes) {
     if (pass == Pass::backward_data && !use.backward_data) continue;
-    if (pass == Pass::backward_weights && (!use.backward_weights || c.weights != c.weights_grad)) continue;
-    const int i = static_cast<int>(pass);
-    const ConvProblem p = dilated ? c.problem.split(op.dilation) : c.problem;
-    if (dilated) {
-      constexpr double products_of_tile = 36 * 1.3;  // measured; the transforms count as well
-      if (products_of_tile * p.tiles() > c.of(pass).taps()) continue;
-      // Fewer rows than pay are convolved directly, and have the same phases.
-      if (ask(pass, p, use, pass == Pass::backward_data ? c.data_weights : c.weights).rank > 0) continue;
-    }
-    c.winograd_rows[i] = find_winograd(pass, p, use, c.weights);
-    if (c.winograd_rows[i] > 0) c.of(pass) = p;
+    if (pass == Pass::backward_weights && !use.backward_weights) continue;
+    // Fewer rows than pay are convolved directly, perhaps with phases of the maps or another order of the gradient.
+    const bool alike = c.of(pass).same_maps(p) && (pass != Pass::backward_weights || c.weights == c.weights_grad);
+    if (from > 1 && !alike) continue;
+    if (make_winograd(p, pass, use.rows)->scratch_bytes() > use.options.winograd_scratch) continue;
+    c.winograd_from[static_cast<int>(pass)] = from;
+    c.of(pass) = p;
+    if (pass == Pass::backward_weights) c.weights_grad = c.weights;
   }
 }
 

@@ -78,8 +78,6 @@ struct ConvProblem {
     return parts() * taps(src.h, dst.h, op.kernel.h, op.stride.h, op.pad.h, op.dilation.h) *
            taps(src.w, dst.w, op.kernel.w, op.stride.w, op.pad.w, op.dilation.w);
   }
-  /// Tiles of 4×4 output pixels, over all phases of a row.
-  long long tiles() const { return 1LL * parts() * pieces(dst.h, 4) * pieces(dst.w, 4); }
 
   /// Sizes of the weights as oneDNN sees them, and as they are.
   Dims weights() const { return weights(in(), out(), groups()); }
@@ -92,9 +90,8 @@ struct ConvProblem {
   }
   Desc any_weights() const { return Desc(weights(), dnnl::memory::data_type::f32, dnnl::memory::format_tag::any); }
 
-  ConvDescs descs(int rows, const Desc& weights, bool bias, bool winograd = false) const {
+  ConvDescs descs(int rows, const Desc& weights, bool bias) const {
     ConvDescs d;
-    if (winograd) d.algorithm = dnnl::algorithm::convolution_winograd;
     d.src = map(src, rows, in(), src_blocked);
     d.dst = map(dst, rows, out(), dst_blocked);
     d.weights = weights;

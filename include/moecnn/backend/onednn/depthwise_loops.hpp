@@ -86,14 +86,6 @@ PaddedLines pad_lines(const float* block, const WindowAxis& columns, int first, 
 
 namespace detail {
 
-#if defined(__AVX512F__)
-inline constexpr int vector_floats = 16;
-#elif defined(__AVX__)
-inline constexpr int vector_floats = 8;
-#else
-inline constexpr int vector_floats = 4;
-#endif
-
 /// Sums of B channels that are kept in registers at once: eight registers full, enough to hide how long an addition takes.
 template <int B>
 inline constexpr int sums_at_once = std::min(8, 8 * vector_floats / B);

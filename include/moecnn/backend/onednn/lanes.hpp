@@ -16,10 +16,16 @@ namespace moecnn::onednn {
 template <int B>
 struct LanesOf {
   using type [[gnu::vector_size(B * sizeof(float)), gnu::aligned(sizeof(float)), gnu::may_alias]] = float;
+  using aligned [[gnu::vector_size(B * sizeof(float))]] = float;
   using bits [[gnu::vector_size(B * sizeof(int))]] = int;
 };
+/// In memory, at any address.
 template <int B>
 using Lanes = typename LanesOf<B>::type;
+/// A variable of its own. Templates that deduce a type drop the attribute by which Lanes may lie anywhere, so what they
+/// are handed must be aligned.
+template <int B>
+using Vector = typename LanesOf<B>::aligned;
 
 template <int B>
 Lanes<B>& lanes(float* p) {
@@ -65,6 +71,15 @@ void stream_out(float* p, const Lanes<B>& v) {
 inline constexpr long long float_run = 512;
 
 namespace detail {
+
+/// Numbers of a vector of the CPU that the program is compiled for.
+#if defined(__AVX512F__)
+inline constexpr int vector_floats = 16;
+#elif defined(__AVX__)
+inline constexpr int vector_floats = 8;
+#else
+inline constexpr int vector_floats = 4;
+#endif
 
 /// sums[B] += the pixels of a block.
 template <int B>
