@@ -133,7 +133,7 @@ TEST_CASE("onednn: dilated convolutions in Winograd's form equal the reference")
     for (const auto pass : onednn::passes) {
       CAPTURE(static_cast<int>(pass));
       CHECK(c.uses_winograd(pass, images.n) == (expected && has_winograd()));
-      if (expected) CHECK(c.of(pass).phases == 1);
+      if (expected && has_winograd()) CHECK(c.of(pass).phases == 1);
     }
   };
   look(Between<128, 144, both(2)>{}, {2, 24, 16}, true);

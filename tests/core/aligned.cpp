@@ -17,6 +17,13 @@ TEST_CASE("a buffer is zeroed, aligned and at least as large as asked for") {
   CHECK(moved.as<double>()[624] == 3);
 }
 
+TEST_CASE("a large buffer begins where a large page can") {
+  AlignedBuffer b((3 << 20) + 5);
+  CHECK(b.bytes() == 4 << 20);
+  CHECK(reinterpret_cast<std::uintptr_t>(b.data()) % AlignedBuffer::huge_page == 0);
+  CHECK(std::all_of(b.data(), b.data() + b.bytes(), [](std::byte x) { return x == std::byte{0}; }));
+}
+
 TEST_CASE("an empty buffer has no memory") {
   CHECK(AlignedBuffer().data() == nullptr);
   CHECK(AlignedBuffer(0).bytes() == 0);

@@ -269,7 +269,7 @@ inline constexpr int panel = B == 16 ? 4 : 2;
 /// Rows of a product come in multiples of this.
 inline constexpr int row_block = 8;
 
-/// All rows, a multiple of row_block; W has n ≤ panel<B> vectors in a row.
+/// All rows, a multiple of row_block; W has n vectors in a row, no more than a panel.
 template <int B, int N = panel<B>>
 void products(const float* x, long long x_row, long long x_step, int rows, const float* w, int n, int depth, float* y,
               long long y_row, bool add) {
