@@ -18,8 +18,8 @@ namespace moecnn {
 class AlignedBuffer {
  public:
   static constexpr std::size_t alignment = 4096;
-  /// Larger ones lie in pages of this size where the system has them to give: kernels that walk through dozens of
-  /// arrays at once otherwise spend much of their time looking up where pages are.
+  /// Buffers of this size and more lie in pages of it where the system has some to give: kernels that walk through
+  /// dozens of arrays at once otherwise spend much of their time looking up where pages are.
   static constexpr std::size_t huge_page = 2 << 20;
 
   AlignedBuffer() = default;

@@ -27,32 +27,31 @@ struct ConvDescs {
   Desc bias{};  ///< zero descriptor: no bias
   Dims strides, dilates, pad, pad_end;
   bool has_bias = false;
+  static constexpr dnnl::algorithm algorithm = dnnl::algorithm::convolution_direct;
 };
-
-inline constexpr auto direct_algorithm = dnnl::algorithm::convolution_direct;
 
 #if DNNL_VERSION_MAJOR >= 3
 
 inline auto conv_forward(const ConvDescs& d, bool training, const dnnl::primitive_attr& attr) {
   using P = dnnl::convolution_forward::primitive_desc;
   const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-  return d.has_bias ? P(engine(), kind, direct_algorithm, d.src, d.weights, d.bias, d.dst, d.strides, d.dilates, d.pad,
-                        d.pad_end, attr)
-                    : P(engine(), kind, direct_algorithm, d.src, d.weights, d.dst, d.strides, d.dilates, d.pad,
-                        d.pad_end, attr);
+  return d.has_bias
+             ? P(engine(), kind, d.algorithm, d.src, d.weights, d.bias, d.dst, d.strides, d.dilates, d.pad, d.pad_end,
+                 attr)
+             : P(engine(), kind, d.algorithm, d.src, d.weights, d.dst, d.strides, d.dilates, d.pad, d.pad_end, attr);
 }
 inline auto conv_backward_data(const ConvDescs& d, const dnnl::convolution_forward::primitive_desc& hint,
                                const dnnl::primitive_attr& attr) {
-  return dnnl::convolution_backward_data::primitive_desc(engine(), direct_algorithm, d.src, d.weights, d.dst, d.strides,
+  return dnnl::convolution_backward_data::primitive_desc(engine(), d.algorithm, d.src, d.weights, d.dst, d.strides,
                                                          d.dilates, d.pad, d.pad_end, hint, attr);
 }
 inline auto conv_backward_weights(const ConvDescs& d, const dnnl::convolution_forward::primitive_desc& hint,
                                   const dnnl::primitive_attr& attr) {
   using P = dnnl::convolution_backward_weights::primitive_desc;
-  return d.has_bias ? P(engine(), direct_algorithm, d.src, d.weights, d.bias, d.dst, d.strides, d.dilates, d.pad,
-                        d.pad_end, hint, attr)
-                    : P(engine(), direct_algorithm, d.src, d.weights, d.dst, d.strides, d.dilates, d.pad, d.pad_end,
-                        hint, attr);
+  return d.has_bias
+             ? P(engine(), d.algorithm, d.src, d.weights, d.bias, d.dst, d.strides, d.dilates, d.pad, d.pad_end, hint,
+                 attr)
+             : P(engine(), d.algorithm, d.src, d.weights, d.dst, d.strides, d.dilates, d.pad, d.pad_end, hint, attr);
 }
 inline void append_relu(dnnl::post_ops& ops) { ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.f, 0.f); }
 inline Dims dims_of(const Desc& d) { return d.get_dims(); }
@@ -62,23 +61,22 @@ inline Dims dims_of(const Desc& d) { return d.get_dims(); }
 inline auto conv_forward(const ConvDescs& d, bool training, const dnnl::primitive_attr& attr) {
   using D = dnnl::convolution_forward::desc;
   const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
-  const D desc =
-      d.has_bias ? D(kind, direct_algorithm, d.src, d.weights, d.bias, d.dst, d.strides, d.dilates, d.pad, d.pad_end)
-                 : D(kind, direct_algorithm, d.src, d.weights, d.dst, d.strides, d.dilates, d.pad, d.pad_end);
+  const D desc = d.has_bias
+                     ? D(kind, d.algorithm, d.src, d.weights, d.bias, d.dst, d.strides, d.dilates, d.pad, d.pad_end)
+                     : D(kind, d.algorithm, d.src, d.weights, d.dst, d.strides, d.dilates, d.pad, d.pad_end);
   return dnnl::convolution_forward::primitive_desc(desc, attr, engine());
 }
 inline auto conv_backward_data(const ConvDescs& d, const dnnl::convolution_forward::primitive_desc& hint,
                                const dnnl::primitive_attr& attr) {
-  const dnnl::convolution_backward_data::desc desc(direct_algorithm, d.src, d.weights, d.dst, d.strides, d.dilates,
-                                                   d.pad, d.pad_end);
+  const dnnl::convolution_backward_data::desc desc(d.algorithm, d.src, d.weights, d.dst, d.strides, d.dilates, d.pad,
+                                                   d.pad_end);
   return dnnl::convolution_backward_data::primitive_desc(desc, attr, engine(), hint);
 }
 inline auto conv_backward_weights(const ConvDescs& d, const dnnl::convolution_forward::primitive_desc& hint,
                                   const dnnl::primitive_attr& attr) {
   using D = dnnl::convolution_backward_weights::desc;
-  const D desc = d.has_bias
-                     ? D(direct_algorithm, d.src, d.weights, d.bias, d.dst, d.strides, d.dilates, d.pad, d.pad_end)
-                     : D(direct_algorithm, d.src, d.weights, d.dst, d.strides, d.dilates, d.pad, d.pad_end);
+  const D desc = d.has_bias ? D(d.algorithm, d.src, d.weights, d.bias, d.dst, d.strides, d.dilates, d.pad, d.pad_end)
+                            : D(d.algorithm, d.src, d.weights, d.dst, d.strides, d.dilates, d.pad, d.pad_end);
   return dnnl::convolution_backward_weights::primitive_desc(desc, attr, engine(), hint);
 }
 inline void append_relu(dnnl::post_ops& ops) { ops.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f); }

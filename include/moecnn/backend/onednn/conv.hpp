@@ -33,12 +33,13 @@ inline ConvUse conv_use(const Graph& g, const Flow& f, int n, const ops::Conv& o
   return use;
 }
 
-/// Convolution and transposed convolution by oneDNN. The forward pass reads the weights as they are stored, and their
-/// gradient is written in the same order, so neither is ever reordered. Direct backward data reads them in another order
-/// and gets a copy, made just before it runs: once per update, and still in the cache when it is read. A transposed
-/// convolution swaps the forward pass and backward data; in training its weights lie as the latter wants them, and the
-/// former reads a copy that is made when they change. A pass that oneDNN has no good code for with the maps as they are
-/// stored reads and writes copies: in the other order of channels, or split into phases.
+/// Convolution and transposed convolution by oneDNN, or where that pays in Winograd's form, which reads all weights as
+/// they are stored and adds gradients where they belong. The forward pass reads the weights as they are stored, and
+/// their gradient is written in the same order, so neither is ever reordered. Direct backward data reads them in
+/// another order and gets a copy, made just before it runs: once per update, and still in the cache when it is read. A
+/// transposed convolution swaps the forward pass and backward data; in training its weights lie as the latter wants
+/// them, and the former reads a copy that is made when they change. A pass that oneDNN has no good code for with the
+/// maps as they are stored reads and writes copies: in the other order of channels, or split into phases.
 class ConvKernel final : public reference::NodeKernel<float>, public Described {
  public:
   using Stored = std::shared_ptr<const WeightsLayout>;

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Which of oneDNN's convolutions computes a node, and in which formats.
+/// What computes a convolution node, one of oneDNN's convolutions or Winograd's form by own loops, and in which formats.
 
 #include "moecnn/backend/onednn/winograd_call.hpp"
 
@@ -16,8 +16,8 @@ struct Options {
   /// Winograd's minimal filtering (Lavin and Gray, 2016) for convolutions with 3×3, 3×1 and 1×3 kernels and stride 1. It
   /// doubles the speed of 3×3 ones; results differ from direct convolution by some three times its own rounding error.
   bool winograd = true;
-  /// The most scratch bytes that it may take; they come on top of the largest live activations, and most of them are a
-  /// transformed copy of the weights or of their gradient. A convolution that needs more is direct.
+  /// The most scratch bytes that it may take; they come on top of the largest live activations. Transformed tiles
+  /// and weights take 2 to 50 MB; a convolution that needs more than it may is direct.
   std::size_t winograd_scratch = std::size_t{144} << 20;
   /// The most scratch bytes that copies of a convolution's maps take where it works on phases of them, as far as one row
   /// and eight times the weights fit in: every part of a batch reads all weights.
@@ -181,6 +181,7 @@ inline void choose_winograd(ConvChoice& c, const ConvUse& use) {
     c.winograd_from[static_cast<int>(pass)] = from;
     c.of(pass) = p;
     if (pass == Pass::backward_weights) c.weights_grad = c.weights;
+    if (pass == Pass::backward_data && from == 1) c.data_weights = c.weights;  // which nothing reads in another order
   }
 }
 

@@ -4,7 +4,7 @@
 /// channel has its own window, so a window's position is one vector of weights, and sums of several pixels stay in
 /// registers while the loop walks through the window.
 
-#include "moecnn/backend/onednn/lanes.hpp"
+#include "moecnn/backend/onednn/conv_end.hpp"
 
 #include <algorithm>
 #include <type_traits>
@@ -111,18 +111,10 @@ void in_parts(int n, const F& f) {
 
 }  // namespace detail
 
-/// What window_sums() adds to the sums, and where they go.
-struct LineEnd {
-  const float* bias = nullptr;  ///< B numbers; null: none
-  const float* add = nullptr;   ///< a line of the result's shape, perhaps the result itself; null: none
-  bool relu = false;
-  float* result = nullptr;
-};
-
 /// N pixels of a line, from pixel `first` of `phase` on.
 template <int B, int N>
 void some_window_sums(const PaddedLines& x, const WindowAxis& rows, const WindowAxis& columns, int line, int phase,
-                      int first, const float* weights, const LineEnd& end) {
+                      int first, const float* weights, const ConvEnd& end) {
   Lanes<B> sum[N];
   const Lanes<B> start = end.bias ? lanes<B>(end.bias) : Lanes<B>{};
 #pragma GCC unroll 8
@@ -142,17 +134,14 @@ void some_window_sums(const PaddedLines& x, const WindowAxis& rows, const Window
   const long long to = (1LL * first * apart + phase) * B;
 #pragma GCC unroll 8
   for (int i = 0; i < N; ++i) {
-    const long long o = to + 1LL * i * apart * B;
-    if (end.add) sum[i] += lanes<B>(end.add + o);
-    if (end.relu) sum[i] = sum[i] < Lanes<B>{} ? Lanes<B>{} : sum[i];
-    lanes<B>(end.result + o) = sum[i];
+    end.store<B>(to + 1LL * i * apart * B, sum[i]);
   }
 }
 
 /// Line `line` of a map: sums over windows of `x` with `weights` [kernel, kernel, B].
 template <int B>
 void window_sums(const PaddedLines& x, const WindowAxis& rows, const WindowAxis& columns, int line,
-                 const float* weights, const LineEnd& end) {
+                 const float* weights, const ConvEnd& end) {
   for (int phase = 0; phase < columns.phases(); ++phase)
     if (columns.count(phase) > 0)
       detail::in_parts<detail::sums_at_once<B>>(columns.count(phase), [&](auto n, int first) {

@@ -22,8 +22,8 @@ inline bool knows_winograd(const ConvProblem& p) {
 ///
 /// With few channels, threads take stretches of tiles, so few that what they transform stays in their caches, and all
 /// transformed weights are there at once. With many, they take panels of output channels and transform the weights of a
-/// panel as they go, for a slice of input channels at a time. Every sum is formed in an order that depends on the
-/// channels alone, not on the number of threads or rows.
+/// panel as they go, for a slice of input channels at a time. Sums over channels are formed in an order that depends on
+/// the channels alone, sums over tiles in one that depends on sizes alone: never on the number of threads.
 template <int B>
 class Winograd {
  public:
@@ -78,6 +78,7 @@ class Winograd {
   static constexpr long long line = 64 / sizeof(float);
   static constexpr long long own_cache = (768 << 10) / sizeof(float);    // numbers that one thread works on at once
   static constexpr long long shared_cache = (12 << 20) / sizeof(float);  // and all of them
+  static constexpr long long many_weights = 4 << 20;  // transformed, from which on they are not kept all at once
   static constexpr int slice = 128 / B;  // blocks of input channels that are transformed at once where there are many
   static constexpr int strip = 16;       // tiles that are transformed in one task
   static constexpr int panel = winograd::panel<B>;
@@ -127,8 +128,7 @@ class Winograd {
 
   int points() const { return winograd::points * (plane_ ? winograd::points : 1); }
   int window() const { return winograd::taps * (plane_ ? winograd::taps : 1); }
-  bool many_channels() const { return 1LL * points() * in_.count() * out_.count() > many; }
-  static constexpr long long many = 4 << 20;  // transformed weights
+  bool many_channels() const { return 1LL * points() * in_.count() * out_.count() > many_weights; }
 
   /// Numbers from point to point, with a line between them so that points do not compete for the same places in caches.
   static long long apart(long long tiles, int channels) { return tiles * channels + line; }
@@ -182,7 +182,7 @@ class Winograd {
   /// The way back, to one block of the output; m: of its first channel.
   template <bool Plane>
   void output_tiles(const Direction& d, const float* m, long long m_apart, int block, long long first, int n,
-                    const winograd::TileEnd& end) const {
+                    const ConvEnd& end) const {
     const Tiling& t = d.tiling;
     t.for_each(first, n, [&](int i, long long row, int ty, int tx) {
       const long long map = (row * d.to.blocks + block) * t.out_map();
@@ -221,15 +221,14 @@ class Winograd {
   }
 
   template <bool Plane, bool Mirrored>
-  void convolve(const Direction& d, const float* x, const float* w, const winograd::TileEnd& end, int rows,
+  void convolve(const Direction& d, const float* x, const float* w, const ConvEnd& end, int rows,
                 float* scratch) const {
     many_channels() ? by_panels<Plane, Mirrored>(d, x, w, end, rows, scratch)
                     : by_tiles<Plane, Mirrored>(d, x, w, end, rows, scratch);
   }
 
   template <bool Plane, bool Mirrored>
-  void by_tiles(const Direction& d, const float* x, const float* w, const winograd::TileEnd& end, int rows,
-                float* u) const {
+  void by_tiles(const Direction& d, const float* x, const float* w, const ConvEnd& end, int rows, float* u) const {
     const Channels &from = d.from, &to = d.to;
     const long long tiles = d.tiling.tiles() * rows, u_apart = panel_apart(from.count());
     float* rooms = u + points() * to.panels() * u_apart;
@@ -258,8 +257,7 @@ class Winograd {
   }
 
   template <bool Plane, bool Mirrored>
-  void by_panels(const Direction& d, const float* x, const float* w, const winograd::TileEnd& end, int rows,
-                 float* v) const {
+  void by_panels(const Direction& d, const float* x, const float* w, const ConvEnd& end, int rows, float* v) const {
     const Channels &from = d.from, &to = d.to;
     const long long tiles = d.tiling.tiles() * rows, u_apart = panel_apart(slice_channels(from));
     const int most = shared_stretch(d, rows);

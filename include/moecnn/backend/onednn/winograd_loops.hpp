@@ -7,7 +7,7 @@
 ///
 /// The points are 0, ±5/8, ±3/2 and infinity, which lose fewer digits than 0, ±1, ±2 and infinity.
 
-#include "moecnn/backend/onednn/lanes.hpp"
+#include "moecnn/backend/onednn/conv_end.hpp"
 #include "moecnn/core/extent.hpp"
 
 #include <algorithm>
@@ -187,17 +187,9 @@ void tile_to_points(const float* map, const Place& p, float* v, long long apart)
     for (auto& value : row) lanes<B>(v) = value, v += apart;
 }
 
-/// What points_to_tile() adds, and where the result goes.
-struct TileEnd {
-  const float* bias = nullptr;  ///< B numbers; null: none
-  const float* add = nullptr;   ///< a map of the result's shape, perhaps the result itself; null: none
-  bool relu = false;
-  float* result = nullptr;
-};
-
 /// Values at the points to a tile of the output.
 template <int B, bool Plane>
-void points_to_tile(const float* m, long long apart, const Place& p, const TileEnd& end) {
+void points_to_tile(const float* m, long long apart, const Place& p, const ConvEnd& end) {
   Vector<B> x[points][across<Plane>(points)], y[tile][across<Plane>(tile)];
   for (auto& row : x)
 #pragma GCC unroll 6
@@ -206,11 +198,8 @@ void points_to_tile(const float* m, long long apart, const Place& p, const TileE
   const Vector<B> bias = end.bias ? lanes<B>(end.bias) : Vector<B>{};
   for (int i = p.h.begin; i < p.h.end; ++i)
     for (int j = p.w.begin; j < p.w.end; ++j) {
-      const long long o = p.offset(i, j) * B;
-      Vector<B> v = y[i][j] + bias;
-      if (end.add) v += lanes<B>(end.add + o);
-      if (end.relu) v = v < Vector<B>{} ? Vector<B>{} : v;
-      lanes<B>(end.result + o) = v;
+      Lanes<B> sum = y[i][j] + bias;
+      end.store<B>(p.offset(i, j) * B, sum);
     }
 }
 
