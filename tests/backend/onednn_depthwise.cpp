@@ -29,7 +29,7 @@ struct Own {
   }
   static Lowered<float> lower(const Graph& g, const Flow& f, const ParamLayouts<float>& given = {}) {
     auto low = backend::OneDnn::lower(g, f, given);
-    onednn::channel_block() == 16 ? replace<16>(low, g, f) : replace<8>(low, g, f);
+    onednn::with_channel_block([&](auto block) { replace<block>(low, g, f); });
     return low;
   }
 };

@@ -171,8 +171,7 @@ struct OneDnn {
   static constexpr const char* name = "onednn";
 
   static Lowered<float> lower(const Graph& g, const Flow& f, const ParamLayouts<float>& given = {}) {
-    return onednn::channel_block() == 16 ? onednn::Lowering<16>(g, f, given).take()
-                                         : onednn::Lowering<8>(g, f, given).take();
+    return onednn::with_channel_block([&](auto block) { return onednn::Lowering<block>(g, f, given).take(); });
   }
 };
 

@@ -23,8 +23,10 @@
 namespace moecnn {
 
 #ifdef MOECNN_HAS_ONEDNN
-MOECNN_SHARED class onednn::Lowering<8>;
 MOECNN_SHARED class onednn::Lowering<16>;
+#ifndef __AVX512F__
+MOECNN_SHARED class onednn::Lowering<8>;
+#endif
 MOECNN_SHARED class Program<backend::OneDnn>;
 #endif
 MOECNN_SHARED std::unique_ptr<Kernel<float>> reference::make_kernel<float>(const Graph&, const Flow&, int);

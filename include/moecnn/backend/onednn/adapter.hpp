@@ -91,11 +91,26 @@ inline dnnl::primitive_attr user_scratchpad() {
   return attr;
 }
 
-/// Channels that the vector kernels of this CPU take at once.
+/// channel_block(): channels that the vector kernels of this CPU take at once. with_channel_block(f): f(Block<that>{}).
+template <int B>
+using Block = std::integral_constant<int, B>;
+
+#ifdef __AVX512F__  // such a program runs on no lesser CPU, so it need not hold code for one
+constexpr int channel_block() { return 16; }
+template <class F>
+auto with_channel_block(const F& f) {
+  return f(Block<16>{});
+}
+#else
 inline int channel_block() {
   constexpr int wide = static_cast<int>(dnnl::cpu_isa::avx512_core);  // a set of bits
   static const int block = (static_cast<int>(dnnl::get_effective_cpu_isa()) & wide) == wide ? 16 : 8;
   return block;
 }
+template <class F>
+auto with_channel_block(const F& f) {
+  return channel_block() == 16 ? f(Block<16>{}) : f(Block<8>{});
+}
+#endif
 
 }  // namespace moecnn::onednn

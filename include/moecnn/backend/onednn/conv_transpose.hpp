@@ -47,8 +47,7 @@ void sum_channels(const float* dy, int rows, int channels, long long pixels, dou
 
 /// y += bias in every pixel; blocked maps keep their padding.
 inline void add_bias(float* y, const float* bias, int rows, int channels, long long pixels, bool blocked) {
-  if (blocked)
-    return (channel_block() == 16 ? detail::add_bias<16> : detail::add_bias<8>)(y, bias, rows, channels, pixels);
+  if (blocked) return with_channel_block([&](auto block) { detail::add_bias<block>(y, bias, rows, channels, pixels); });
 #pragma omp parallel for if (1LL * rows * channels * pixels > parallel_threshold)
   for (int i = 0; i < rows * channels; ++i)
 #pragma omp simd
@@ -58,8 +57,7 @@ inline void add_bias(float* y, const float* bias, int rows, int channels, long l
 /// The sum of every channel over rows and pixels.
 inline void sum_channels(const float* dy, int rows, int channels, long long pixels, bool blocked, double* sums) {
   if (blocked)
-    return (channel_block() == 16 ? detail::sum_channels<16> : detail::sum_channels<8>)(dy, rows, channels, pixels,
-                                                                                        sums);
+    return with_channel_block([&](auto block) { detail::sum_channels<block>(dy, rows, channels, pixels, sums); });
 #pragma omp parallel for if (1LL * rows * channels * pixels > parallel_threshold)
   for (int c = 0; c < channels; ++c) {
     double total = 0;

@@ -96,13 +96,11 @@ class PassMap {
 
   void from_edge(const float* stored, float* own, int rows) const {
     if (!other_pixels()) return change(stored, from_, own, rows);
-    const auto copy = channel_block() == 16 ? detail::to_phases<16> : detail::to_phases<8>;
-    copy(stored, from_, rows, channels_, phases_, own);
+    with_channel_block([&](auto block) { detail::to_phases<block>(stored, from_, rows, channels_, phases_, own); });
   }
   void to_edge(const float* own, float* stored, int rows) const {
     if (!other_pixels()) return change(own, to_, stored, rows);
-    const auto copy = channel_block() == 16 ? detail::from_phases<16> : detail::from_phases<8>;
-    copy(own, from_, rows, channels_, phases_, stored);
+    with_channel_block([&](auto block) { detail::from_phases<block>(own, from_, rows, channels_, phases_, stored); });
   }
 
   friend bool operator==(const PassMap&, const PassMap&) = default;

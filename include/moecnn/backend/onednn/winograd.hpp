@@ -210,12 +210,12 @@ class Winograd {
         k = turned;
       }
       for (int l = 0; l < B; ++l) {
-        Vector<B> x[taps][columns], y[winograd::points][across<Plane>(winograd::points)];
-        for (int t = 0; t < all; ++t) x[t / columns][t % columns] = lanes<B>(k + (t * B + l) * B);
-        transform<Plane, KernelToPoints>(x, y);
         float* to = u + (1LL * l * width + b) * B;
-        for (auto& row : y)
-          for (auto& value : row) lanes<B>(to) = value, to += u_apart;
+        transform<B, Plane, KernelToPoints>(
+            [&](int i, int j) -> Vector<B> { return lanes<B>(k + ((i * columns + j) * B + l) * B); },
+            [&](int i, int j, const Vector<B>& value) {
+              lanes<B>(to + (i * across<Plane>(winograd::points) + j) * u_apart) = value;
+            });
       }
     }
   }
@@ -346,14 +346,13 @@ class Winograd {
   void kernel_slopes(const float* sums, int channels, int out, int in, float* dw) const {
     using namespace winograd;
     for (int l = 0; l < B; ++l) {
-      Vector<B> u[winograd::points][across<Plane>(winograd::points)], k[taps][across<Plane>(taps)];
       const float* from = sums + out_.at(out, in * B + l, channels);
-      for (auto& row : u)
-        for (auto& value : row) value = lanes<B>(from), from += sums_apart();
-      transform<Plane, PointsToKernelSlope>(u, k);
       float* to = dw + l * B;
-      for (auto& row : k)
-        for (auto& value : row) lanes<B>(to) = value, to += B * B;
+      transform<B, Plane, PointsToKernelSlope>(
+          [&](int i, int j) -> Vector<B> {
+            return lanes<B>(from + (i * across<Plane>(winograd::points) + j) * sums_apart());
+          },
+          [&](int i, int j, const Vector<B>& value) { lanes<B>(to + (i * across<Plane>(taps) + j) * B * B) = value; });
     }
   }
 

@@ -95,23 +95,40 @@ constexpr int across(int n) {
   return Plane ? n : 1;
 }
 
-/// y = `change` applied to the columns of x, and for a plane to its rows before.
-template <bool Plane, class Change, class V>
-void transform(const V (&x)[Change::from][across<Plane>(Change::from)], V (&y)[Change::to][across<Plane>(Change::to)]) {
+/// Keeps the compiler from reading a value from memory once per use, which would keep the ports for loads busier than
+/// those for arithmetic.
+template <int B>
+Vector<B> in_register(Vector<B> v) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__AVX__)
+  if constexpr (B == 8) asm("" : "+x"(v));
+#endif
+  return v;
+}
+
+/// `Change` applied to the rows of a square of numbers, where there are rows, and to its columns: from(i, j) gives the
+/// numbers and to(i, j, result) takes them. Only what lies between the two steps passes through memory.
+template <int B, bool Plane, class Change, class From, class To>
+void transform(const From& from, const To& to) {
   constexpr int columns = across<Plane>(Change::to);
-  V middle[Change::from][columns];
+  Vector<B> middle[Change::from][columns];
   for (int i = 0; i < Change::from; ++i)
-    if constexpr (Plane)
-      Change()(x[i], middle[i]);
-    else
-      middle[i][0] = x[i][0];
+    if constexpr (Plane) {
+      Vector<B> x[Change::from];
+#pragma GCC unroll 6
+      for (int j = 0; j < Change::from; ++j) x[j] = in_register<B>(from(i, j));
+      Change()(x, middle[i]);
+    } else {
+      middle[i][0] = from(i, 0);
+    }
   for (int j = 0; j < columns; ++j) {
-    V from[Change::from], to[Change::to];
+    Vector<B> x[Change::from], y[Change::to];
 #pragma GCC unroll 6
-    for (int i = 0; i < Change::from; ++i) from[i] = middle[i][j];
-    Change()(from, to);
+    for (int i = 0; i < Change::from; ++i) x[i] = in_register<B>(middle[i][j]);
+    Change()(x, y);
 #pragma GCC unroll 6
-    for (int i = 0; i < Change::to; ++i) y[i][j] = to[i];
+    for (int i = 0; i < Change::to; ++i) to(i, j, y[i]);
   }
 }
 
@@ -154,53 +171,49 @@ struct Span {
 /// Where a tile of one block of channels lies in a map: spans along two axes, and pixels from one to the next along each.
 struct Place {
   Span h, w;
-  int h_pitch, w_pitch;
+  long long first, down, right;  ///< pixel (0, 0), and from there to (1, 0) and (0, 1)
 
-  long long offset(int i, int j) const {
-    return 1LL * (h.from + i * h.step) * h_pitch + 1LL * (w.from + j * w.step) * w_pitch;
+  Place(const Span& rows, const Span& columns, int row_pitch, int column_pitch)
+      : h(rows),
+        w(columns),
+        first(1LL * h.from * row_pitch + 1LL * w.from * column_pitch),
+        down(1LL * h.step * row_pitch),
+        right(1LL * w.step * column_pitch) {}
+
+  long long offset(int i, int j) const { return first + i * down + j * right; }
+  bool holds(int i, int j) const { return i >= h.begin && i < h.end && j >= w.begin && j < w.end; }
+  /// All of `rows` × `columns` pixels exist.
+  bool is_whole(int rows, int columns) const {
+    return h.begin == 0 && h.end == rows && w.begin == 0 && w.end == columns;
   }
 };
 
-/// The pixels of a tile, zeros where there are none.
-template <int B, int R, int C>
-void load(const float* map, const Place& p, Vector<B> (&x)[R][C]) {
-  if (p.h.begin == 0 && p.h.end == R && p.w.begin == 0 && p.w.end == C) {
-    for (int i = 0; i < R; ++i)
-#pragma GCC unroll 6
-      for (int j = 0; j < C; ++j) x[i][j] = lanes<B>(map + p.offset(i, j) * B);
-    return;
-  }
-  for (int i = 0; i < R; ++i)
-    for (int j = 0; j < C; ++j) {
-      const bool there = i >= p.h.begin && i < p.h.end && j >= p.w.begin && j < p.w.end;
-      x[i][j] = there ? lanes<B>(map + p.offset(i, j) * B) : Vector<B>{};
-    }
-}
-
-/// A tile of a map (Change::from pixels along each axis) to values at its points, `apart` numbers from point to point.
+/// A tile of a map (Change::from pixels along each axis, zeros where there are none) to values at its points, `apart`
+/// numbers from point to point.
 template <int B, bool Plane, class Change>
 void tile_to_points(const float* map, const Place& p, float* v, long long apart) {
-  Vector<B> x[Change::from][across<Plane>(Change::from)], y[points][across<Plane>(points)];
-  load<B>(map, p, x);
-  transform<Plane, Change>(x, y);
-  for (auto& row : y)
-    for (auto& value : row) lanes<B>(v) = value, v += apart;
+  constexpr int rows = Change::from, columns = across<Plane>(Change::from);
+  const auto pixel = [&](int i, int j) -> Vector<B> { return lanes<B>(map + p.offset(i, j) * B); };
+  const auto to = [&](int i, int j, const Vector<B>& value) {
+    lanes<B>(v + (i * across<Plane>(points) + j) * apart) = value;
+  };
+  if (p.is_whole(rows, columns)) return transform<B, Plane, Change>(pixel, to);
+  transform<B, Plane, Change>([&](int i, int j) -> Vector<B> { return p.holds(i, j) ? pixel(i, j) : Vector<B>{}; }, to);
 }
 
 /// Values at the points to a tile of the output.
 template <int B, bool Plane>
 void points_to_tile(const float* m, long long apart, const Place& p, const ConvEnd& end) {
-  Vector<B> x[points][across<Plane>(points)], y[tile][across<Plane>(tile)];
-  for (auto& row : x)
-#pragma GCC unroll 6
-    for (auto& value : row) value = lanes<B>(m), m += apart;
-  transform<Plane, PointsToOutput>(x, y);
   const Vector<B> bias = end.bias ? lanes<B>(end.bias) : Vector<B>{};
-  for (int i = p.h.begin; i < p.h.end; ++i)
-    for (int j = p.w.begin; j < p.w.end; ++j) {
-      Lanes<B> sum = y[i][j] + bias;
-      end.store<B>(p.offset(i, j) * B, sum);
-    }
+  const auto from = [&](int i, int j) -> Vector<B> { return lanes<B>(m + (i * across<Plane>(points) + j) * apart); };
+  const auto pixel = [&](int i, int j, const Vector<B>& value) {
+    Lanes<B> sum = value + bias;
+    end.store<B>(p.offset(i, j) * B, sum);
+  };
+  if (p.is_whole(tile, across<Plane>(tile))) return transform<B, Plane, PointsToOutput>(from, pixel);
+  transform<B, Plane, PointsToOutput>(from, [&](int i, int j, const Vector<B>& value) {
+    if (p.holds(i, j)) pixel(i, j, value);
+  });
 }
 
 /// B rows of B numbers, rows for columns.
@@ -208,18 +221,6 @@ template <int B>
 void transpose(const float* from, float* to) {
   for (int i = 0; i < B; ++i)
     for (int j = 0; j < B; ++j) to[i * B + j] = from[j * B + i];
-}
-
-/// Keeps the compiler from reading a value from memory once per use, which would keep the ports for loads busier than
-/// those for arithmetic.
-template <int B>
-Vector<B> in_register(Vector<B> v) {
-#if defined(__AVX512F__)
-  asm("" : "+v"(v));
-#elif defined(__AVX__)
-  if constexpr (B == 8) asm("" : "+x"(v));
-#endif
-  return v;
 }
 
 /// M rows of Y[rows, N · B] (+)= Σ_k X(row, k) · W[k, N · B], where X(row, k) = x[row · x_row + k · x_step].
