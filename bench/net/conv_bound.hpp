@@ -31,12 +31,13 @@ inline ConvTimes time_conv(const moecnn::ops::Conv& c, const moecnn::Edge& in, c
   const auto timed = [&](auto primitive, std::unordered_map<int, memory> args) {
     for (auto& [id, m] : args) std::memset(m.get_data_handle(), 0, m.get_desc().get_size());
     std::vector<double> times;
-    for (int i = 0; i < rounds + 2; ++i)
-      times.push_back(seconds([&] {
+    for (int i = -2; i < rounds; ++i) {  // two to warm up
+      const double time = seconds([&] {
         primitive.execute(on::stream(), args);
         on::stream().wait();
-      }));
-    times.erase(times.begin(), times.begin() + 2);
+      });
+      if (i >= 0) times.push_back(time);
+    }
     return median(times);
   };
   const auto make = [&](const on::Desc& m) { return memory(m, on::engine()); };

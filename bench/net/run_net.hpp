@@ -28,19 +28,23 @@ class Setup {
     const auto classes = static_cast<std::uint64_t>(p.graph().edges[p.graph().nodes.back().inputs[0]].channels);
     for (std::size_t i = 0; i < p.label_count(); ++i) labels_.push_back(static_cast<int>(rng.below(classes, i, 1)));
   }
-  moecnn::StepContext begin_training() {
+  moecnn::StepContext begin_training() { return begin_training(pixels_.data(), labels_.data()); }
+  void forward_backward() { forward_backward(pixels_.data(), labels_.data()); }
+  void train() { train(pixels_.data(), labels_.data()); }
+
+  moecnn::StepContext begin_training(const float* images, const int* labels) {
     auto& p = model.training();
-    p.set_images(pixels_.data());
-    p.set_labels(labels_.data());
+    p.set_images(images);
+    p.set_labels(labels);
     return {.training = true, .seed = 1, .step = steps_++};
   }
-  void forward_backward() {
-    const auto step = begin_training();
+  void forward_backward(const float* images, const int* labels) {
+    const auto step = begin_training(images, labels);
     model.training().forward(step);
     model.training().backward(step);
   }
-  void train() {
-    forward_backward();
+  void train(const float* images, const int* labels) {
+    forward_backward(images, labels);
     if (!optimiser_) optimiser_.emplace(moecnn::Sgd{.momentum = 0.9}, model.params());
     optimiser_->step(model.params(), 0.01);
   }

@@ -6,6 +6,7 @@
 ///   MOECNN_BENCH_REBUILD  0, 1, 2: make values again for the backward pass never, where cheap (default), always
 ///   MOECNN_BENCH_DEAREST  print so many of the dearest operations   MOECNN_BENCH_CPU      processor time, see harness.hpp
 #ifdef MOECNN_HAS_ONEDNN
+#include "moecnn/model/any_net.hpp"
 #include "moecnn/zoo/deeplabv3plus.hpp"
 #include "moecnn/zoo/enet.hpp"
 #include "moecnn/zoo/erfnet.hpp"
@@ -22,21 +23,12 @@ namespace {
 
 using namespace moecnn;
 
-/// Any of the networks, so that what runs them is compiled once.
-struct AnyNet {
-  static constexpr int in = 3;
+struct Case {
   std::string name;
-  Value<19> (*wire_it)(Recorder&, Value<3>);
+  AnyNet net;
   int rim = 0;  ///< pixels that the images' sides have more
   std::vector<Auxiliary> auxiliary = {};
-
-  Value<19> wire(Recorder& g, Value<3> image) const { return wire_it(g, image); }
 };
-
-template <class Net>
-AnyNet any(const char* name, int rim = 0, std::vector<Auxiliary> auxiliary = {}) {
-  return {name, [](Recorder& g, Value<3> image) { return Net{}.wire(g, image); }, rim, std::move(auxiliary)};
-}
 
 std::vector<std::string> env_list(const char* name, const char* otherwise) {
   const char* text = std::getenv(name);
@@ -49,26 +41,26 @@ std::vector<std::string> env_list(const char* name, const char* otherwise) {
 }  // namespace
 
 TEST_CASE("segmentation networks, 512x256, batch 1 and 4, f32") {
-  const AnyNet nets[] = {any<ENet<19>>("enet"),
-                         any<ERFNet<19>>("erfnet"),
-                         any<UNet<19>>("unet"),
-                         any<LrAspp<19>>("lraspp"),
-                         any<DeepLabV3Plus<19>>("deeplabv3plus"),
-                         any<PspNet<19>>("pspnet", 1, {{.value = "aux"}})};
+  const Case cases[] = {{"enet", ENet<19>{}},
+                        {"erfnet", ERFNet<19>{}},
+                        {"unet", UNet<19>{}},
+                        {"lraspp", LrAspp<19>{}},
+                        {"deeplabv3plus", DeepLabV3Plus<19>{}},
+                        {"pspnet", PspNet<19>{}, 1, {{.value = "aux"}}}};
   const auto names = env_list("MOECNN_BENCH_NETS", "enet,erfnet,unet,lraspp,deeplabv3plus,pspnet");
   const int height = bench::env_int("MOECNN_BENCH_HEIGHT", 256);
   bench::Results all;
-  for (const AnyNet& net : nets) {
-    if (std::find(names.begin(), names.end(), net.name) == names.end()) continue;
+  for (const Case& c : cases) {
+    if (std::find(names.begin(), names.end(), c.name) == names.end()) continue;
     for (const std::string& mode : env_list("MOECNN_BENCH_MODES", "train,infer"))
       for (const std::string& batch : env_list("MOECNN_BENCH_BATCHES", "4,1")) {
-        const Extent images{std::stoi(batch), height + net.rim, 2 * height + net.rim};
+        const Extent images{std::stoi(batch), height + c.rim, 2 * height + c.rim};
         ModelOpts opts;
         opts.loss.ignore = 255;
-        opts.auxiliary = net.auxiliary;
+        opts.auxiliary = c.auxiliary;
         opts.rebuild = static_cast<Rebuild>(bench::env_int("MOECNN_BENCH_REBUILD", 1));
         const auto results = bench::isolated([&] {
-          return bench::run_net(net.name + "/" + batch, net, images, opts, mode == "train",
+          return bench::run_net(c.name + "/" + batch, c.net, images, opts, mode == "train",
                                 bench::env_int("MOECNN_BENCH_BOUND", 1) != 0);
         });
         all.insert(all.end(), results.begin(), results.end());
