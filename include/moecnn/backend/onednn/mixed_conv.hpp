@@ -5,9 +5,9 @@
 namespace moecnn::onednn {
 
 /// ops::MixedConv: every thread mixes the kernels of a row and convolves that row by itself, since most rows (the patches
-/// of an image) are too small to share. Only where rows are large and do not come out even (9 patches on 2 threads) the
-/// last ones are shared by all. Gradients of mixed kernels are collected for a few rows at a time and then handed to the
-/// experts, in the order of the rows.
+/// of an image) are too small to share. Large rows are shared by all threads where they do not come out even (the last of
+/// 9 patches on 2 threads) and where a kernel alone fills a thread's cache. Gradients of mixed kernels are collected for a
+/// few rows at a time and then handed to the experts, in the order of the rows.
 class MixedConvKernel final : public reference::NodeKernel<float>, public Described {
  public:
   MixedConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, ConvKernel::Stored stored)
@@ -34,7 +34,10 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
       const detail::OneThread alone;
       for (int t = 0; t < threads_; ++t) add_worker(each);
     }
-    solo_rows_ = op_.weights() * out_.extent.pixels() >= enough_to_share * threads_ ? rows_ - rows_ % threads_ : rows_;
+    if (op_.weights() * out_.extent.pixels() < enough_to_share * threads_)
+      solo_rows_ = rows_;
+    else if (op_.weights() <= own_cache)
+      solo_rows_ = rows_ - rows_ % threads_;
     if (solo_rows_ < rows_) add_worker(options());
     inner_ = workers_[0]->needs();
     const NodeNeeds shared = workers_.back()->needs();
@@ -95,6 +98,8 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
   static constexpr long long block = 4096;  // numbers of a kernel that one thread hands to the experts in one go
   /// Multiplications of a row per thread from which on all threads share it: about a tenth of a millisecond.
   static constexpr long long enough_to_share = 4'000'000;
+  /// Numbers of a kernel beyond which threads that work with one each drive one another's out of the caches they share.
+  static constexpr long long own_cache = 1 << 18;
 
   int params() const { return op_.bias ? 2 : 1; }
   static std::size_t round_to_line(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -133,14 +138,18 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
     for (int i = 0; i < params(); ++i) {
       b.param[i] = reinterpret_cast<float*>(kernel) + (i ? sizes_[0] : 0);
       b.param_grad[i] = grad ? reinterpret_cast<float*>(grad) + (i ? sizes_[0] : 0) : nullptr;
-      mix(row, i, b.param[i]);
+      const int parts = t < threads_ ? 1 : threads_;
+#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
+      for (int part = 0; part < parts; ++part)
+        mix(row, i, b.param[i], sizes_[i] * part / parts, sizes_[i] * (part + 1) / parts);
     }
     workers_[t]->bind(b);
     workers_[t]->refresh();
     return *workers_[t];
   }
 
-  void mix(int row, int i, float* kernel) const {
+  /// Numbers [begin, end) of a row's weights or biases.
+  void mix(int row, int i, float* kernel, long long begin, long long end) const {
     bool first = true;
     for (int e = 0; e < node_.copies; ++e) {
       const auto w = static_cast<float>(at.routing->weights(row, e));
@@ -148,14 +157,14 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
       const float* from = param(i, e);
       if (first) {
 #pragma omp simd
-        for (long long j = 0; j < sizes_[i]; ++j) kernel[j] = w * from[j];
+        for (long long j = begin; j < end; ++j) kernel[j] = w * from[j];
       } else {
 #pragma omp simd
-        for (long long j = 0; j < sizes_[i]; ++j) kernel[j] += w * from[j];
+        for (long long j = begin; j < end; ++j) kernel[j] += w * from[j];
       }
       first = false;
     }
-    if (first) std::fill_n(kernel, sizes_[i], 0.f);
+    if (first) std::fill(kernel + begin, kernel + end, 0.f);
   }
 
   /// dW_e = Σ_r w_re · dW_r, and dw_re = ⟨dW_r, W_e⟩, for rows [first, end) whose kernels' gradients lie in `grads`.

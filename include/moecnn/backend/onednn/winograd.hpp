@@ -40,17 +40,17 @@ class Winograd {
 
   std::size_t scratch_bytes(Pass pass, int rows) const {
     if (pass == Pass::backward_weights) {
-      const int n = sums_stretch(rows);
+      const int n = sums_stretches(rows).most();
       return sizeof(float) * points() * (sums_apart() + apart(n, slice_channels(in_)) + apart(n, out_.count()));
     }
     const Direction& d = pass == Pass::forward ? forward_ : backward_;
     if (many_channels()) {
-      const int n = shared_stretch(d, rows);
+      const int n = shared_stretches(d, rows).most();
       return sizeof(float) * points() *
              (threads_ * panel_apart(slice_channels(d.from)) + apart(n, slice_channels(d.from)) +
               apart(n, d.to.count()));
     }
-    const int n = stretch(d, rows);
+    const int n = own_stretches(d, rows).most();
     return sizeof(float) * points() *
            (d.to.panels() * panel_apart(d.from.count()) +
             threads_ * (apart(n, d.from.count()) + apart(n, d.to.count())));
@@ -136,25 +136,40 @@ class Winograd {
   long long sums_apart() const { return 1LL * slice_channels(in_) * out_.count() + line; }
   static int slice_channels(const Channels& c) { return std::min(slice, c.blocks) * B; }
 
-  /// `all` tiles in stretches of at most `most` and of nearly equal sizes, a multiple of `parts` of them.
-  static int in_stretches(long long all, long long most, int parts) {
-    const long long stretches = round_up(pieces(static_cast<int>(all), static_cast<int>(most)), parts);
-    return round_up(static_cast<int>((all + stretches - 1) / stretches), winograd::row_block);
-  }
-  /// Tiles that a thread takes at once. Each stretch reads all transformed weights.
-  int stretch(const Direction& d, int rows) const {
+  /// Tiles of all rows, one after the other, in stretches of nearly equal sizes. All but the last hold a multiple of
+  /// row_block tiles.
+  class Stretches {
+   public:
+    /// Of about `wanted` tiles; their number is a multiple of `parts`.
+    Stretches(long long tiles, long long wanted, int parts)
+        : tiles_(tiles),
+          blocks_(pieces(static_cast<int>(tiles), winograd::row_block)),
+          count_(std::min(blocks_, round_up(pieces(static_cast<int>(tiles), static_cast<int>(wanted)), parts))) {}
+
+    int count() const { return count_; }
+    long long first(int i) const { return std::min(tiles_, 1LL * blocks_ * i / count_ * winograd::row_block); }
+    int size(int i) const { return static_cast<int>(first(i + 1) - first(i)); }
+    /// Room for the largest.
+    int most() const { return pieces(blocks_, count_) * winograd::row_block; }
+
+   private:
+    long long tiles_;
+    int blocks_, count_;
+  };
+  /// What a thread takes at once. Each stretch reads all transformed weights.
+  Stretches own_stretches(const Direction& d, int rows) const {
     const long long tile = 1LL * points() * (d.from.count() + d.to.count());
-    return in_stretches(d.tiling.tiles() * rows, std::max<long long>(48, own_cache / tile), threads_);
+    return {d.tiling.tiles() * rows, std::max<long long>(48, own_cache / tile), threads_};
   }
-  /// Tiles that all threads take together. Each stretch transforms all weights once more.
-  int shared_stretch(const Direction& d, int rows) const {
+  /// What all threads take together. Each stretch transforms all weights once more.
+  Stretches shared_stretches(const Direction& d, int rows) const {
     const long long tile = 1LL * points() * (slice_channels(d.from) + d.to.count());
-    return in_stretches(d.tiling.tiles() * rows, std::max<long long>(128, shared_cache / tile), 1);
+    return {d.tiling.tiles() * rows, std::max<long long>(128, shared_cache / tile), 1};
   }
   /// The same for the gradient of the weights, where each stretch adds to all sums.
-  int sums_stretch(int rows) const {
+  Stretches sums_stretches(int rows) const {
     const long long tile = 1LL * points() * (slice_channels(in_) + out_.count());
-    return in_stretches(forward_.tiling.tiles() * rows, std::max<long long>(64, 4 * own_cache / tile), 1);
+    return {forward_.tiling.tiles() * rows, std::max<long long>(64, 4 * own_cache / tile), 1};
   }
 
   /// The first axis of a place is one that is filtered.
@@ -230,10 +245,10 @@ class Winograd {
   template <bool Plane, bool Mirrored>
   void by_tiles(const Direction& d, const float* x, const float* w, const ConvEnd& end, int rows, float* u) const {
     const Channels &from = d.from, &to = d.to;
-    const long long tiles = d.tiling.tiles() * rows, u_apart = panel_apart(from.count());
+    const Stretches stretches = own_stretches(d, rows);
+    const long long u_apart = panel_apart(from.count());
+    const long long v_apart = apart(stretches.most(), from.count()), m_apart = apart(stretches.most(), to.count());
     float* rooms = u + points() * to.panels() * u_apart;
-    const int most = stretch(d, rows);
-    const long long v_apart = apart(most, from.count()), m_apart = apart(most, to.count());
 #pragma omp parallel num_threads(threads_)
     {
 #pragma omp for collapse(2) schedule(static)
@@ -243,8 +258,9 @@ class Winograd {
       float* v = rooms + detail::thread_number() * points() * (v_apart + m_apart);
       float* m = v + points() * v_apart;
 #pragma omp for schedule(static)
-      for (long long first = 0; first < tiles; first += most) {
-        const int n = static_cast<int>(std::min<long long>(most, tiles - first));
+      for (int s = 0; s < stretches.count(); ++s) {
+        const long long first = stretches.first(s);
+        const int n = stretches.size(s);
         for (int b = 0; b < from.blocks; ++b) input_tiles<Plane>(d, x, b, first, n, v + b * B, from.count(), v_apart);
         for (int p = 0; p < points(); ++p)
           for (int q = 0; q < to.panels(); ++q)
@@ -259,14 +275,16 @@ class Winograd {
   template <bool Plane, bool Mirrored>
   void by_panels(const Direction& d, const float* x, const float* w, const ConvEnd& end, int rows, float* v) const {
     const Channels &from = d.from, &to = d.to;
-    const long long tiles = d.tiling.tiles() * rows, u_apart = panel_apart(slice_channels(from));
-    const int most = shared_stretch(d, rows);
-    const long long v_apart = apart(most, slice_channels(from)), m_apart = apart(most, to.count());
+    const Stretches stretches = shared_stretches(d, rows);
+    const long long u_apart = panel_apart(slice_channels(from));
+    const long long v_apart = apart(stretches.most(), slice_channels(from));
+    const long long m_apart = apart(stretches.most(), to.count());
     float *m = v + points() * v_apart, *rooms = m + points() * m_apart;
     const int parts = pieces(threads_, to.panels());  // of a stretch, so that there is work for all threads
 #pragma omp parallel num_threads(threads_)
-    for (long long first = 0; first < tiles; first += most) {
-      const int n = static_cast<int>(std::min<long long>(most, tiles - first)), strips = pieces(n, strip);
+    for (int s = 0; s < stretches.count(); ++s) {
+      const long long first = stretches.first(s);
+      const int n = stretches.size(s), strips = pieces(n, strip);
       for (int begin = 0; begin < from.blocks; begin += slice) {
         const int blocks = std::min(slice, from.blocks - begin), channels = blocks * B;
 #pragma omp for schedule(static)
@@ -301,16 +319,17 @@ class Winograd {
   template <bool Plane>
   void sum_kernels(const float* x, const float* dy, float* dw, int rows, float* sums) const {
     const Tiling& t = forward_.tiling;
-    const long long tiles = t.tiles() * rows;
-    const int most = sums_stretch(rows);
-    const long long v_apart = apart(most, slice_channels(in_)), z_apart = apart(most, out_.count());
+    const Stretches stretches = sums_stretches(rows);
+    const long long v_apart = apart(stretches.most(), slice_channels(in_));
+    const long long z_apart = apart(stretches.most(), out_.count());
     float *v = sums + points() * sums_apart(), *z = v + points() * v_apart;
     constexpr int group = 64 / B;  // blocks of input channels whose products are summed in one task
 #pragma omp parallel num_threads(threads_)
     for (int begin = 0; begin < in_.blocks; begin += slice) {
       const int blocks = std::min(slice, in_.blocks - begin), channels = blocks * B, groups = pieces(blocks, group);
-      for (long long first = 0; first < tiles; first += most) {
-        const int n = static_cast<int>(std::min<long long>(most, tiles - first)), strips = pieces(n, strip);
+      for (int s = 0; s < stretches.count(); ++s) {
+        const long long first = stretches.first(s);
+        const int n = stretches.size(s), strips = pieces(n, strip);
 #pragma omp for schedule(static)
         for (int task = 0; task < strips * (blocks + out_.blocks); ++task) {
           const int from = task % strips * strip, size = std::min(strip, n - from), b = task / strips;
