@@ -59,4 +59,11 @@ TEST_CASE("oneDNN: mixed kernels between layers in blocks of channels, Winograd'
     }
   }
 }
+
+TEST_CASE("oneDNN: mixed kernels too large for a thread's cache, rows shared by all threads") {
+  const Choice c{.experts = 3, .router = top(2), .balance = balance::Importance{}};
+  Graph g = record(Between<176>{c}, {3, 12, 11});
+  passes::mix_linear_experts(g, {}, [](const RoutingSpec&, Extent) { return true; });
+  CHECK(test::check_graph_parity<OneDnn>(g, {.tolerance = 1e-3}) == "");
+}
 #endif
