@@ -170,7 +170,7 @@ TEST_CASE("onednn: dilated convolutions as experts equal the reference") {
     CHECK(test::check_layer_parity<OneDnn>(mixture<Expert>(c), {9, 4, 40}, {.tolerance = 2e-4}) == "");
     CHECK(test::check_layer_parity<OneDnn>(mixture<Conv<16, 16, both(8)>>(c), {5, 9, 20}, {.tolerance = 2e-4}) == "");
     Graph mixed = record(Bare<AnyMoE<Conv<16, 16, both(16)>>>{mixture<Conv<16, 16, both(16)>>(c)}, {5, 18, 33});
-    passes::mix_linear_experts(mixed, {}, [](const RoutingSpec&, Extent) { return true; });
+    passes::mix_linear_experts(mixed, {}, passes::Mixing::always);
     CHECK(test::check_graph_parity<OneDnn>(mixed, {.tolerance = 2e-4}) == "");
   }
 }

@@ -16,7 +16,7 @@ template <int In, int Out, ConvOpts O>
 Graph mixed(const Choice& c, Extent images) {
   using Layer = AnyMoE<Conv<In, Out, O>>;
   Graph g = record(Bare<Layer>{mixture<Conv<In, Out, O>>(c)}, images);
-  passes::mix_linear_experts(g, {}, [](const RoutingSpec&, Extent) { return true; });
+  passes::mix_linear_experts(g, {}, passes::Mixing::always);
   return g;
 }
 
@@ -54,7 +54,7 @@ TEST_CASE("oneDNN: mixed kernels between layers in blocks of channels, Winograd'
   const Choice c{.experts = 3, .router = top(2), .balance = balance::Importance{}};
   for (const Extent images : {Extent{9, 7, 6}, Extent{3, 24, 24}}) {
     for (Graph g : {record(Between<16>{c}, images), record(Between<24>{c}, images)}) {
-      passes::mix_linear_experts(g, {}, [](const RoutingSpec&, Extent) { return true; });
+      passes::mix_linear_experts(g, {}, passes::Mixing::always);
       CHECK(test::check_graph_parity<OneDnn>(g, {.tolerance = 1e-3}) == "");
     }
   }
@@ -63,7 +63,7 @@ TEST_CASE("oneDNN: mixed kernels between layers in blocks of channels, Winograd'
 TEST_CASE("oneDNN: mixed kernels too large for a thread's cache, rows shared by all threads") {
   const Choice c{.experts = 3, .router = top(2), .balance = balance::Importance{}};
   Graph g = record(Between<176>{c}, {3, 12, 11});
-  passes::mix_linear_experts(g, {}, [](const RoutingSpec&, Extent) { return true; });
+  passes::mix_linear_experts(g, {}, passes::Mixing::always);
   CHECK(test::check_graph_parity<OneDnn>(g, {.tolerance = 1e-3}) == "");
 }
 #endif

@@ -144,7 +144,7 @@ TEST_CASE("onednn: nor does a step with dilated convolutions") { check_steady(wi
 TEST_CASE("onednn: nor does a step with mixed convolutions") {
   for (const Extent images : {Extent{2, 8, 9}, Extent{1, 40, 40}}) {  // the second in Winograd's form
     Graph g = with_loss(Patches{}, images);
-    passes::mix_linear_experts(g, {}, [](const RoutingSpec&, Extent) { return true; });
+    passes::mix_linear_experts(g, {}, passes::Mixing::always);
     const auto mixed = [](const Node& n) { return std::holds_alternative<ops::MixedConv>(n.op); };
     REQUIRE(std::count_if(g.nodes.begin(), g.nodes.end(), mixed) == 1);
     check_steady(g);

@@ -11,10 +11,8 @@ namespace {
 
 using GroupedExpert = Conv<4, 6, ConvOpts{.kernel = {3, 1}, .pad = {1, 0}, .groups = 2}>;
 
-bool always(const RoutingSpec&, Extent) { return true; }
-
 Graph mixed(Graph g) {
-  passes::mix_linear_experts(g, {}, always);
+  passes::mix_linear_experts(g, {}, passes::Mixing::always);
   return g;
 }
 
@@ -74,14 +72,22 @@ TEST_CASE("only lone convolutions are mixed, and only where it pays") {
   CHECK(count(mixed(norm), mixed_conv) == 0);
   Graph kept = conv;
   for (const Node& n : conv.nodes)  // whoever wants to see the slots keeps them
-    if (std::holds_alternative<ops::Conv>(n.op)) passes::mix_linear_experts(kept, {n.output}, always);
+    if (std::holds_alternative<ops::Conv>(n.op)) passes::mix_linear_experts(kept, {n.output}, passes::Mixing::always);
   CHECK(count(kept, mixed_conv) == 0);
 
   RoutingSpec two, one;
   two.rows = one.rows = 9, two.experts = one.experts = 8, two.k = 2, one.k = 1;
-  CHECK(passes::mixing_pays(two, {9, 43, 86}));
-  CHECK(!passes::mixing_pays(two, {9, 4, 4}));
-  CHECK(!passes::mixing_pays(one, {9, 43, 86}));
+  const auto pays = [](const RoutingSpec& r, int side, Size2 kernel, int stride = 1) {
+    return passes::mixing_pays(r, {9, side, side}, {.in = 16, .out = 16, .kernel = kernel, .stride = stride});
+  };
+  CHECK(pays(two, 24, 3));
+  CHECK(!pays(two, 16, 3));
+  CHECK(pays(two, 16, 3, 2));
+  CHECK(pays(two, 12, {1, 3}));
+  CHECK(!pays(two, 6, {1, 3}));
+  CHECK(pays(two, 6, 1));
+  CHECK(!pays(two, 4, 1));
+  CHECK(!pays(one, 64, 3));
 }
 
 TEST_CASE("a mixture of convolutions counts as one convolution once it is mixed") {
