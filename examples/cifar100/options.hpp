@@ -2,6 +2,7 @@
 /// The command line of `cifar100`: what can be chosen, and what the choices mean.
 
 #include "../common/machine_options.hpp"
+#include "../common/optimizer.hpp"
 
 #include <moecnn/moecnn.hpp>
 #include <moecnn/zoo/cifar_moe.hpp>
@@ -114,12 +115,6 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--loader-threads", o.loader_threads, "threads that make batches ready")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
-}
-
-inline AnyOptimizer optimizer_of(const Options& o) {
-  if (o.optimizer == "sgd") return Sgd{.momentum = o.momentum, .nesterov = o.nesterov, .weight_decay = o.weight_decay};
-  if (o.optimizer == "adamw") return AdamW{.weight_decay = o.weight_decay};
-  return Adam{.weight_decay = o.weight_decay};
 }
 
 inline double base_rate(const Options& o) { return o.lr > 0 ? o.lr : o.optimizer == "sgd" ? 0.1 : 1e-3; }

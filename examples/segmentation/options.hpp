@@ -1,6 +1,7 @@
 #pragma once
 /// What can be chosen, and what the choices mean. The command line itself is in command_line.hpp.
 
+#include "../common/optimizer.hpp"
 #include "networks.hpp"
 
 #include <moecnn/graph/plan.hpp>
@@ -106,12 +107,6 @@ inline std::string net_text(const Options& o) {
   return formatted("{} with {} experts, {} per patch ({}), gate {}, balance {}, {}{}", o.info().title, o.experts, o.k,
                    o.patch.empty() ? "grid " + o.grid : "of " + o.patch + " pixels", o.gate, o.balance, o.placement,
                    o.layers > 1 ? formatted(", {} layers", o.layers) : std::string());
-}
-
-inline AnyOptimizer optimizer_of(const Options& o) {
-  if (o.optimizer == "sgd") return Sgd{.momentum = o.momentum, .nesterov = o.nesterov, .weight_decay = o.weight_decay};
-  if (o.optimizer == "adamw") return AdamW{.weight_decay = o.weight_decay};
-  return Adam{.weight_decay = o.weight_decay};
 }
 
 inline AnySchedule schedule_of(const Options& o) {
