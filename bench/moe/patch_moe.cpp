@@ -21,21 +21,21 @@ int rounds() { return bench::env_int("MOECNN_BENCH_ROUNDS", 9); }
 enum class Middle { nothing, conv, mixture };
 
 /// A layer between two 1×1 convolutions, so that its maps are stored as they would be inside a network.
-template <int C>
+template <int C, ConvOpts O = ConvOpts{.kernel = 3, .pad = 1}>
 struct Net {
   static constexpr int in = 3;
-  using K3 = Conv<C, C, ConvOpts{.kernel = 3, .pad = 1}>;
+  using Layer = Conv<C, C, O>;
   Middle middle = Middle::mixture;
   int grid = 3;
   gate::Any gate{};
 
   Value<1> wire(Recorder& g, Value<3> x) const {
     auto y = g("first", Conv<3, C>{}, x);
-    if (middle == Middle::conv) y = g("layer", K3{}, y);
+    if (middle == Middle::conv) y = g("layer", Layer{}, y);
     if (middle == Middle::mixture)
       y = g("layer",
-            PatchMoE<K3, 8, TopK<2, RouterOpts{.noise = Noise::none}>, gate::Any>{.patches = {.grid = grid},
-                                                                                  .gate = gate},
+            PatchMoE<Layer, 8, TopK<2, RouterOpts{.noise = Noise::none}>, gate::Any>{.patches = {.grid = grid},
+                                                                                     .gate = gate},
             y);
     return g("last", Conv<C, 1>{}, y);
   }
@@ -47,7 +47,7 @@ class Runner {
   template <class N>
   Runner(const N& net, Extent images, bool mix) {
     Graph g = record(net, images);
-    if (mix) passes::mix_linear_experts(g, {}, [](const RoutingSpec&, Extent) { return true; });
+    if (mix) passes::mix_linear_experts(g, {}, passes::Mixing::always);
     const int result = g.outputs[0];
     program_ = std::make_unique<Program<backend::OneDnn>>(std::move(g), store_, arena_,
                                                           ProgramOpts{.training = true, .seeds = {result}});
@@ -97,13 +97,13 @@ bench::Results against_convolution(const std::string& gate) {
 }
 
 /// 32 rows of side × side pixels, routed as wholes.
-template <int C>
-bench::Results row_size(int side) {
+template <int C, ConvOpts O>
+bench::Results row_size(const char* kernel, int side) {
   const Extent images{32, side, side};
-  Runner mixed(Net<C>{.grid = 1}, images, true), plain(Net<C>{.grid = 1}, images, false);
+  Runner mixed(Net<C, O>{.grid = 1}, images, true), plain(Net<C, O>{.grid = 1}, images, false);
   const auto t = milliseconds({&mixed, &plain});
-  const std::string name = "rows/" + std::to_string(C) + "_channels/" + std::to_string(side * side) + "_pixels";
-  return {{name + "/mixed_over_not_mixed", t[0] / t[1], "ratio"}};
+  return {{fmt::format("rows/{}/{}_channels/{}_pixels/mixed_over_not_mixed", kernel, C, side * side), t[0] / t[1],
+           "ratio"}};
 }
 
 }  // namespace
@@ -117,9 +117,14 @@ TEST_CASE("PatchConvMoE, forward and backward, f32") {
     run([=] { return against_convolution<64>(gate); });
     run([=] { return against_convolution<256>(gate); });
   }
-  for (const int side : {4, 6, 8, 12, 16, 24}) {
-    run([=] { return row_size<32>(side); });
-    run([=] { return row_size<128>(side); });
+  for (const int side : {4, 6, 8, 12, 16, 20, 24}) {
+    constexpr ConvOpts point{}, line{.kernel = {1, 3}, .pad = {0, 1}}, square{.kernel = 3, .pad = 1};
+    run([=] { return row_size<64, point>("1x1", side); });
+    run([=] { return row_size<256, point>("1x1", side); });
+    run([=] { return row_size<64, line>("1x3", side); });
+    run([=] { return row_size<128, line>("1x3", side); });
+    run([=] { return row_size<32, square>("3x3", side); });
+    run([=] { return row_size<128, square>("3x3", side); });
   }
   bench::report("patch_moe", all);
   CHECK(!all.empty());

@@ -153,7 +153,7 @@ inline Found ask_all(Pass pass, const ConvProblem& p, const ConvUse& use, const 
 inline int worth_winograd(const ConvProblem& p) {
   const bool plane = p.op.kernel == winograd::taps;
   const int enough_channels = plane ? 8 : 32;         // that share the transformed maps
-  const long long enough_tiles = plane ? 32 : 64;     // that share the transformed weights
+  const long long enough_tiles = plane ? 8 : 24;      // that share the transformed weights
   const long long products_of_tile = plane ? 64 : 8;  // measured: so many could be formed directly in the same time
   if (std::min(p.op.in, p.op.out) < enough_channels) return 0;
   const auto tiles = [](int kernel, int size, int dilation) {

@@ -5,13 +5,12 @@ namespace moecnn::passes {
 
 /// Whether mixing kernels costs less than the convolutions that it saves: per row it reads and writes some k + 1 times the
 /// weights (in the backward pass twice that), and saves k - 1 convolutions of one multiplication per weight and pixel.
-/// Kernels of three taps along an axis are transformed before they are used (Winograd's form), which rows with a kernel of
-/// their own cannot share: they have to be larger.
+/// 3×3 kernels are transformed before they are used (Winograd's form), which rows with a kernel of their own cannot share:
+/// they have to be larger.
 inline bool mixing_pays(const RoutingSpec& r, Extent output, const ops::Conv& conv) {
-  constexpr int pixels_per_weight[] = {12, 20, 150};  // by axes of three taps; measured, see docs/benchmarks.md
-  const bool transformed = conv.stride == 1 && conv.groups == 1;
-  const int axes = transformed ? (conv.kernel.h == 3) + (conv.kernel.w == 3) : 0;
-  return r.k > 1 && (r.k - 1) * output.pixels() >= pixels_per_weight[axes] * (r.k + 1);
+  const bool transformed = conv.kernel == 3 && conv.stride == 1 && conv.groups == 1;
+  const int pixels_per_weight = transformed ? 60 : 12;  // measured, see docs/benchmarks.md
+  return r.k > 1 && (r.k - 1) * output.pixels() >= pixels_per_weight * (r.k + 1);
 }
 
 enum class Mixing { where_it_pays, always };
