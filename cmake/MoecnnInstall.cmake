@@ -17,6 +17,7 @@ install(FILES
   "${PROJECT_BINARY_DIR}/moecnnConfigVersion.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/MoecnnDependencies.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/MoecnnOneDnn.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/MoecnnKernels.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/FindOneDnn.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/Findjansson.cmake"
   DESTINATION "${_package_dir}")

@@ -1,3 +1,3 @@
-// The kernels of float, compiled once for all test programs.
+// The kernels of float, and what trainers share, compiled once for all test programs.
 #define MOECNN_HOLDS_KERNELS
-#include "moecnn/model/shared_kernels.hpp"
+#include "moecnn/train/shared_training.hpp"

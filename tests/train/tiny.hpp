@@ -4,8 +4,8 @@
 #include "moecnn/data/loader.hpp"
 #include "moecnn/layer/batch_norm.hpp"
 #include "moecnn/model/model.hpp"
-#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/moe/moe.hpp"
+#include "moecnn/train/shared_training.hpp"
 #include "moecnn/train/trainer.hpp"
 
 struct TinyExpert {
