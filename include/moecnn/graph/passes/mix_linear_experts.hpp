@@ -9,7 +9,7 @@ namespace moecnn::passes {
 /// they have to be larger.
 inline bool mixing_pays(const RoutingSpec& r, Extent output, const ops::Conv& conv) {
   const bool transformed = conv.kernel == 3 && conv.stride == 1 && conv.groups == 1;
-  const int pixels_per_weight = transformed ? 60 : 12;  // measured, see docs/benchmarks.md
+  const int pixels_per_weight = transformed ? 48 : 12;  // measured, see docs/benchmarks.md
   return r.k > 1 && (r.k - 1) * output.pixels() >= pixels_per_weight * (r.k + 1);
 }
 
