@@ -11,15 +11,10 @@
 
 #include "moecnn/backend/default.hpp"
 #include "moecnn/backend/reference.hpp"
+#include "moecnn/core/shared_template.hpp"
 #include "moecnn/model/program.hpp"
 
 /// \cond
-#ifdef MOECNN_HOLDS_KERNELS
-#define MOECNN_SHARED template
-#else
-#define MOECNN_SHARED extern template
-#endif
-
 namespace moecnn {
 
 #ifdef MOECNN_HAS_ONEDNN
@@ -33,6 +28,4 @@ MOECNN_SHARED std::unique_ptr<Kernel<float>> reference::make_kernel<float>(const
 MOECNN_SHARED class Program<backend::Reference<float>>;
 
 }  // namespace moecnn
-
-#undef MOECNN_SHARED
 /// \endcond

@@ -4,17 +4,12 @@
 /// files: parameters, checkpoints, weights in files. model/shared_kernels.hpp says how. moecnn/moecnn.hpp includes this
 /// where MOECNN_SHARED_KERNELS is defined, as CMake's moecnn_add_kernels() does.
 
+#include "moecnn/core/shared_template.hpp"
 #include "moecnn/model/fold.hpp"
 #include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/train/checkpoint.hpp"
 
 /// \cond
-#ifdef MOECNN_HOLDS_KERNELS
-#define MOECNN_SHARED template
-#else
-#define MOECNN_SHARED extern template
-#endif
-
 namespace moecnn {
 
 MOECNN_SHARED class ParamStore<float>;
@@ -28,6 +23,4 @@ MOECNN_SHARED void load_checkpoint<float>(const std::filesystem::path&, ParamSto
                                           RunState&);
 
 }  // namespace moecnn
-
-#undef MOECNN_SHARED
 /// \endcond
