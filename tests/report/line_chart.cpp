@@ -99,3 +99,41 @@ TEST_CASE("moving average leaves gaps and shortens at the ends") {
   CHECK(mean[4] == doctest::Approx(5));
   CHECK(moving_average({}, 3).empty());
 }
+
+TEST_CASE("a least span keeps small differences small, inside 0 and the most") {
+  const auto chart = [](std::vector<double> y, double span) {
+    const std::vector<double> x{1, 2, 3};
+    return line_chart(
+               {{.name = "mIoU", .x = x, .y = std::move(y)}},
+               {.label = "l", .unit = " %", .decimals = 1, .least_span = span, .most = 100, .print_values = true})
+        .html;
+  };
+  const auto height = [](const std::string& svg) {  // of the curve, in units of the picture
+    const auto d = svg.find("<path class=\"ln");
+    double lo = 1e9, hi = 0, x = 0, y = 0;
+    for (auto at = svg.find(" d=\"", d) + 4; svg[at] != '"'; ++at)
+      if ((svg[at] == 'M' || svg[at] == 'L') && std::sscanf(svg.c_str() + at + 1, "%lf %lf", &x, &y) == 2)
+        lo = std::min(lo, y), hi = std::max(hi, y);
+    return hi - lo;
+  };
+  CHECK(height(chart({60, 60.5, 60}, 0)) > 100);
+  CHECK(height(chart({60, 60.5, 60}, 10)) < 20);
+  CHECK(height(chart({20, 80, 20}, 10)) > 100);
+  const auto top = chart({99.5, 99.8, 99.6}, 10), bottom = chart({0, 0.2, 0.1}, 10);
+  CHECK(has(top, ">100<"));
+  CHECK_FALSE(has(top, ">102<"));
+  CHECK_FALSE(has(top, ">105<"));
+  CHECK(has(bottom, ">0<"));
+  CHECK_FALSE(has(bottom, "−"));
+  for (const char* value : {">99.5<", ">99.8<", ">mIoU 99.6 %<"}) CHECK_MESSAGE(has(top, value), value);
+}
+
+TEST_CASE("a point without a place is a gap") {
+  const auto svg = draw({{.name = "a", .x = {1, 2, nan_value, nan_value}, .y = {1, 2, 3, 4}}});
+  CHECK(has(svg, ">a 2<"));
+}
+
+TEST_CASE("the label says the end value where there is one") {
+  CHECK(has(draw({{.name = "a", .x = {1, 2}, .y = {1, 2}, .end_value = 1.5}}), ">a 1.5<"));
+  CHECK(has(draw({{.name = "a", .x = {1, 2}, .y = {1, 2}, .end_value = nan_value}}), ">a 2<"));
+}

@@ -9,12 +9,22 @@ namespace moecnn::report {
 
 namespace detail {
 
-/// `curve` as a line; more than 150 points (steps, not epochs) as a pale line of raw values behind their moving mean.
+inline constexpr std::size_t most_unsmoothed = 150;  ///< points of a line that is drawn as it is
+
+/// The last epoch's own number, where the curve ends with that epoch.
+inline std::optional<double> end_of(const Curve& curve) {
+  if (curve.epoch_x.empty() || curve.empty() || std::fabs(curve.epoch_x.back() - curve.x.back()) > 1e-6) return {};
+  return curve.epoch_y.back();
+}
+
+/// `curve` as a line, named by the number of its last epoch; of many points a pale line behind their moving mean.
 inline void add_series(std::vector<Series>& series, const Curve& curve, std::string name, int ink,
                        bool as_percent = false) {
   if (curve.empty()) return;
   Series line{.name = std::move(name), .x = curve.x, .y = as_percent ? in_percent(curve.y) : curve.y, .ink = ink};
-  if (curve.x.size() > 150) {
+  line.end_value = end_of(curve);
+  if (line.end_value && as_percent) *line.end_value *= 100;
+  if (curve.x.size() > most_unsmoothed) {
     Series raw = line;
     raw.background = true;
     line.y = moving_average(line.y, std::max<std::size_t>(5, curve.x.size() / 40));
@@ -23,10 +33,13 @@ inline void add_series(std::vector<Series>& series, const Curve& curve, std::str
   series.push_back(std::move(line));
 }
 
-/// Value of `curve` at the last point not after `x`; NaN before the first.
+/// Value of `curve` at the last epoch (the last point where it has no epochs) not after `x`; NaN before the first.
 inline double value_at(const Curve& curve, double x) {
+  const bool epochs = !curve.epoch_x.empty();
+  const auto& at = epochs ? curve.epoch_x : curve.x;
   double value = std::numeric_limits<double>::quiet_NaN();
-  for (std::size_t i = 0; i < curve.x.size() && curve.x[i] <= x + 1e-9; ++i) value = curve.y[i];
+  for (std::size_t i = 0; i < at.size(); ++i)
+    if (at[i] <= x + 1e-9) value = (epochs ? curve.epoch_y : curve.y)[i];
   return value;
 }
 
@@ -53,6 +66,7 @@ inline void add_numbers(Page& page, const Curves& c) {
   for (const Entry& e : entries) columns.push_back({e.name});
   std::vector<std::vector<Cell>> cells;
   for (const double x : rows->x) {
+    if (!std::isfinite(x)) continue;
     cells.push_back({{formatted("{:g}", x)}});
     for (const Entry& e : entries) {
       const double v = value_at(e.curve, x);
@@ -93,32 +107,35 @@ inline void add_curves(Page& page, const Curves& c) {
 
   std::vector<Figure> large, small;
   draw(large, "Loss",
-       std::string("Cross-entropy per ") + (c.per_pixel ? "pixel" : "image") +
-           ", without the balance loss. A test curve that rises while training falls is "
-           "over-fitting.",
-       loss, {.y_title = "cross-entropy, nats", .y_min = 0});
+       formatted("Cross-entropy per {}{}.{}", c.per_pixel ? "pixel" : "image",
+                 c.balance_loss.empty() ? "" : ", without the balance loss",
+                 c.test_loss.empty() ? "" : " A test curve that rises while training falls is over-fitting."),
+       loss, {.y_title = "cross-entropy, nats", .decimals = 3, .y_min = 0});
   draw(large, "Mean IoU",
        "Intersection over union on the test set, averaged over the classes: the figure that segmentation is judged by.",
-       iou, {.y_title = "mIoU, %", .unit = " %", .decimals = 1, .y_min = 0});
+       iou, {.y_title = "mIoU, %", .unit = " %", .decimals = 2, .y_min = 0});
   draw(large, c.per_pixel ? "Pixel accuracy" : "Accuracy",
-       c.per_pixel
-           ? "Share of pixels whose class is right; large classes decide it. Training images are augmented, so "
-             "theirs can be lower."
-           : "Share of images whose first guess is right. Training images are augmented, so theirs can be lower.",
-       accuracy, {.y_title = c.per_pixel ? "accuracy, %" : "top-1, %", .unit = " %", .decimals = 1, .y_min = 0});
+       std::string(c.per_pixel ? "Share of pixels whose class is right; large classes decide it."
+                               : "Share of images whose first guess is right.") +
+           (c.augmented ? " Training images are augmented, so theirs can be lower." : ""),
+       accuracy, {.y_title = c.per_pixel ? "accuracy, %" : "top-1, %", .unit = " %", .decimals = 2, .y_min = 0});
   LineChart balance_chart{.y_title = "balance loss, weighted", .y_min = 0};
   if (c.mean_iou.empty()) balance_chart.width = 330, balance_chart.height = 230;
   draw(c.mean_iou.empty() ? small : large, "Balance loss",
-       "What the gate pays for using its experts unequally. It should fall early and stay low.", balance,
+       "The price that the gate pays for using its experts unequally. It should fall early and stay low.", balance,
        balance_chart);
-  draw(small, "Learning rate", "As the schedule set it, on a logarithmic axis.", rate,
+  draw(small, "Learning rate", "As the schedule set it for every step, on a logarithmic axis.", rate,
        {.y_title = "learning rate", .log_y = true, .width = 330, .height = 230});
+  const double images = detail::end_of(c.images_per_second).value_or(0);
   draw(small, "Speed", "Training images per second. Dips are other work of the machine.", speed,
-       {.y_title = "images/s", .y_min = 0, .width = 330, .height = 230});
+       {.y_title = "images/s", .decimals = images < 10 ? 1 : 0, .y_min = 0, .width = 330, .height = 230});
   if (large.empty() && small.empty()) return;
-  page.section("Training",
-               "Where steps were recorded, pale lines are single steps and strong lines their moving mean. Point at a "
-               "chart to read values.");
+  std::string intro;
+  if (std::max(c.loss.x.size(), c.train_accuracy.x.size()) > detail::most_unsmoothed)
+    intro = "Pale lines are means over a few steps, strong lines their moving mean. ";
+  if (detail::end_of(c.loss) || detail::end_of(c.train_accuracy))
+    intro += "The number at the end of a line is that of the whole last epoch, as training printed it. ";
+  page.section("Training", intro + "Point at a chart to read values.");
   page.figures(large).figures(small, 3);
   detail::add_numbers(page, c);
 }

@@ -19,7 +19,8 @@ struct Series {
   bool right = false;                  ///< drawn against the right axis
   bool background = false;             ///< thin and pale, not named: the raw values behind a smoothed line
   bool dashed = false;
-  bool steps = false;  ///< a value holds until the next one
+  bool steps = false;                    ///< a value holds until the next one
+  std::optional<double> end_value = {};  ///< what the label at the line's end says instead of the last y
 };
 
 struct LineChart {
@@ -30,11 +31,24 @@ struct LineChart {
   int decimals = -1;                                         ///< of values in labels; -1: about three figures
   std::optional<double> x_min = {}, x_max = {};              ///< the x axis reaches at least so far
   std::optional<double> y_min = {}, y_max = {};              ///< the left axis reaches at least so far
-  bool whole_x = false;                                      ///< x counts something: no ticks between whole numbers
+  double least_span = 0;      ///< the left axis spans at least this, so that small differences look small …
+  double most = 1e150;        ///< … but does not reach beyond this for it, nor below 0
+  bool print_values = false;  ///< writes every value beside its point
+  bool whole_x = false;       ///< x counts something: no ticks between whole numbers
   double width = 460, height = 270;
 };
 
 namespace detail {
+
+/// Widens `range` on both sides to `span`, within 0 … `most` where the values are.
+inline void widen(Range& range, double span, double most) {
+  const double missing = span - (range.hi - range.lo);
+  if (!(missing > 0)) return;
+  double lo = range.lo - missing / 2, hi = range.hi + missing / 2;
+  if (range.hi <= most && hi > most) lo -= hi - most, hi = most;
+  if (range.lo >= 0 && lo < 0) hi -= lo, lo = 0;
+  range.add(lo), range.add(hi);
+}
 
 /// Ticks and scale of one vertical axis over the series on it.
 struct YAxis {
@@ -55,6 +69,7 @@ inline YAxis y_axis(const std::vector<Series>& all, const LineChart& options, bo
   if (range.empty()) return axis;
   if (!right && options.y_min && (!log || *options.y_min > 0)) range.add(*options.y_min);
   if (!right && options.y_max) range.add(*options.y_max);
+  if (!right && !log) widen(range, options.least_span, options.most);
   if (log && range.lo == range.hi) range.add(range.lo / 2), range.add(range.hi * 2);
   axis.used = true;
   axis.ticks = log ? log_ticks(range.lo, range.hi) : round_ticks(range.lo, range.hi, 5);
@@ -119,6 +134,19 @@ inline std::string label_value(const LineChart& options, const Series& s, double
          options.unit;
 }
 
+/// Values beside their points, the last one aside, which has a label: below the first of several lines, else above.
+inline void draw_values(Svg& svg, const std::vector<Series>& all, const LineChart& options, const Scale& x,
+                        const Scale& y) {
+  for (const Series& s : all)
+    for (std::size_t i = 0; i + 1 < s.y.size(); ++i) {
+      if (!std::isfinite(s.y[i]) || s.right || s.background) continue;
+      const std::string text = options.decimals < 0 ? number(s.y[i]) : formatted("{:.{}f}", s.y[i], options.decimals);
+      const bool below = all.size() > 1 && &s == &all[0] && y(s.y[i]) + 20 < y.from;
+      svg.circle(x(s.x[i]), y(s.y[i]), 2.6, "fl " + ink_class(s.ink));
+      svg.text(x(s.x[i]), y(s.y[i]) + (below ? 18 : -8), text, "val mid small");
+    }
+}
+
 /// Index of the last finite value, or -1.
 inline int last_finite(const std::vector<double>& y) {
   for (int i = static_cast<int>(y.size()) - 1; i >= 0; --i)
@@ -154,11 +182,14 @@ inline void draw_hover(Svg& svg, const std::vector<Series>& all, const LineChart
 
 }  // namespace detail
 
-/// Draws `series`; throws when a series' x and y differ in length.
-inline Markup line_chart(const std::vector<Series>& series, const LineChart& options) {
+/// Draws `series`; throws when a series' x and y differ in length. A point whose x is not finite is a gap, too.
+inline Markup line_chart(std::vector<Series> series, const LineChart& options) {
   for (const Series& s : series)
     check(s.x.size() == s.y.size(), "line chart '{}': series '{}' has {} x and {} y values; expected equally many",
           options.label, s.name, s.x.size(), s.y.size());
+  for (Series& s : series)
+    for (std::size_t i = 0; i < s.x.size(); ++i)
+      if (!std::isfinite(s.x[i])) s.y[i] = std::numeric_limits<double>::quiet_NaN();
   const double top = options.y_title.empty() && options.right_title.empty() ? 10 : 30;
   const double bottom = options.height - (options.x_title.empty() ? 24 : 42);
   std::array<detail::YAxis, 2> axes{detail::y_axis(series, options, false, top, bottom),
@@ -181,8 +212,10 @@ inline Markup line_chart(const std::vector<Series>& series, const LineChart& opt
   for (const Series& s : series) {
     const int i = detail::last_finite(s.y);
     if (s.background || i < 0 || !axes[s.right].scale.shows(s.y[i])) continue;
-    labels.push_back({(s.name.empty() ? "" : s.name + " ") + detail::label_value(options, s, s.y[i]), s.x[i],
-                      axes[s.right].scale(s.y[i]), s.ink});
+    labels.push_back(
+        {(s.name.empty() ? "" : s.name + " ") +
+             detail::label_value(options, s, s.end_value && std::isfinite(*s.end_value) ? *s.end_value : s.y[i]),
+         s.x[i], axes[s.right].scale(s.y[i]), s.ink});
     label_width = std::max(label_width, text_width(labels.back().text));
   }
   const bool named = static_cast<double>(labels.size()) * 14 <= bottom - top + 14;
@@ -190,7 +223,8 @@ inline Markup line_chart(const std::vector<Series>& series, const LineChart& opt
   const double left = axes[0].used ? detail::widest(axes[0].texts) + 10 : 10;
   const double right = options.width - right_axis - (named ? label_width + 12 : 8);
   const double pad = xs.hi > xs.lo ? 0 : 0.5;
-  const Scale x{.lo = xs.lo - pad, .hi = xs.hi + pad, .from = left, .to = right, .log = false};
+  const double first = options.print_values ? 0.07 * (xs.hi - xs.lo) : 0;  // the first value is not on the axis
+  const Scale x{.lo = xs.lo - pad - first, .hi = xs.hi + pad, .from = left, .to = right, .log = false};
 
   std::string spoken = options.label;
   for (std::size_t i = 0; i < labels.size(); ++i) spoken += (i == 0 ? "; last values: " : ", ") + labels[i].text;
@@ -209,6 +243,7 @@ inline Markup line_chart(const std::vector<Series>& series, const LineChart& opt
     for (const Series& s : series)
       if (s.background == background && axes[s.right].used)
         detail::draw_curve(svg, s, x, axes[s.right].scale, background ? 500 : 400);
+  if (options.print_values && axes[0].used) detail::draw_values(svg, series, options, x, axes[0].scale);
   if (named) {
     std::vector<double> wanted;
     for (const auto& l : labels) wanted.push_back(l.y);

@@ -7,6 +7,7 @@
 #include "moecnn/report/html.hpp"
 #include "moecnn/report/png.hpp"
 
+#include <cmath>
 #include <optional>
 
 namespace moecnn::report {
@@ -14,9 +15,12 @@ namespace moecnn::report {
 /// Values over time. `x` is in epochs (fractions between), so that curves of steps and of epochs share an axis.
 struct Curve {
   std::vector<double> x = {}, y = {};
+  /// Means over whole epochs, at their ends, where the points are finer: the numbers of labels and tables.
+  std::vector<double> epoch_x = {}, epoch_y = {};
 
   bool empty() const { return x.empty(); }
   void add(double at, double value) { x.push_back(at), y.push_back(value); }
+  void add_epoch(double at, double value) { epoch_x.push_back(at), epoch_y.push_back(value); }
 };
 
 struct Curves {
@@ -25,15 +29,22 @@ struct Curves {
   Curve train_accuracy, test_accuracy;  ///< top-1, of images or of pixels
   Curve mean_iou;                       ///< on the test set: for segmentation
   bool per_pixel = false;               ///< accuracy counts, and loss is a mean over, pixels rather than images
+  bool augmented = false;               ///< training images were changed at random
   Curve learning_rate;
   Curve images_per_second;
 };
+
+/// A mean over fewer test images of a class is mostly chance, and the page says so.
+inline constexpr int few_images = 5;
 
 /// One class that an expert is fond of.
 struct ExpertClass {
   std::string name = {};
   double mean_weight = 0;           ///< over all test images of the class
   std::vector<Image> samples = {};  ///< a few of its images, all of one size
+  std::optional<int> images = {};   ///< test images of the class
+
+  bool rests_on_few() const { return images && *images < few_images; }
 };
 
 struct AccuracyAtK {
@@ -51,7 +62,10 @@ inline const char* many(Routed r) { return r == Routed::images ? "images" : "pat
 struct MixtureReport {
   std::string name = {};  ///< as in parameter names, such as "layer4"
   int experts = 0, k = 0;
-  std::string gate = {}, constraint = {};  ///< in words
+  std::string gate = {};                           ///< in words
+  std::string balance = {};                        ///< the balance loss (a soft constraint) in words, with its weight
+  std::string constraint = {};                     ///< the hard constraint in words, with its limit
+  std::vector<std::string> only_in_training = {};  ///< what shapes routing in training and not on the test set; nouns
   Routed routed = Routed::images;
   std::string score = "top-1";  ///< what `expert_accuracy` and `accuracy_at_k` hold
 
@@ -79,6 +93,7 @@ struct MixtureReport {
   Matrix pairs =
       {};  ///< N × N, symmetric: test images, or patches, that both experts served; the diagonal is not shown
 
+  std::optional<int> probed = {};  ///< test images behind the next three, where these are not all
   std::vector<AccuracyAtK> accuracy_at_k = {};
   std::vector<double> expert_accuracy = {};  ///< N: score when this expert alone serves every image
   Matrix expert_class_scores = {};           ///< classes × N: the same for every class
@@ -98,6 +113,7 @@ struct TrainingReport {
   std::optional<double> top1 = {}, top5 = {};  ///< on the test set, after training
   std::optional<int> test_images = {};
   std::vector<std::string> class_names = {}, family_names = {};
+  std::vector<int> class_images = {};  ///< test images of each class
   std::vector<MixtureReport> mixtures = {};
   std::vector<std::string> warnings = {}, notes = {};
 };
