@@ -53,3 +53,13 @@ TEST_CASE("areas of the wrong size are refused") {
   CHECK_THROWS_WITH(stacked_areas({1}, {{1, 2, 3}}, {"a", "b"}, {.label = "load"}),
                     "area chart 'load' has a row of 3 values for 2 names; expected equally many");
 }
+
+TEST_CASE("many bands have no list that is longer than the chart, but each its name on pointing") {
+  for (const std::size_t bands : {32u, 33u, 64u}) {
+    std::vector<std::string> names;
+    for (std::size_t e = 0; e < bands; ++e) names.push_back("expert " + std::to_string(e));
+    const auto svg = draw({1, 2}, {2, std::vector<double>(bands, 1)}, names);
+    CHECK(has(svg, "legend") == (bands == 32));
+    CHECK(count(svg, "<title>expert ") == bands);
+  }
+}

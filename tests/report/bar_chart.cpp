@@ -46,3 +46,11 @@ TEST_CASE("bars of the wrong size are refused") {
   CHECK_THROWS_WITH(bar_chart({"a"}, {{"x", {1, 2}}}, {.label = "use"}),
                     "bar chart 'use': 'x' has 2 values for 1 categories");
 }
+
+TEST_CASE("the line of reference does not run through a number") {
+  const auto bars = [](double value) {
+    return bar_chart({"a", "b"}, {{"load", {value, 80}}}, {.label = "l", .unit = " %", .reference = 50}).html;
+  };
+  CHECK(count(bars(49), "class=\"ground\"") == 1);
+  CHECK(count(bars(10), "class=\"ground\"") == 0);
+}

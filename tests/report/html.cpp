@@ -98,3 +98,15 @@ TEST_CASE("the style sheet knows light and dark, and every class colour in both"
   CHECK_FALSE(has(html, "@import"));
   CHECK_FALSE(has(html, "url("));
 }
+
+TEST_CASE("cells of a stacked table carry the names of their columns, those of others do not") {
+  const std::vector<Column> columns{{"na\"me", false}, {"count"}, {"words", false, true}};
+  const std::vector<std::vector<Cell>> rows{{{"a"}, {"1", {}, 0.5}, {"two words"}}};
+  Page stacked("t"), scrolled("t");
+  stacked.table(columns, rows, Narrow::stack), scrolled.table(columns, rows);
+  CHECK(markup_fault(stacked.html()) == "");
+  for (const char* part : {"<table class=\"stack\">", "<td data-name=\"na&quot;me\">a</td>",
+                           "<td class=\"bar\" data-name=\"count\">", "<td class=\"words\" data-name=\"words\">"})
+    CHECK_MESSAGE(has(stacked.html(), part), part);
+  CHECK_FALSE(has(scrolled.html(), "data-name="));
+}

@@ -14,6 +14,9 @@ struct AreaChart {
 
 namespace detail {
 
+/// With more bands a legend is longer than the chart, and lines between the bands would hide them.
+inline constexpr std::size_t most_listed = 32;
+
 /// Rows scaled to sum 1; rows with nothing finite and positive to share are left out, together with their x.
 inline void keep_shares(std::vector<double>& x, std::vector<std::vector<double>>& rows) {
   std::size_t kept = 0;
@@ -49,7 +52,8 @@ inline void average_down(std::vector<double>& x, std::vector<std::vector<double>
 
 }  // namespace detail
 
-/// `rows[i][e]` is the amount (share or count) of band e at `x[i]`; each row is scaled to sum 1. Band 0 is on top.
+/// `rows[i][e]` is the amount (share or count) of band e at `x[i]`; each row is scaled to sum 1. Band 0 is on top. More
+/// than `most_listed` bands are named by pointing at them.
 inline Markup stacked_areas(std::vector<double> x, std::vector<std::vector<double>> rows,
                             const std::vector<std::string>& names, const AreaChart& options) {
   check(x.size() == rows.size(), "area chart '{}' has {} x values and {} rows; expected equally many", options.label,
@@ -87,7 +91,8 @@ inline Markup stacked_areas(std::vector<double> x, std::vector<std::vector<doubl
       if (i + 1 == rows.size()) wanted.push_back(sy((above[i] + below) / 2));
       above[i] = below;
     }
-    svg.path(upper + lower + "Z", "fl band " + ink_class(static_cast<int>(e)), labels[e] + " at the end");
+    svg.path(upper + lower + "Z", (bands <= detail::most_listed ? "fl band " : "fl ") + ink_class(static_cast<int>(e)),
+             labels[e] + " at the end");
   }
   for (const int p : {0, 25, 50, 75, 100}) {
     svg.line(left - 4, sy(p / 100.0), left, sy(p / 100.0), "axis");
@@ -108,7 +113,7 @@ inline Markup stacked_areas(std::vector<double> x, std::vector<std::vector<doubl
       svg.text(right + 16, y[e] + 4, labels[e], "lab");
     }
   }
-  if (named) return std::move(svg).done();
+  if (named || bands > detail::most_listed) return std::move(svg).done();
   std::vector<int> inks(bands);
   std::iota(inks.begin(), inks.end(), 0);
   return {legend(labels, inks).html + std::move(svg).done().html};

@@ -55,7 +55,7 @@ struct BarFrame {
 };
 
 inline Markup horizontal_bars(const BarFrame& f) {
-  const double thick = f.series.size() == 1 ? 14 : 13, group = thick * static_cast<double>(f.series.size()) + 11;
+  const double thick = 16, group = thick * static_cast<double>(f.series.size()) + 11;
   const double top = f.options.reference ? 24 : 6;
   const double bottom = top + group * static_cast<double>(f.categories.size()) + 2;
   const double height = bottom + (f.options.value_title.empty() ? 22 : 40);
@@ -83,7 +83,10 @@ inline Markup horizontal_bars(const BarFrame& f) {
       const double v = f.series[s].values[c], at = y + thick * static_cast<double>(s);
       if (std::isfinite(v))
         svg.rect(std::min(x(0), x(v)), at + 0.5, std::fabs(x(v) - x(0)), thick - 1, f.css(c, s), f.title(c, s));
-      svg.text((std::isfinite(v) ? std::max(x(v), x(0)) : x(0)) + 5, at + thick / 2 + 4, f.text(v), "val small");
+      const double text = (std::isfinite(v) ? std::max(x(v), x(0)) : x(0)) + 5, width = text_width(f.text(v));
+      if (f.options.reference && x(*f.options.reference) > text - 2 && x(*f.options.reference) < text + width)
+        svg.rect(text - 2, at + 0.5, width, thick - 1, "ground");  // the line does not run through the number
+      svg.text(text, at + thick / 2 + 4, f.text(v), "val small");
     }
   }
   return std::move(svg).done();

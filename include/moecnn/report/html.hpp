@@ -42,6 +42,13 @@ struct Cell {
 struct Column {
   std::string name = {};
   bool numeric = true;  ///< right-aligned
+  bool wide = false;    ///< has room for several words
+};
+
+/// What becomes of a table on a narrow screen.
+enum class Narrow {
+  scroll,  ///< it is moved sideways
+  stack    ///< every row becomes a block of named values
 };
 
 class Page {
@@ -87,15 +94,17 @@ class Page {
   }
 
   /// Numeric columns are right-aligned, cells with bars left-aligned so that the bars share their origin.
-  Page& table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows) {
-    std::string out = "<div class=\"scroll\"><table><thead><tr>";
+  Page& table(const std::vector<Column>& columns, const std::vector<std::vector<Cell>>& rows,
+              Narrow narrow = Narrow::scroll) {
+    std::string out =
+        formatted("<div class=\"scroll\"><table{}><thead><tr>", narrow == Narrow::stack ? " class=\"stack\"" : "");
     for (const Column& c : columns)
       out += formatted("<th scope=\"col\"{}>{}</th>", c.numeric ? " class=\"n\"" : "", escape(c.name));
     out += "</tr></thead><tbody>\n";
     for (const auto& row : rows) {
       check(row.size() == columns.size(), "table row has {} cells for {} columns", row.size(), columns.size());
       out += "<tr>";
-      for (std::size_t i = 0; i < row.size(); ++i) out += cell(row[i], columns[i].numeric);
+      for (std::size_t i = 0; i < row.size(); ++i) out += cell(row[i], columns[i], narrow);
       out += "</tr>\n";
     }
     return raw(out + "</tbody></table></div>\n");
@@ -186,13 +195,17 @@ class Page {
     return out + "</tbody></table>\n";
   }
 
-  static std::string cell(const Cell& c, bool numeric) {
-    const std::string inside = c.markup.html.empty() ? escape(c.text) : c.markup.html;
-    if (c.bar < 0) return formatted("<td{}>{}</td>", numeric ? " class=\"n\"" : "", inside);
-    const double length = std::isfinite(c.bar) ? std::clamp(c.bar, 0.0, 1.0) * 100 : 0;
-    return formatted(
-        "<td class=\"bar\"><span class=\"track\"><i class=\"{}\" style=\"width:{:.1f}%\"></i></span>{}</td>",
-        ink_class(c.ink), length, inside);
+  static std::string cell(const Cell& c, const Column& column, Narrow narrow) {
+    const std::string css = c.bar >= 0 ? "bar" : column.numeric ? "n" : column.wide ? "words" : "";
+    std::string out = css.empty() ? "<td" : formatted("<td class=\"{}\"", css);
+    if (narrow == Narrow::stack) out += formatted(" data-name=\"{}\"", escape(column.name));
+    out += '>';
+    if (c.bar >= 0) {
+      const double length = std::isfinite(c.bar) ? std::clamp(c.bar, 0.0, 1.0) * 100 : 0;
+      out += formatted("<span class=\"track\"><i class=\"{}\" style=\"width:{:.1f}%\"></i></span>", ink_class(c.ink),
+                       length);
+    }
+    return out + (c.markup.html.empty() ? escape(c.text) : c.markup.html) + "</td>";
   }
 
   /// Lower-case letters, digits and hyphens, unique on the page.

@@ -48,7 +48,7 @@ inline void add_class_table(Page& page, const analysis::Confusion& seen, const s
                     {mistake}});
   }
   page.table({{"class", false}, {"IoU", false}, {"found", false}, {"share of pixels"}, {"most often taken for", false}},
-             rows);
+             rows, Narrow::stack);
 }
 
 }  // namespace detail

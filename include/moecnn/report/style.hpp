@@ -47,6 +47,7 @@ p{margin:0 0 14px;max-width:76ch}
 h2+.two h3{margin-top:18px}
 section>p{color:var(--soft)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(max(158px,calc(100%/var(--n) - 2px)),1fr));border:1px solid var(--line);border-radius:10px;overflow:hidden;margin:30px 0 0}
+.tiles+p{margin-top:22px}
 .tile{padding:16px 18px 14px;min-width:0;margin:0 -1px -1px 0;border-right:1px solid var(--line);border-bottom:1px solid var(--line)}
 .tile dt{font-size:13.5px;color:var(--muted)}
 .tile dd{margin:2px 0 0;font-size:27px;line-height:1.25;font-weight:620;letter-spacing:-.01em;font-variant-numeric:tabular-nums}
@@ -71,8 +72,8 @@ svg .ln{fill:none;stroke:var(--k);stroke-width:1.9;stroke-linejoin:round;stroke-
 svg .thin{stroke-width:1;opacity:.45}svg .dash,svg .ln.v1{stroke-dasharray:5 4}svg .ln.v2{stroke-dasharray:1.5 4}
 svg .fl{fill:var(--k);fill-opacity:var(--o,1)}svg .pale{fill-opacity:.42}svg .band{stroke:var(--bg);stroke-width:1}
 svg .hit{fill:transparent}svg .hit:hover{fill:var(--hover)}
-svg .none{fill:none;stroke:var(--grid)}svg .small{font-size:11px}
-svg .val{paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}svg .ref.pale{opacity:.6}
+svg .ground{fill:var(--bg)}svg .none{fill:none;stroke:var(--grid)}svg .small{font-size:11px}
+svg .val{paint-order:stroke;stroke:var(--bg);stroke-width:4px;stroke-linejoin:round}svg .ref.pale{opacity:.6}
 svg .low{fill:var(--heat-low)}svg .high{fill:var(--heat-high)}
 svg.spark{display:inline-block;vertical-align:middle}
 .c0{--k:var(--c0)}.c1{--k:var(--c1)}.c2{--k:var(--c2)}.c3{--k:var(--c3)}.c4{--k:var(--c4)}.c5{--k:var(--c5)}.c6{--k:var(--c6)}.c7{--k:var(--c7)}.c8{--k:var(--c8)}.c9{--k:var(--c9)}
@@ -86,7 +87,7 @@ th{font-weight:500;color:var(--muted);font-size:13.5px}
 thead th{vertical-align:bottom;border-bottom-color:var(--axis);line-height:1.35}
 td.n,th.n{text-align:right;white-space:nowrap}
 tbody tr:hover{background:var(--raise)}
-td.bar{min-width:120px;white-space:nowrap}
+td.bar{min-width:120px;white-space:nowrap}td.words{min-width:15em}
 .track{display:inline-block;vertical-align:middle;width:72px;height:8px;border-radius:2px;background:var(--bar);margin-right:10px;overflow:hidden}
 .track i{display:block;height:100%;background:var(--k,var(--cb));opacity:var(--o,1)}
 table.pairs th{width:13em;font-weight:400;font-size:14.5px}
@@ -99,8 +100,8 @@ pre{background:var(--raise);border:1px solid var(--line);border-radius:8px;paddi
 .expert p{margin:4px 0 0;font-size:14px;color:var(--muted)}
 .classes{display:grid;grid-template-columns:repeat(var(--n),minmax(0,1fr));gap:18px 24px;margin-top:10px}
 .class{min-width:0;font-size:14px}
-.class div{display:flex;justify-content:space-between;gap:8px}
-.class div span:first-child{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.class div{display:flex;flex-wrap:wrap;align-items:baseline;justify-content:space-between;gap:0 8px}
+.class div span:first-child{overflow-wrap:break-word;line-height:1.35}
 .class div span:last-child{color:var(--muted);font-variant-numeric:tabular-nums;white-space:nowrap}
 .class .track{width:100%;height:4px;margin:4px 0 8px;display:block}
 .class img{display:block;max-width:100%;height:auto}
@@ -110,11 +111,16 @@ pre{background:var(--raise);border:1px solid var(--line);border-radius:8px;paddi
 .swatch .chip{box-shadow:0 0 0 1px var(--axis)}
 .maps{display:flex;flex-wrap:wrap;gap:18px 22px;font-size:13.5px;color:var(--soft)}.maps svg{margin-top:5px}
 details{margin-top:26px}summary{cursor:pointer;color:var(--soft);font-size:14.5px}
+.few,.class.few,.class.few div span{color:var(--muted);font-style:italic}.class.few .track,.class.few img{opacity:.6}
 .dead{color:var(--warn);font-weight:600}
 footer{margin-top:72px;padding-top:16px;border-top:1px solid var(--line);font-size:13.5px;color:var(--muted)}
 @media (max-width:720px){.page{padding:32px 16px 64px}header h1{font-size:27px}section{margin-top:48px}
 .figures,.figures.three,.two{grid-template-columns:minmax(0,1fr)}.figures{gap:36px}.tiles{grid-template-columns:repeat(2,1fr)}
-.tile dd{font-size:23px}svg.chart{max-width:580px}.three svg.chart{max-width:400px}svg.chart text{font-size:13.5px}.three svg.chart text{font-size:12px}.classes{grid-template-columns:repeat(2,minmax(0,1fr))}table.pairs th{width:40%}nav a{padding:3px 0}}
+.tile dd{font-size:23px}svg.chart{max-width:580px}.three svg.chart{max-width:400px}svg.chart text{font-size:13.5px}svg.chart text.small{font-size:12.5px}.three svg.chart text{font-size:12px}.classes{grid-template-columns:repeat(2,minmax(0,1fr))}table.pairs th{width:40%}nav a{padding:3px 0}
+.stack,.stack tbody{display:block}.stack thead{display:none}
+.stack tr{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:8px 20px;padding:14px 0;border-bottom:1px solid var(--line)}
+.stack td{padding:0;border:0;min-width:0;text-align:left;overflow-wrap:anywhere}.stack td:first-child,.stack td.words{grid-column:1/-1}
+.stack td::before{content:attr(data-name);display:block;font-size:12.5px;color:var(--muted)}.stack td:first-child::before{content:none}}
 @media print{.page{max-width:none;padding:0}figure,.expert,tr{break-inside:avoid}nav,details{display:none}}
 )css";
 
