@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <limits>
 
 #include "well_formed.hpp"
 
@@ -21,7 +22,7 @@ Image thumbnail(int seed) {
 }
 
 MixtureReport mixture(int experts, int classes) {
-  MixtureReport m{.name = "layer4", .experts = experts, .k = 2, .gate = "GAP-FC", .constraint = "importance"};
+  MixtureReport m{.name = "layer4", .experts = experts, .k = 2, .gate = "GAP-FC", .balance = "importance, weight 0.5"};
   const auto n = static_cast<std::size_t>(experts);
   for (int i = 0; i < 20; ++i) {
     m.x.push_back(i * 0.1);
@@ -113,7 +114,11 @@ TEST_CASE("every missing piece is left out and the rest stays") {
 
 TEST_CASE("one expert, many experts, one epoch") {
   checked(full(1));
-  checked(full(32, 100));
+  for (const int experts : {16, 64}) {
+    const auto html = checked(full(experts, 100));
+    CHECK(has(html, formatted("expert {}<", experts - 1)));
+    CHECK(html.size() < 2'000'000);
+  }
   TrainingReport r = full();
   r.curves = {};
   r.curves.loss.add(1, 4.6);
@@ -135,6 +140,73 @@ TEST_CASE("experts below one percent are called dead, unless the caller knows be
   CHECK(has(checked(r), "0 of 4"));
 }
 
+TEST_CASE("soft losses are called balance loss, hard ones constraint") {
+  TrainingReport r = full();
+  CHECK(has(checked(r), "Balance loss: importance, weight 0.5."));
+  CHECK_FALSE(has(checked(r), "onstraint:"));
+  r.mixtures[0].balance.clear(), r.mixtures[0].constraint = "relative importance, limit 0.5";
+  CHECK(has(checked(r), "Hard constraint: relative importance, limit 0.5."));
+  CHECK_FALSE(has(checked(r), "Balance loss:"));
+}
+
+TEST_CASE("accuracy against k bears the name of its score, on an axis of ten points or more, with its values") {
+  TrainingReport r = full();
+  auto& m = r.mixtures[0];
+  m.score = "mIoU", m.accuracy_at_k = {{1, 0.612}, {2, 0.617}, {3, 0.615}};
+  const auto html = checked(r);
+  CHECK(has(html, "<b>mIoU against k</b>"));
+  CHECK_FALSE(has(html, "Accuracy against k"));
+  for (const char* value : {">61.2<", ">61.7<", ">mIoU 61.5 %<", ">56<", ">68<"})
+    CHECK_MESSAGE(has(html, value), value);
+}
+
+TEST_CASE("favourites that rest on a few images say so") {
+  TrainingReport r = full();
+  r.mixtures[0].top_classes[0][0].images = 100;
+  r.class_images.assign(6, 100);
+  CHECK_FALSE(has(checked(r), "fewer than"));
+  CHECK_FALSE(has(checked(r), "class few\""));
+  r.mixtures[0].top_classes[0][0].images = 1;
+  r.mixtures[0].top_classes[1][0].images = 2;
+  r.class_images = {1, 2, 100, 100, 0, 100};
+  const auto html = checked(r);
+  CHECK(has(html, "70.0\u202F% of 1 image<"));
+  CHECK(has(html, "70.0\u202F% of 2 images<"));
+  CHECK(count(html, "class=\"class few\"") == 2);
+  CHECK(count(html, "<span class=\"few\">apple</span>") == 2);
+  CHECK(count(html, "in grey italics rest on fewer than 5 test images") == 1);
+  CHECK(has(html, "2 of the classes have fewer than 5 test images"));
+}
+
+TEST_CASE("the page says why use in training and on the test set differs") {
+  TrainingReport r = full();
+  CHECK(has(checked(r), "chosen by the same rule in training and on the test set"));
+  r.mixtures[0].only_in_training = {"noise", "crops", "bars"};
+  CHECK(has(checked(r), "Only training has noise; crops; and bars."));
+  r.mixtures[0].test_load.clear(), r.mixtures[0].test_importance.clear();
+  CHECK_FALSE(has(checked(r), "Only training has"));
+}
+
+TEST_CASE("on a narrow screen the row of an expert becomes a block of named values") {
+  const auto html = checked(full());
+  CHECK(count(html, "<table class=\"stack\">") == 1);
+  for (const char* name : {"importance", "load", "importance over time", "top-1 alone", "favourite classes", "state"})
+    CHECK_MESSAGE(count(html, formatted("data-name=\"{}\"", name)) == 4, name);
+}
+
+TEST_CASE("amounts that are no numbers leave a page") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  TrainingReport r = full();
+  auto& m = r.mixtures[0];
+  m.x[0] = nan, m.load[1][0] = nan, m.importance[2].assign(4, nan);
+  m.test_load[0] = nan, m.test_importance[1] = nan, m.expert_accuracy[2] = nan;
+  m.class_weights.fill(nan), m.family_weights(0, 0) = nan, m.pairs(1, 0) = nan;
+  m.accuracy_at_k[0].top1 = nan, m.top_classes[0][0].mean_weight = nan;
+  m.entropy = m.cv_load = nan;
+  r.top1 = nan;
+  CHECK_FALSE(has(checked(r), ">nan"));
+}
+
 TEST_CASE("warnings of run and mixture are at the top") {
   TrainingReport r = full();
   r.warnings = {"the test set is small"};
@@ -153,7 +225,8 @@ TEST_CASE("hostile names do not leave their place") {
   r.class_names = r.family_names = {hostile, hostile};
   r.warnings = r.notes = {hostile};
   auto& m = r.mixtures[0];
-  m.name = m.gate = m.constraint = hostile;
+  m.name = m.gate = m.balance = m.constraint = hostile;
+  m.only_in_training = {hostile};
   m.top_classes[0][0].name = hostile;
   CHECK_FALSE(has(checked(r), "<script"));
 }

@@ -59,6 +59,20 @@ inline Markup sample_sheet(const ExpertClass& c, int expert) {
                    formatted("test images of class {}, a favourite of expert {}", c.name, expert), 1.6);
 }
 
+/// Says what grey names mean, where there are any.
+inline void add_few_note(Page& page, const MixtureReport& m) {
+  for (const auto& list : m.top_classes)
+    for (const ExpertClass& c : list)
+      if (c.rests_on_few()) {
+        page.note(
+            formatted("Favourites in grey italics rest on fewer than {} test images of their class, so another test "
+                      "set could well give "
+                      "others.",
+                      few_images));
+        return;
+      }
+}
+
 /// A band per expert with its favourite classes, their mean weight and some of their images.
 inline void add_favourites(Page& page, const MixtureReport& m) {
   std::size_t most = 0;
@@ -70,6 +84,7 @@ inline void add_favourites(Page& page, const MixtureReport& m) {
   page.paragraph(
       "The classes whose test images give an expert the most weight on average, with some of their images. Classes "
       "that look alike to the eye show what the expert looks for.");
+  add_few_note(page, m);
   for (int e = 0; e < m.experts; ++e) {
     const auto i = static_cast<std::size_t>(e);
     std::string state = importance.empty() ? "" : percent(importance[i]) + " of the importance";
@@ -81,10 +96,12 @@ inline void add_favourites(Page& page, const MixtureReport& m) {
       out += formatted("<div class=\"classes\" style=\"--n:{}\">\n", std::clamp<std::size_t>(most, 4, 6));
     for (const ExpertClass& c : m.top_classes[i]) {
       const double length = std::isfinite(c.mean_weight) ? std::clamp(c.mean_weight, 0.0, 1.0) * 100 : 0;
+      std::string weight = percent(c.mean_weight);
+      if (c.rests_on_few()) weight += formatted(" of {} image{}", *c.images, *c.images == 1 ? "" : "s");
       out += formatted(
-          "<div class=\"class\"><div><span>{}</span><span>{}</span></div>"
+          "<div class=\"class{}\"><div><span>{}</span><span>{}</span></div>"
           "<span class=\"track\"><i style=\"width:{:.1f}%\"></i></span>{}</div>\n",
-          escape(c.name), percent(c.mean_weight), length, sample_sheet(c, e).html);
+          c.rests_on_few() ? " few" : "", escape(c.name), weight, length, sample_sheet(c, e).html);
     }
     if (!m.top_classes[i].empty()) out += "</div>";
     page.add({out + "</div>\n"});
@@ -120,7 +137,9 @@ inline void add_heat_maps(Page& page, const MixtureReport& m, const TrainingRepo
     drop_empty_rows(weights, names);
     sort_by_favourite(weights, names);
     const bool few = weights.rows() <= 30 && m.experts <= 16;
-    const char* caption =
+    const auto scarce = std::count_if(report.class_images.begin(), report.class_images.end(),
+                                      [](int n) { return n > 0 && n < few_images; });
+    std::string caption =
         m.routed == Routed::patches
             ? "How the pixels of a class (row) are shared out among the experts that serve their patches, in percent, "
               "by "
@@ -129,6 +148,9 @@ inline void add_heat_maps(Page& page, const MixtureReport& m, const TrainingRepo
             : "Mean routing weight, in percent, of the images of every class for each expert, sorted by favourite "
               "expert. "
               "A clear staircase is specialisation; rows without a strong cell are classes that all experts share.";
+    if (scarce > 0)
+      caption += formatted(" {} of the classes have fewer than {} test images: their rows are mostly chance.", scarce,
+                           few_images);
     page.figure({m.routed == Routed::patches ? "Who sees which class" : "All classes", caption,
                  heat_map(weights, {.label = m.name + ": classes against experts",
                                     .scale_title = m.routed == Routed::patches ? "share of the class" : "mean weight",
@@ -151,8 +173,9 @@ inline void add_heat_maps(Page& page, const MixtureReport& m, const TrainingRepo
     Matrix scores = m.expert_class_scores;
     drop_empty_rows(scores, names);
     page.figure({"One expert alone, class by class",
-                 formatted("{}, in percent, of every class when a single expert serves every {} with weight 1.",
-                           m.score == "mIoU" ? "IoU" : m.score, one(m.routed)),
+                 formatted("{}, in percent, of every class when a single expert serves every {} with weight 1.{}",
+                           m.score == "mIoU" ? "IoU" : m.score, one(m.routed),
+                           m.probed ? formatted(" Measured on {} of the test images.", grouped(*m.probed)) : ""),
                  heat_map(scores, {.label = m.name + ": single experts by class",
                                    .scale_title = m.score == "mIoU" ? "IoU" : m.score,
                                    .rows = names,

@@ -55,11 +55,11 @@ inline void check_sizes(const MixtureReport& m) {
   }
 }
 
-/// `amounts` divided by their sum; all zero when there is nothing.
+/// `amounts` divided by their sum; all zero when there is nothing. Amounts that are not finite stay as they are.
 inline std::vector<double> shares(std::vector<double> amounts) {
   double sum = 0;
-  for (const double v : amounts) sum += v;
-  for (double& v : amounts) v = sum > 0 ? v / sum : 0;
+  for (const double v : amounts) sum += std::isfinite(v) ? v : 0;
+  for (double& v : amounts) v = !std::isfinite(v) ? v : sum > 0 ? v / sum : 0;
   return amounts;
 }
 
@@ -75,6 +75,17 @@ inline std::vector<bool> living(const MixtureReport& m) {
   std::vector<bool> alive;
   for (const double share : final_importance(m)) alive.push_back(share >= m.dead_below);
   return alive;
+}
+
+/// Tells the reader why shares during training and shares on the test set need not agree; `effects` as in
+/// MixtureReport::only_in_training.
+inline std::string training_and_test(const std::vector<std::string>& effects) {
+  std::string list;
+  for (std::size_t i = 0; i < effects.size(); ++i)
+    list += (i == 0 ? "" : i + 1 < effects.size() ? "; " : "; and ") + effects[i];
+  return (effects.empty() ? "Experts are chosen by the same rule in training and on the test set, but shares"
+                          : "Only training has " + list + ". The test set is served without, and shares") +
+         " during training are means over steps between which the weights changed, so the two need not agree.";
 }
 
 namespace detail {
@@ -106,6 +117,7 @@ inline Figure pair_figure(const MixtureReport& m) {
 }
 
 inline void add_key_figures(Page& page, const MixtureReport& m) {
+  const auto decimals = [](double v) { return std::isfinite(v) ? formatted("{:.3f}", v) : std::string("–"); };
   const auto alive = living(m);
   std::vector<Tile> tiles;
   if (!alive.empty()) {
@@ -113,15 +125,15 @@ inline void add_key_figures(Page& page, const MixtureReport& m) {
     tiles.push_back({"Living experts", formatted("{} of {}", count, m.experts),
                      formatted("importance of at least {}", percent(m.dead_below, 0))});
   }
-  if (m.entropy) tiles.push_back({"Routing entropy", formatted("{:.3f}", *m.entropy), "1 balanced, 0 collapsed (NRE)"});
+  if (m.entropy) tiles.push_back({"Routing entropy", decimals(*m.entropy), "1 balanced, 0 collapsed (NRE)"});
   if (m.concentration) {
     std::string more = "of the importance (TEC)";
     if (m.concentration_k && m.k > 1) more += formatted("; the busiest {}: {}", m.k, percent(*m.concentration_k));
     tiles.push_back({"Busiest expert", percent(*m.concentration), more});
   }
   if (m.doubt)
-    tiles.push_back({"Doubt of the gate", formatted("{:.3f}", *m.doubt),
-                     formatted("0: sure about every {}, 1: undecided", one(m.routed))});
+    tiles.push_back(
+        {"Doubt of the gate", decimals(*m.doubt), formatted("0: sure about every {}, 1: undecided", one(m.routed))});
   if (m.cv_importance)
     tiles.push_back(
         {"Spread of importance (CV)", percent(*m.cv_importance), "deviation over experts / mean; 0 is even"});
@@ -134,12 +146,17 @@ inline void add_key_figures(Page& page, const MixtureReport& m) {
 
 inline void add_use(Page& page, const MixtureReport& m) {
   const auto names = expert_names(m.experts);
+  const std::string probed = m.probed ? formatted(" Measured on {} of the test images.", grouped(*m.probed)) : "";
   std::vector<Figure> figures;
+  if (!(m.load.empty() && m.importance.empty()) && !(m.test_load.empty() && m.test_importance.empty()))
+    page.paragraph(training_and_test(m.only_in_training));
   const auto over_time = [&](const char* title, const std::string& caption,
                              const std::vector<std::vector<double>>& rows) {
     if (rows.empty()) return;
+    const char* order =
+        names.size() > most_listed ? " Bands lie in the order of the experts; point at one for its name." : "";
     figures.push_back(
-        {title, caption,
+        {title, caption + order,
          stacked_areas(m.x, rows, names,
                        {.label = formatted("{}: {}", m.name, title), .x_title = "epoch", .y_title = "share, %"})});
   };
@@ -176,9 +193,10 @@ inline void add_use(Page& page, const MixtureReport& m) {
     figures.push_back(
         {"One expert alone",
          formatted(
-             "What is reached when a single expert serves every {} of the test set with weight 1: how much of the "
-             "task each has learnt. Specialists are low here and still useful together.",
-             one(m.routed)),
+             "{} when a single expert serves every {} of the test set with weight 1: how much of the task each has "
+             "learnt. Specialists are low here and still useful together.",
+             m.score == "top-1" ? "Accuracy" : m.score, one(m.routed)) +
+             probed,
          bar_chart(names, {{m.score, in_percent(m.expert_accuracy)}},
                    {.label = m.name + ": single experts", .value_title = m.score + ", %", .unit = " %"})});
   if (!m.accuracy_at_k.empty()) {
@@ -187,16 +205,21 @@ inline void add_use(Page& page, const MixtureReport& m) {
       top1.x.push_back(a.k), top1.y.push_back(a.top1 * 100);
       if (a.top5) top5.x.push_back(a.k), top5.y.push_back(*a.top5 * 100);
     }
+    const std::string name = m.score == "top-1" ? "Accuracy" : m.score;
     std::vector<Series> series{std::move(top1)};
     if (!top5.x.empty()) series.push_back(std::move(top5));
     figures.push_back(
-        {"Accuracy against k",
-         formatted("The trained net evaluated with other numbers of active experts; it was trained with k = {}.", m.k),
-         line_chart(series, {.label = m.name + ": accuracy against k",
+        {name + " against k",
+         formatted("The trained net evaluated with other numbers of active experts; it was trained with k = {}.", m.k) +
+             probed,
+         line_chart(series, {.label = formatted("{}: {} against k", m.name, name),
                              .x_title = "active experts, k",
-                             .y_title = m.score == "top-1" ? "accuracy, %" : m.score + ", %",
+                             .y_title = name + ", %",
                              .unit = " %",
                              .decimals = 1,
+                             .least_span = 10,
+                             .most = 100,
+                             .print_values = true,
                              .whole_x = true})});
   }
   if (m.pairs.rows() > 1) figures.push_back(pair_figure(m));
@@ -218,7 +241,7 @@ inline void add_expert_table(Page& page, const MixtureReport& m) {
   if (!load.empty()) columns.push_back({"load", false});
   if (trend) columns.push_back({"importance over time", false});
   if (!m.expert_accuracy.empty()) columns.push_back({m.score + " alone"});
-  if (favourites) columns.push_back({"favourite classes", false});
+  if (favourites) columns.push_back({"favourite classes", false, true});
   if (!alive.empty()) columns.push_back({"state", false});
   std::vector<std::vector<Cell>> rows;
   for (int e = 0; e < m.experts; ++e) {
@@ -234,10 +257,14 @@ inline void add_expert_table(Page& page, const MixtureReport& m) {
     }
     if (!m.expert_accuracy.empty()) row.push_back({percent(m.expert_accuracy[i])});
     if (favourites) {
-      std::string text;
-      for (std::size_t c = 0; c < std::min<std::size_t>(3, m.top_classes[i].size()); ++c)
-        text += (c > 0 ? ", " : "") + m.top_classes[i][c].name;
-      row.push_back({text});
+      Markup names;
+      for (std::size_t c = 0; c < std::min<std::size_t>(3, m.top_classes[i].size()); ++c) {
+        const ExpertClass& liked = m.top_classes[i][c];
+        names.html +=
+            (c > 0 ? ", " : "") +
+            (liked.rests_on_few() ? "<span class=\"few\">" + escape(liked.name) + "</span>" : escape(liked.name));
+      }
+      row.push_back({"", names});
     }
     if (!alive.empty()) row.push_back({"", {alive[i] ? "alive" : "<span class=\"dead\">dead</span>"}});
     rows.push_back(std::move(row));
@@ -245,7 +272,7 @@ inline void add_expert_table(Page& page, const MixtureReport& m) {
   page.heading("The experts");
   if (trend)
     page.paragraph("The small curves run from 0 to three times the even share; the dashed line is the even share.");
-  page.table(columns, rows);
+  page.table(columns, rows, Narrow::stack);
 }
 
 }  // namespace detail

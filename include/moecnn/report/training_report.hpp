@@ -32,12 +32,12 @@ inline void add_summary(Page& page, const TrainingReport& r, std::vector<Tile> t
 inline void add_mixture(Page& page, const MixtureReport& m, const TrainingReport& report) {
   std::string intro = formatted("{} experts, {} active per {}.", m.experts, m.k, one(m.routed));
   if (!m.gate.empty()) intro += " Gate: " + m.gate + ".";
-  if (!m.constraint.empty()) intro += " Constraint: " + m.constraint + ".";
+  if (!m.balance.empty()) intro += " Balance loss: " + m.balance + ".";
+  if (!m.constraint.empty()) intro += " Hard constraint: " + m.constraint + ".";
   intro += formatted(
       " Importance is the routing weight that an expert receives, load the number of {} that it serves; an expert has "
-      "the "
-      "same colour in every figure.",
-      many(m.routed));
+      "the same colour in every figure{}.",
+      many(m.routed), m.experts > 10 ? ", but beyond ten experts colours come back paler: go by the numbers" : "");
   page.section("Mixture " + m.name, intro);
   add_key_figures(page, m);
   add_use(page, m);
