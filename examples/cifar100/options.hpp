@@ -3,6 +3,7 @@
 
 #include "../common/machine_options.hpp"
 #include "../common/optimizer.hpp"
+#include "../common/with_backend.hpp"
 
 #include <moecnn/moecnn.hpp>
 #include <moecnn/zoo/cifar_moe.hpp>
@@ -15,7 +16,7 @@ struct Options {
   // network
   int position = 4, experts = 4, k = 2;
   std::string gate = "gap", constraint = "importance";
-  double strength = 0;  ///< weight of the loss or limit of the constraint; 0: the study's
+  double strength = 0;  ///< of `constraint`, which is a balance loss (soft) or a hard constraint; 0: the study's
   // data
   std::string data = "synthetic";
   int images = 10000;  ///< of the synthetic training set
@@ -40,15 +41,30 @@ struct Options {
   bool soft() const { return constraint == "importance" || constraint == "kl"; }
   bool hard() const { return constraint == "relative" || constraint == "mean"; }
 
+  /// Weight of the balance loss or limit of the hard constraint: what was given, or the study's.
+  double strength_used() const {
+    if (strength > 0) return strength;
+    return constraint == "importance" ? balance::Importance{}.weight
+           : constraint == "kl"       ? balance::KlDivergence{}.weight
+           : constraint == "relative" ? constraint::RelativeImportance{}.limit
+                                      : constraint::MeanImportance{}.limit;
+  }
+  /// In words; empty where there is none.
+  std::string balance_text() const {
+    return soft() ? fmt::format("{}, weight {}", constraint, strength_used()) : std::string();
+  }
+  std::string constraint_text() const {
+    return hard() ? fmt::format("{} importance, limit {}", constraint, strength_used()) : std::string();
+  }
+
   CifarMoENet net() const {
     CifarMoENet n;
     n.position = position;
     n.experts = experts;
     n.k = k;
     n.gate = gate::by_name(gate);
-    const auto value = strength > 0 ? std::optional<double>(strength) : std::nullopt;
-    if (soft()) n.balance = balance::by_name(constraint, value);
-    if (hard()) n.constraint = constraint::by_name(constraint, value);
+    if (soft()) n.balance = balance::by_name(constraint, strength_used());
+    if (hard()) n.constraint = constraint::by_name(constraint, strength_used());
     return n;
   }
 
@@ -70,11 +86,16 @@ inline void add_network(CLI::App& app, Options& o) {
       ->check(CLI::IsMember({"gap", "conv", "relu-gap"}))
       ->capture_default_str();
   app.add_option("--constraint", o.constraint,
-                 "none; soft: importance, kl (losses); hard: relative, mean (experts used too much are barred)")
+                 "how use is kept even: none; a balance loss: importance, kl; a hard constraint: relative, mean, which "
+                 "bars experts that are used too much")
       ->check(CLI::IsMember({"none", "importance", "kl", "relative", "mean"}))
       ->capture_default_str();
-  app.add_option("--strength", o.strength,
-                 "weight of the loss or limit of the hard constraint; the study's if not given");
+  app.add_option(
+      "--strength", o.strength,
+      fmt::format("weight of the balance loss (default {}) or limit of the hard constraint (relative {}, mean "
+                  "{})",
+                  balance::Importance{}.weight, constraint::RelativeImportance{}.limit,
+                  constraint::MeanImportance{}.limit));
   add_machine(app, o, "of initial weights, order, augmentation, noise");
 }
 
@@ -133,21 +154,26 @@ inline AnySchedule schedule_of(const Options& o) {
   return steps;
 }
 
-/// Everything that shapes the result: stored in the checkpoint, compared on --resume.
+/// Everything that shapes the result, as it was used and without what does not apply: stored in the checkpoint, compared
+/// on --resume, and shown in the report.
 inline Settings settings_of(const Options& o) {
-  return {{"network", o.net_text()},
-          {"gate", o.position ? o.gate : "none"},
-          {"constraint", o.position ? o.constraint : "none"},
-          {"strength", o.strength > 0 ? fmt::format("{}", o.strength) : "the study's"},
-          {"data", o.data},
-          {"epochs", fmt::format("{}", o.epochs)},
-          {"batch", fmt::format("{}", o.batch)},
-          {"augmentation", o.augment ? "yes" : "no"},
-          {"shuffle", o.shuffle ? "yes" : "no"},
-          {"seed", fmt::format("{}", o.seed)},
-          {"init", o.init.empty() ? "random" : o.init},
-          {"backend", o.backend},
-          {"threads", fmt::format("{}", o.threads)}};
+  Settings all{{"network", o.net_text()}};
+  const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
+  if (o.position > 0) {
+    add("gate", o.gate);
+    if (!o.hard()) add("balance loss", o.soft() ? o.balance_text() : "none");
+    if (o.hard()) add("hard constraint", o.constraint_text());
+    add("noise on the gate", o.noise && !o.hard() && o.experts > 1 ? "learned" : "none");
+  }
+  add("data", o.data == "synthetic" ? fmt::format("synthetic, {} images", o.images) : o.data);
+  add("epochs", fmt::format("{}", o.epochs));
+  add("batch", fmt::format("{}", o.batch));
+  add("augmentation", o.augment ? "flips, crops and colour jitter" : "none");
+  add("order of images", o.shuffle ? "shuffled every epoch" : "as in the file");
+  add("seed", fmt::format("{}", o.seed));
+  add("initial weights", o.init.empty() ? "random" : o.init);
+  add("backend", backend_name(o.backend));
+  return all;
 }
 
 inline data::ImageSet load(const Options& o, data::Split split) {

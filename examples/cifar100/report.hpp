@@ -6,6 +6,7 @@
 
 #include <moecnn/analysis/predictions.hpp>
 #include <moecnn/analysis/specialisation.hpp>
+#include <moecnn/report/training_effects.hpp>
 #include <moecnn/report/training_report.hpp>
 
 namespace cifar {
@@ -37,13 +38,14 @@ inline data::ImageSet thin(const data::ImageSet& set, int most) {
 
 /// How one mixture was used, over time and on the test set.
 inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, const Options& o,
-                                        const analysis::Predictions::Mixture& seen, const data::ImageSet& test) {
+                                        const analysis::Predictions::Mixture& seen, const data::ImageSet& test,
+                                        const std::vector<int>& class_images) {
   report::MixtureReport r;
   r.name = seen.name;
   r.experts = seen.weights.cols();
   r.k = seen.k;
   r.gate = o.gate == "conv" ? "convolution, pooling, linear layer" : "pooling, linear layer";
-  r.constraint = o.constraint;
+  r.balance = o.balance_text(), r.constraint = o.constraint_text();
   report::add_history(r, run, m);
   r.test_load.assign(r.experts, 0);
   r.test_importance.assign(r.experts, 0);
@@ -66,11 +68,13 @@ inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, c
     auto& list = r.top_classes.emplace_back();
     for (int c : analysis::top_groups(r.class_weights, e, 5)) {
       if (r.class_weights(c, e) <= 0) break;
-      report::ExpertClass entry{test.class_names[c], r.class_weights(c, e), {}};
+      report::ExpertClass entry{test.class_names[c], r.class_weights(c, e), {}, class_images[c]};
       for (int i : analysis::top_images(seen.weights, test.labels, c, e, 4)) entry.samples.push_back(picture(test, i));
       list.push_back(std::move(entry));
     }
   }
+  for (int c = 0; c < test.classes(); ++c)  // classes without test images have no row
+    if (class_images[c] == 0) std::ranges::fill(r.class_weights.row(c), std::numeric_limits<double>::quiet_NaN());
   return r;
 }
 
@@ -79,6 +83,7 @@ template <class M>
 void probe_experts(M& model, const data::ImageSet& test, int batch, report::TrainingReport& report) {
   const data::ImageSet part = thin(test, 2000);
   for (report::MixtureReport& r : report.mixtures) {
+    if (part.n < test.n) r.probed = part.n;
     for (int k = 1; k <= std::min(r.experts, 10); ++k) {
       const auto p = analysis::predict(model, part, {.batch = batch, .k = k});
       r.accuracy_at_k.push_back(
@@ -90,9 +95,6 @@ void probe_experts(M& model, const data::ImageSet& test, int batch, report::Trai
       r.expert_accuracy.push_back(analysis::top_k_accuracy(p, part.labels, 1));
     }
   }
-  if (!report.mixtures.empty())
-    report.notes.push_back(fmt::format(
-        "Accuracy by number of active experts and of single experts was measured on {} test images.", part.n));
 }
 
 template <class M>
@@ -103,19 +105,23 @@ report::TrainingReport report_of(M& model, const TrainResult& run, const Options
   r.description = fmt::format("{}, trained on {}.", o.net_text(),
                               o.data == "synthetic" ? "generated images (100 classes in 20 families)" : "CIFAR-100");
   const Graph g = model.recorded();
-  r.facts = {{"parameters", fmt::format("{:.2f} M", static_cast<double>(parameter_count(g)) / 1e6)},
-             {"multiply-adds", fmt::format("{:.0f} M", static_cast<double>(macs_per_image(g)) / 1e6), "per image"}};
-  describe_run(r, run, {settings_of(o), optimizer_of(o), schedule_of(o), command, backend, o.threads});
+  r.facts = {{"Parameters", fmt::format("{:.2f} M", static_cast<double>(parameter_count(g)) / 1e6)},
+             {"Multiply-adds", fmt::format("{:.0f} M", static_cast<double>(macs_per_image(g)) / 1e6), "per image"}};
+  describe_run(r, run, {settings_of(o), optimizer_of(o), schedule_of(o), command, backend, o.clip, o.augment});
   r.class_names = test.class_names;
   r.family_names = test.family_names;
   r.test_images = test.n;
-  r.warnings = run.warnings;
+  r.class_images.assign(test.class_names.size(), 0);
+  for (int label : test.labels) ++r.class_images[label];
 
   const auto seen = analysis::predict(model, test, {.batch = 100});
   r.top1 = analysis::top_k_accuracy(seen, test.labels, 1);
   r.top5 = analysis::top_k_accuracy(seen, test.labels, 5);
-  for (std::size_t m = 0; m < seen.mixtures.size(); ++m)
-    r.mixtures.push_back(mixture_of(run, m, o, seen.mixtures[m], test));
+  for (std::size_t m = 0; m < seen.mixtures.size(); ++m) {
+    r.mixtures.push_back(mixture_of(run, m, o, seen.mixtures[m], test, r.class_images));
+    r.mixtures[m].only_in_training =
+        report::only_in_training(g, g.routings[m], {.noise = o.noise, .augmentation = o.augment});
+  }
   probe_experts(model, test, 100, r);
   return r;
 }

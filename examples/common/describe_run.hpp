@@ -15,22 +15,36 @@ struct RunChoices {
   moecnn::AnySchedule schedule;
   std::string command;  ///< as it was typed
   const char* backend;
-  int threads;
+  double clip_norm;  ///< 0: none
+  bool augmented;    ///< training images were changed at random
 };
+
+/// The command that makes the same run from its start.
+inline std::string from_the_start(std::string command) {
+  constexpr std::string_view resume = " --resume";
+  const auto at = command.find(resume);
+  const auto end = at + resume.size();
+  if (at != std::string::npos && (end == command.size() || command[end] == ' ')) command.erase(at, resume.size());
+  return command;
+}
 
 inline void describe_run(moecnn::report::TrainingReport& r, const moecnn::TrainResult& run, const RunChoices& chosen) {
   r.date = environment::date();
   r.version = environment::version();
-  r.command = chosen.command;
+  r.command = from_the_start(chosen.command);
   r.facts.push_back(
-      {"training", moecnn::formatted("{:.1f} min", run.seconds / 60), moecnn::formatted("{} steps", run.step)});
-  for (const auto& [key, value] : chosen.settings) r.settings.push_back({key, value});
+      {"Training", moecnn::formatted("{:.1f} min", run.seconds / 60), moecnn::formatted("{} steps", run.step)});
+  for (const auto& [key, value] : chosen.settings)
+    if (key != "backend") r.settings.push_back({key, value});  // it stands with the machine
   r.settings.push_back({"optimiser", moecnn::text_of(chosen.optimizer)});
   r.settings.push_back({"learning rate", moecnn::text_of(chosen.schedule)});
+  if (chosen.clip_norm > 0)
+    r.settings.push_back({"gradient clipping", moecnn::formatted("norm at most {}", chosen.clip_norm)});
   r.environment = {{"processor", environment::processor()},
-                   {"threads", environment::threads(chosen.threads)},
+                   {"threads", environment::threads()},
                    {"backend", chosen.backend},
-                   {"compiler", __VERSION__}};
-  r.curves = moecnn::report::curves_of(run);
+                   {"compiler", environment::compiler()}};
+  r.curves = moecnn::report::curves_of(run, chosen.schedule);
+  r.curves.augmented = chosen.augmented;
   r.warnings = run.warnings;
 }

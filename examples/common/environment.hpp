@@ -6,7 +6,10 @@
 #include <ctime>
 #include <fstream>
 #include <string>
-#include <thread>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 namespace environment {
 
@@ -17,9 +20,21 @@ inline std::string processor() {
   return "unknown";
 }
 
-/// Threads of the kernels, of which 0 means one per core.
-inline std::string threads(int wanted) {
-  return std::to_string(wanted ? wanted : static_cast<int>(std::thread::hardware_concurrency()));
+/// Threads that the kernels have, whether --threads, OMP_NUM_THREADS or the number of cores decided it.
+inline std::string threads() {
+#ifdef _OPENMP
+  return std::to_string(omp_get_max_threads());
+#else
+  return "1";
+#endif
+}
+
+inline std::string compiler() {
+#ifdef __clang__
+  return __VERSION__;
+#else
+  return "GCC " __VERSION__;
+#endif
 }
 
 inline std::string date() {

@@ -18,3 +18,10 @@ int with_backend(const std::string& name, const F& work) {
 #endif
   return work(moecnn::backend::Reference<float>{});
 }
+
+/// The backend that `name` stands for on this machine: "auto" is one of the two others.
+inline std::string backend_name(const std::string& name) {
+  std::string found;
+  with_backend(name, [&](auto backend) { return found = decltype(backend)::name, 0; });
+  return found;
+}

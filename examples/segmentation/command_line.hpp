@@ -23,7 +23,8 @@ inline void add_network(CLI::App& app, Options& o) {
   app.add_option("--gate", o.gate,
                  "gap, conv-gap, 2conv-gap, 3conv-gap, random, deterministic, single-entry, conv, relu-gap")
       ->capture_default_str();
-  app.add_option("--balance", o.balance, "none, importance, kl, switch, entropy, column-entropy or variance")
+  app.add_option("--balance", o.balance,
+                 "the balance loss: none, importance, kl, switch, entropy, column-entropy or variance")
       ->capture_default_str();
   app.add_option("--balance-weight", o.balance_weight, "factor of the balance loss; 0.5 in the CIFAR study")
       ->capture_default_str();

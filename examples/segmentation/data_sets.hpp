@@ -95,12 +95,15 @@ inline data::SegmentationLoaderOpts loader_of(const Options& o) {
   return {.seed = o.seed, .threads = o.loader_threads, .cache_bytes = static_cast<std::size_t>(o.cache_mb) << 20};
 }
 
+/// Whether training images are changed at random.
+inline bool augments(const Options& o) { return o.augment && o.overfit == 0; }
+
 /// Training crops in random order. Without augmentation the whole picture is resized to the crop.
 inline data::SegmentationLoaderOpts training_loader(const Options& o, int batch) {
   auto l = loader_of(o);
   l.batch = batch;
   l.drop_last = true;
-  if (!o.augment || o.overfit > 0) {
+  if (!augments(o)) {
     l.augment = data::SegmentationAugment::none(crop_of(o));
     return l;
   }
@@ -132,7 +135,7 @@ inline data::SegmentationLoaderOpts evaluation_loader(const Options& o, const da
   l.shuffle = false;
   l.whole_labels = true;
   const Size2 own = picture_size(set);
-  const bool small = o.overfit > 0 || !o.augment;  // they were trained on whole pictures in the size of the crop
+  const bool small = !augments(o);  // they were trained on whole pictures in the size of the crop
   const Size2 wanted = small                                        ? crop_of(o)
                        : o.size.empty() || o.dataset == "synthetic" ? own
                                                                     : size_of(o.size, "--size");

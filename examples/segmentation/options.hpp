@@ -101,12 +101,19 @@ inline AnyNet net_of(const Options& o, int classes) {
   return o.info().make({.classes = classes, .moe = moe_of(o), .aux = o.has_aux()});
 }
 
-/// In words: "ENet with 8 experts, 2 per patch (grid 3), gate 2conv-gap, balance entropy, decoder-last".
+/// The balance loss in words, "none" where there is none.
+inline std::string balance_text(const Options& o) {
+  if (o.balance == "none") return "none";
+  return formatted("{}{}, weight {}", o.balance, o.balance == "importance" ? formatted(" of {} scores", o.scores) : "",
+                   o.balance_weight);
+}
+
+/// In words: "ENet with 8 experts, 2 per patch (grid 3), gate 2conv-gap, balance loss entropy, decoder-last".
 inline std::string net_text(const Options& o) {
   if (!o.moe) return std::string("plain ") + o.info().title;
-  return formatted("{} with {} experts, {} per patch ({}), gate {}, balance {}, {}{}", o.info().title, o.experts, o.k,
-                   o.patch.empty() ? "grid " + o.grid : "of " + o.patch + " pixels", o.gate, o.balance, o.placement,
-                   o.layers > 1 ? formatted(", {} layers", o.layers) : std::string());
+  return formatted("{} with {} experts, {} per patch ({}), gate {}, balance loss {}, {}{}", o.info().title, o.experts,
+                   o.k, o.patch.empty() ? "grid " + o.grid : "of " + o.patch + " pixels", o.gate, o.balance,
+                   o.placement, o.layers > 1 ? formatted(", {} layers", o.layers) : std::string());
 }
 
 inline AnySchedule schedule_of(const Options& o) {
@@ -155,21 +162,6 @@ inline Settings lasting_options(const Options& o) {
           {"crop", o.crop},
           {"no-augment", o.augment ? "" : "true"},
           {"seed", formatted("{}", o.seed)}};
-}
-
-/// Everything that shapes the result: stored in the checkpoint, compared on --resume. (The trainer adds data,
-/// augmentation, optimiser and schedule.)
-inline Settings settings_of(const Options& o) {
-  Settings all;
-  for (auto& [name, value] : lasting_options(o))
-    if (name != "data") all.emplace_back(name, value);
-  const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
-  add("class weights", o.class_weights);
-  add("mixing", o.mix ? "on" : "off");
-  add("init", o.init.empty() ? "random" : o.init);
-  add("backbone", o.backbone.empty() ? "random" : o.backbone);
-  add("backend", o.backend);
-  return all;
 }
 
 }  // namespace segmentation

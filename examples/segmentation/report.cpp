@@ -2,9 +2,11 @@
 #include "report.hpp"
 
 #include "../common/describe_run.hpp"
+#include "settings.hpp"
 
 #include <moecnn/analysis/evaluate_maps.hpp>
 #include <moecnn/report/segmentation_report.hpp>
+#include <moecnn/report/training_effects.hpp>
 
 namespace segmentation {
 
@@ -53,10 +55,11 @@ void probe_experts(M& model, const Options& o, const data::SegmentationSet& set,
     r.expert_accuracy.push_back(seen.mean_iou());
     for (int c = 0; c < seen.classes(); ++c) r.expert_class_scores(c, e) = seen.iou(c);
   }
-  report.notes.push_back(
-      formatted("mIoU by number of active experts and of single experts was measured on {} test images.", part.size()));
+  if (part.size() < set.size()) r.probed = part.size();
   if (report.mixtures.size() > 1)
-    report.notes.push_back("It is shown with the first mixture, but changed in all of them at once.");
+    report.notes.push_back(
+        "Other numbers of active experts, and single experts, are shown with the first mixture, but were set in all of "
+        "them at once.");
 }
 
 template <class M>
@@ -65,12 +68,15 @@ report::SegmentationReport report_of(M& model, const TrainResult& run, const Opt
   report::SegmentationReport page;
   report::TrainingReport& r = page.run;
   r.title = (o.moe ? "Mixture of experts in " : "Plain ") + std::string(o.info().title);
-  r.description = formatted("{}, trained on {}.", net_text(o), o.dataset);
+  r.description =
+      formatted("{}, trained on {}.", net_text(o), o.dataset == "synthetic" ? "generated street scenes" : o.dataset);
   const Graph g = model.recorded(1);
-  r.facts = {{"parameters", formatted("{:.2f} M", static_cast<double>(parameter_count(g)) / 1e6),
-              formatted("{:.2f} M active", static_cast<double>(active_parameter_count(g)) / 1e6)},
-             {"multiply-adds", formatted("{:.2f} G", static_cast<double>(macs_per_image(g)) / 1e9), "per crop"}};
-  describe_run(r, run, {settings_of(o), optimizer_of(o), schedule_of(o), o.command, backend, o.threads});
+  const auto amount = [](long long n) { return report::number(static_cast<double>(n)); };
+  r.facts = {{"Parameters", amount(parameter_count(g)), amount(active_parameter_count(g)) + " active"},
+             {"Multiply-adds", amount(macs_per_image(g)), "per crop"}};
+  describe_run(r, run, {settings_of(o), optimizer_of(o), schedule_of(o), o.command, backend, o.clip, augments(o)});
+  r.settings.push_back({"epochs", formatted("{}", o.epochs)});
+  r.settings.push_back({"batch", formatted("{}", model.images().n)});
   r.curves.per_pixel = true;
   r.class_names = test.class_names;
   page.palette = test.palette;
@@ -82,7 +88,8 @@ report::SegmentationReport report_of(M& model, const TrainResult& run, const Opt
     r.class_names.push_back(formatted("class {}", r.class_names.size()));
   for (std::size_t m = 0; m < seen.routing.size(); ++m) {
     r.mixtures.push_back(report::mixture_report(seen.routing[m]));
-    r.mixtures[m].gate = o.gate, r.mixtures[m].constraint = o.balance;
+    r.mixtures[m].gate = o.gate, r.mixtures[m].balance = balance_text(o);
+    r.mixtures[m].only_in_training = report::only_in_training(g, g.routings[m], {.augmentation = augments(o)});
     report::add_history(r.mixtures[m], run, m);
   }
   const data::SegmentationSet few = thin(test, 6);

@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "report.hpp"
 #include "run_folder.hpp"
+#include "settings.hpp"
 
 #include <moecnn/analysis/evaluate_maps.hpp>
 #include <moecnn/data/class_pixels.hpp>

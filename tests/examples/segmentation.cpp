@@ -71,6 +71,18 @@ TEST_CASE("train, eval and predict: figures agree, files are there") {
   for (const char* file :
        {"best.safetensors", "last.safetensors", "checkpoint.safetensors", "options.json", "report.html"})
     CHECK(std::filesystem::exists(out / file));
+  // The report shows what was used, and leaves out what does not apply.
+  const std::string report = bytes_of(out / "report.html");
+  const auto setting = [](const std::string& key) { return "<th scope=\"row\">" + key + "</th><td>"; };
+  CHECK(has(report, setting("balance loss") + "entropy, weight 0.01<"));
+  CHECK(has(report, setting("threads") + "1<"));
+  for (const char* key : {"limit", "overfit", "patch", "size", "class weights", "backbone"})
+    CHECK_MESSAGE(!has(report, setting(key)), key);
+  CHECK(!has(report, "<td></td>"));
+  CHECK(!has(report, "onstraint:"));
+  CHECK(has(report, "<b>mIoU against k</b>"));
+  CHECK(has(report, "Only training has"));
+
   const auto lines = io::read_json_lines(out / "metrics.jsonl");
   const io::Json test = lines.back()["test"];
   REQUIRE(test.is_object());

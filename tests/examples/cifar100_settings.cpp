@@ -1,0 +1,57 @@
+// What `cifar100` says about a run in its checkpoint and its report.
+#if __has_include(<CLI/CLI.hpp>)
+#include "../../examples/cifar100/options.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace moecnn;
+
+namespace {
+
+/// "" where there is no such setting.
+std::string value(const cifar::Options& o, const char* name) {
+  for (const auto& [key, text] : cifar::settings_of(o))
+    if (key == name) return text;
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("settings are the values that were used, and only those that apply") {
+  for (const char* constraint : {"none", "importance", "kl", "relative", "mean"})
+    for (const int position : {0, 4}) {
+      cifar::Options o;
+      o.constraint = constraint, o.position = position, o.epochs = 5;
+      for (const auto& [key, text] : cifar::settings_of(o)) {
+        CAPTURE(key);
+        CHECK(text != "");
+        CHECK(text != "0");
+        CHECK(text != "auto");
+        CHECK(text.find("study") == text.npos);
+        CHECK(key != "threads");
+        if (position == 0) CHECK((key != "gate" && key != "balance loss" && key != "hard constraint"));
+      }
+    }
+}
+
+TEST_CASE("a soft constraint is a balance loss with its weight, a hard one has its limit and no noise") {
+  cifar::Options o;
+  CHECK(value(o, "balance loss") == "importance, weight 0.5");
+  CHECK(value(o, "hard constraint") == "");
+  CHECK(value(o, "noise on the gate") == "learned");
+  o.strength = 0.125;
+  CHECK(value(o, "balance loss") == "importance, weight 0.125");
+  CHECK(std::get<balance::Importance>(o.net().balance.policy).weight == 0.125);
+  o.constraint = "mean";
+  CHECK(value(o, "hard constraint") == "mean importance, limit 0.125");
+  o.strength = 0;
+  CHECK(value(o, "hard constraint") == "mean importance, limit 0.3");
+  CHECK(value(o, "balance loss") == "");
+  CHECK(value(o, "noise on the gate") == "none");
+  CHECK(o.net().constraint.active);
+  o.constraint = "none";
+  CHECK(value(o, "balance loss") == "none");
+}
+#endif
