@@ -208,7 +208,8 @@ TEST_CASE("lengths of the header that cannot be are refused before memory is tak
   CHECK(has(open_error(dir, with_length(~0ull - 7)), "allowed are"));
   CHECK(has(open_error(dir, ""), "has 0 bytes"));
   CHECK(has(open_error(dir, "1234567"), "has 7 bytes"));
-  CHECK(has(error_of([&] { io::TensorFile::open(dir / "nothing"); }), "No such file"));
+  CHECK(
+      has(error_of([&] { io::TensorFile::open(dir / "nothing"); }), "nothing: there is no such file; check its path"));
   CHECK(has(error_of([&] { io::TensorFile::open(dir.dir()); }), "not a regular file"));
 }
 

@@ -62,6 +62,8 @@ class InputFile {
   explicit InputFile(std::filesystem::path path) : path_(std::move(path)) {
     // O_NONBLOCK: opening a pipe that nobody writes to must not hang; it has no effect on regular files.
     fd_ = Fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    const bool missing = !fd_.valid() && (errno == ENOENT || errno == ENOTDIR);
+    check(!missing, "cannot open {}: there is no such file; check its path", path_.string());
     if (!fd_.valid()) fail("cannot open {}: {}", path_.string(), os_reason(errno));
     struct stat facts {};
     if (::fstat(fd_.number(), &facts) != 0) fail("cannot examine {}: {}", path_.string(), os_reason(errno));
