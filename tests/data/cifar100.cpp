@@ -3,10 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstdlib>
 
 #include "../io/scratch.hpp"
 #include "moecnn/core/rng.hpp"
+#include "real_data.hpp"
 
 using namespace moecnn;
 using data::Split;
@@ -147,14 +147,11 @@ TEST_CASE("random damage gives a set that holds together or an error") {
   CHECK(refused > 100);
 }
 
-// MOECNN_DATA names a folder with `cifar100/` in it, which holds train.bin, test.bin and the two files of names.
+// The folder `cifar100/` of real data holds train.bin, test.bin and the two files of names.
 TEST_CASE("the real CIFAR-100 has the published facts") {
-  const char* folder = std::getenv("MOECNN_DATA");
-  if (!folder) {
-    MESSAGE("skipped: MOECNN_DATA is not set to a folder with cifar100/train.bin");
-    return;
-  }
-  const auto set = data::load_cifar100(std::filesystem::path(folder) / "cifar100", Split::train);
+  const auto folder = real_data("cifar100");
+  if (!folder) return;
+  const auto set = data::load_cifar100(*folder, Split::train);
   REQUIRE(set.n == 50000);
   CHECK(set.families[0] == 11);
   CHECK(set.labels[0] == 19);

@@ -1,5 +1,6 @@
 #pragma once
-// Real data lies in folders of the folder that MOECNN_DATA names; without it, tests that want some skip themselves.
+// Real data lies in folders of the folder that MOECNN_DATA names; without it, tests that want some skip themselves. A
+// variable that is set but empty names no folder.
 
 #include <doctest/doctest.h>
 
@@ -8,10 +9,16 @@
 #include <optional>
 #include <string>
 
-inline std::optional<std::filesystem::path> real_data(const std::string& folder) {
+/// The folder of all real data.
+inline std::optional<std::filesystem::path> real_data_root() {
   const char* root = std::getenv("MOECNN_DATA");
-  if (root && std::filesystem::is_directory(std::filesystem::path(root) / folder))
-    return std::filesystem::path(root) / folder;
+  if (!root || *root == '\0') return {};
+  return root;
+}
+
+/// A folder of real data, where it is there.
+inline std::optional<std::filesystem::path> real_data(const std::string& folder) {
+  if (const auto root = real_data_root(); root && std::filesystem::is_directory(*root / folder)) return *root / folder;
   MESSAGE("skipped: MOECNN_DATA is not set to a folder with ", folder, "/");
   return {};
 }
