@@ -6,6 +6,7 @@
 
 #include "../io/scratch.hpp"
 #include "moecnn/core/rng.hpp"
+#include "peak_memory.hpp"
 #include "pictures.hpp"
 
 using namespace moecnn;
@@ -52,8 +53,8 @@ TEST_CASE("sizes are checked before memory is allocated") {
   CHECK(error_of([&] { data::decode_jpeg_image(bytes(good), "a.jpg", 256); }) == "");
   CHECK(has(error_of([&] { data::decode_jpeg_image(bytes(good), "a.jpg", 255); }),
             "a.jpg has 16 × 16 pixels, the limit is 255"));
-  CHECK(has(error_of([&] { image(claiming(good, 65500, 65500)); }), "the limit is 268435456"));
-  CHECK(has(error_of([&] { image(claiming(good, 16000, 16000)); }), "do not fit into its"));
+  CHECK(has(error_of([&] { image(claiming(good, 65500, 65500)); }), "the limit is 67108864"));
+  CHECK(has(error_of([&] { image(claiming(good, 8000, 8000)); }), "do not fit into its"));
   CHECK(has(error_of([&] { image(claiming(good, 0, 16)); }), "a.jpg cannot be decoded as JPEG"));
   CHECK(has(error_of([&] { image(claiming(good, 64, 64)); }), "a.jpg cannot be decoded as JPEG: "));
 }
@@ -76,7 +77,28 @@ TEST_CASE("a file of thousands of scans is refused") {
   const std::size_t last = good.rfind("\xff\xda");
   std::string bad = good.substr(0, good.size() - 2);
   for (int i = 0; i < 2000; ++i) bad += good.substr(last, good.size() - 2 - last);
-  CHECK(has(error_of([&] { image(bad + "\xff\xd9"); }), "more than 500 scans"));
+  CHECK(has(error_of([&] { image(bad + "\xff\xd9"); }), "more than 100 scans"));
+}
+
+TEST_CASE("large pictures take their own size in memory, and progressive ones may need too much") {
+  constexpr int side = 2560;
+  constexpr std::size_t MB = 1u << 20, pixels = std::size_t{side} * side;
+  const auto rgb = pictures::ramp(side, side);
+  const std::string plain = pictures::jpeg(side, side, rgb);
+  const std::string progressive = pictures::jpeg(side, side, rgb, {.progressive = true, .full_colours = true});
+  std::string error;
+  const auto decode = [&](const std::string& file, long long limit) {
+    return peak_growth([&] { error = error_of([&] { data::decode_jpeg_image(bytes(file), "a.jpg", limit); }); });
+  };
+  const auto grown = decode(plain, pixels);
+  CHECK(error == "");
+  if (grown) CHECK(*grown < 3 * pixels + 12 * MB);
+  const auto refused = decode(progressive, pixels);
+  CHECK(
+      has(error, "a.jpg is a progressive JPEG of 2560 × 2560 pixels, which takes more memory than a limit of 6553600"));
+  if (refused) CHECK(*refused < 3 * pixels + 12 * MB);  // its coefficients would be 6 bytes for each pixel
+  decode(progressive, 2 * pixels);
+  CHECK(error == "");
 }
 
 TEST_CASE("flipped bits give an error or a picture of the claimed size, never anything else") {

@@ -4,6 +4,7 @@
 
 #include "../io/scratch.hpp"
 #include "moecnn/core/rng.hpp"
+#include "peak_memory.hpp"
 #include "pictures.hpp"
 
 using namespace moecnn;
@@ -21,14 +22,13 @@ std::string claiming(std::string file, std::uint32_t h, std::uint32_t w) {
     file[16 + i] = static_cast<char>(w >> (24 - 8 * i));
     file[20 + i] = static_cast<char>(h >> (24 - 8 * i));
   }
-  std::uint32_t crc = 0xffffffff;
-  for (int i = 12; i < 29; ++i) {
-    crc ^= static_cast<std::uint8_t>(file[i]);
-    for (int b = 0; b < 8; ++b) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  for (int i = 0; i < 4; ++i) file[29 + i] = static_cast<char>(~crc >> (24 - 8 * i));
-  return file;
+  return file.replace(8, 25, pictures::png_chunk("IHDR", file.substr(16, 13)));
 }
+
+/// Puts chunks between the header and the pixels.
+std::string with_chunks(std::string file, const std::string& chunks) { return file.insert(33, chunks); }
+
+constexpr std::size_t MB = 1u << 20;
 
 }  // namespace
 
@@ -97,12 +97,63 @@ TEST_CASE("sizes are checked before memory is allocated") {
   CHECK(error_of([&] { data::decode_png_image(bytes(good), "a.png", 256); }) == "");
   CHECK(has(error_of([&] { data::decode_png_image(bytes(good), "a.png", 255); }),
             "a.png has 16 × 16 pixels, the limit is 255"));
-  CHECK(
-      has(error_of([&] { image(claiming(good, 900000, 900000)); }), "900000 × 900000 pixels, the limit is 268435456"));
-  CHECK(has(error_of([&] { image(claiming(good, 16000, 16000)); }), "do not fit into its"));
+  CHECK(has(error_of([&] { image(claiming(good, 900000, 900000)); }), "900000 × 900000 pixels, the limit is 67108864"));
+  CHECK(has(error_of([&] { image(claiming(good, 8000, 8000)); }), "do not fit into its"));
   CHECK(has(error_of([&] { image(claiming(good, 2000000, 16)); }), "a.png cannot be decoded as PNG"));
   CHECK(has(error_of([&] { image(claiming(good, 0, 16)); }), "a.png cannot be decoded as PNG"));
   CHECK(has(error_of([&] { image(claiming(good, 17, 16)); }), "a.png cannot be decoded as PNG"));
+}
+
+TEST_CASE("a picture of less than eight pixels a side, interlaced: some passes have no pixels") {
+  for (int h : {1, 2, 3, 5, 8})
+    for (int w : {1, 2, 4, 5, 9}) {
+      const auto pixels = pattern(static_cast<std::size_t>(h) * w);
+      const auto rows = [&](bool interlaced) {
+        return labels(pictures::png(h, w, pixels, {.type = PNG_COLOR_TYPE_GRAY, .interlaced = interlaced})).values;
+      };
+      CHECK(rows(true) == pixels);
+      CHECK(rows(false) == pixels);
+    }
+}
+
+TEST_CASE("texts and profiles are passed over, however large they are when inflated") {
+  const std::string good = pictures::png(16, 16, pattern(768)), deflated = pictures::deflated_text(7 * MB);
+  const std::string text = pictures::png_chunk("zTXt", deflated);
+  const std::string utf8 = pictures::png_chunk("iTXt", std::string("name\0\1\0\0\0", 9) + deflated.substr(6));
+  const std::string profile = pictures::png_chunk("iCCP", deflated);
+  std::string hostile;
+  for (int i = 0; i < 20; ++i) hostile += text + utf8;
+  const std::string file = with_chunks(good, profile + hostile);
+  CHECK(file.size() < MB);
+  std::vector<std::uint8_t> seen;
+  const auto grown = peak_growth([&] { seen = image(file).pixels; });
+  CHECK(seen == image(good).pixels);
+  if (grown) CHECK(*grown < 16 * MB);  // inflated they have 280 MB
+  // The same behind the pixels.
+  std::string behind = good;
+  behind.insert(behind.size() - 12, hostile);
+  const auto grown_behind = peak_growth([&] { seen = image(behind).pixels; });
+  CHECK(seen == image(good).pixels);
+  if (grown_behind) CHECK(*grown_behind < 16 * MB);
+}
+
+TEST_CASE("a large picture that compresses well takes its own size in memory, once") {
+  constexpr int side = 4096;
+  for (bool interlaced : {false, true}) {
+    const std::string file = pictures::png(side, side, std::vector<std::uint8_t>(side * side / 8),
+                                           {.type = PNG_COLOR_TYPE_GRAY, .depth = 1, .interlaced = interlaced});
+    CHECK(file.size() < MB / 8);
+    data::RgbImage seen;
+    const auto grown = peak_growth([&] { seen = image(file); });
+    CHECK(seen.pixels == std::vector<std::uint8_t>(3 * side * side));
+    if (grown) CHECK(*grown < 48 * MB + 8 * MB);
+  }
+  const std::string larger =
+      pictures::png(8193, 8192, std::vector<std::uint8_t>(8193 * 1024), {.type = PNG_COLOR_TYPE_GRAY, .depth = 1});
+  std::string error;
+  const auto grown = peak_growth([&] { error = error_of([&] { image(larger); }); });
+  CHECK(has(error, "a.png has 8192 × 8193 pixels, the limit is 67108864 in all; scale it down, or raise the limit"));
+  if (grown) CHECK(*grown < 8 * MB);
 }
 
 TEST_CASE("a file cut anywhere is an error") {

@@ -46,6 +46,48 @@ inline std::string png(int h, int w, const std::vector<std::uint8_t>& rows, cons
   return out;
 }
 
+/// A chunk of a PNG file: length, four letters, content, checksum.
+inline std::string png_chunk(const std::string& letters, const std::string& content) {
+  const auto number = [](std::uint32_t n) {
+    std::string bytes;
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(n >> shift);
+    return bytes;
+  };
+  std::uint32_t crc = 0xffffffff;
+  for (char c : letters + content) {
+    crc ^= static_cast<std::uint8_t>(c);
+    for (int b = 0; b < 8; ++b) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return number(static_cast<std::uint32_t>(content.size())) + letters + content + number(~crc);
+}
+
+/// Content of a zTXt chunk that is `size` letters long when it is inflated: a name, a zero, the method and zlib's stream,
+/// which is also the form of an iCCP chunk.
+inline std::string deflated_text(std::size_t size) {
+  std::string out, letters(size, 'a');
+  png_structp file = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(file);
+  png_set_write_fn(
+      file, &out,
+      [](png_structp p, png_bytep data, std::size_t n) {
+        static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<const char*>(data), n);
+      },
+      [](png_structp) {});
+  png_set_IHDR(file, info, 1, 1, 8, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+  char key[] = "name";
+  png_text text{};
+  text.compression = PNG_TEXT_COMPRESSION_zTXt;
+  text.key = key, text.text = letters.data(), text.text_length = letters.size();
+  png_set_text(file, info, &text, 1);
+  png_write_info(file, info);
+  png_destroy_write_struct(&file, &info);
+  const std::size_t at = out.find("zTXt");
+  std::size_t length = 0;
+  for (int i = 4; i >= 1; --i) length = length << 8 | static_cast<std::uint8_t>(out[at - i]);
+  return out.substr(at + 4, length);
+}
+
 /// A grey PNG of one byte per pixel.
 inline std::string label_png(int h, int w, const std::vector<std::uint8_t>& values) {
   return png(h, w, values, {.type = PNG_COLOR_TYPE_GRAY});
@@ -53,8 +95,8 @@ inline std::string label_png(int h, int w, const std::vector<std::uint8_t>& valu
 
 struct JpegOpts {
   int quality = 95;
-  bool progressive = false, scan_per_colour = false;
-  J_COLOR_SPACE space = JCS_RGB;  ///< of `pixels`, interleaved
+  bool progressive = false, scan_per_colour = false, full_colours = false;  ///< no subsampling of colours
+  J_COLOR_SPACE space = JCS_RGB;                                            ///< of `pixels`, interleaved
 };
 
 inline std::string jpeg(int h, int w, const std::vector<std::uint8_t>& pixels, const JpegOpts& opts = {}) {
@@ -71,6 +113,7 @@ inline std::string jpeg(int h, int w, const std::vector<std::uint8_t>& pixels, c
   jpeg_set_defaults(&file);
   jpeg_set_quality(&file, opts.quality, TRUE);
   if (opts.progressive) jpeg_simple_progression(&file);
+  if (opts.full_colours) file.comp_info[0].h_samp_factor = file.comp_info[0].v_samp_factor = 1;
   jpeg_scan_info scans[3]{};
   for (int c = 0; c < 3; ++c) scans[c] = {1, {c}, 0, 63, 0, 0};
   if (opts.scan_per_colour) file.scan_info = scans, file.num_scans = 3;

@@ -63,11 +63,11 @@ inline PairFacts check_pair(const SegmentationSet& set, int i) {
   RgbImage image;
   LabelMap labels;
   const bool has_image = attempt(FindingKind::unreadable, pair.image, [&] {
-    image = set.in_memory() ? set.samples[i].image : read_image(pair.image);
+    image = set.in_memory() ? set.samples[i].image : read_image(pair.image, set.largest);
     facts.h = image.h, facts.w = image.w;
   });
   const bool has_labels = attempt(FindingKind::unreadable, pair.labels, [&] {
-    labels = set.in_memory() ? set.samples[i].labels : read_label_map(pair.labels);
+    labels = set.in_memory() ? set.samples[i].labels : read_label_map(pair.labels, set.largest);
     for (std::uint8_t v : labels.values) ++facts.values[v];
   });
   if (has_image && has_labels)

@@ -21,7 +21,8 @@ inline std::vector<long long> class_pixels(const SegmentationSet& set, int threa
     for (int i; (i = next++) < set.size();) {
       std::array<long long, 256> values{};
       try {
-        const LabelMap labels = set.in_memory() ? set.samples[i].labels : read_label_map(set.pairs[i].labels);
+        const LabelMap labels =
+            set.in_memory() ? set.samples[i].labels : read_label_map(set.pairs[i].labels, set.largest);
         for (std::uint8_t v : labels.values) ++values[v];
       } catch (const std::exception&) {
         continue;  // the loader will speak of it

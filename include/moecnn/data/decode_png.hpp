@@ -34,6 +34,9 @@ class PngDecoder {
   bool read_header() {
     if (setjmp(png_jmpbuf(png_))) return false;
     png_set_read_fn(png_, &source_, take);
+    // Everything but sizes, palette and pixels is passed over unread. Texts and profiles are compressed: a small file can
+    // hold gigabytes of them.
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_read_info(png_, info_);
     return true;
   }
@@ -43,6 +46,10 @@ class PngDecoder {
   int colour_type() const { return png_get_color_type(png_, info_); }
   int bit_depth() const { return png_get_bit_depth(png_, info_); }
   int bits_per_pixel() const { return bit_depth() * png_get_channels(png_, info_); }
+  /// Interlaced files store seven pictures, of every eighth pixel and so on.
+  int passes() const {
+    return png_get_interlace_type(png_, info_) == PNG_INTERLACE_ADAM7 ? PNG_INTERLACE_ADAM7_PASSES : 1;
+  }
 
   /// Rows come as three bytes a pixel: palettes looked up, grey tripled, 16 bits rounded to 8, alpha dropped.
   bool want_rgb() {
@@ -64,10 +71,15 @@ class PngDecoder {
   }
   std::size_t row_bytes() const { return png_get_rowbytes(png_, info_); }
 
-  /// Reads to the end of the file, also what comes after the pixels.
-  bool read_rows(png_bytepp rows) {
+  /// The next row of a pass; passes that have no pixels have no rows.
+  bool read_row(png_bytep row) {
     if (setjmp(png_jmpbuf(png_))) return false;
-    png_read_image(png_, rows);
+    png_read_row(png_, row, nullptr);
+    return true;
+  }
+  /// What comes after the pixels.
+  bool read_end() {
+    if (setjmp(png_jmpbuf(png_))) return false;
     png_read_end(png_, nullptr);
     return true;
   }
@@ -82,7 +94,6 @@ class PngDecoder {
   };
 
   bool begin_rows() {
-    png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
     return true;
   }
@@ -102,33 +113,47 @@ class PngDecoder {
   png_infop info_ = nullptr;
 };
 
-/// Rows of `channels` bytes a pixel.
-inline std::vector<std::uint8_t> png_pixels(PngDecoder& png, const std::string& file, int channels) {
-  const auto h = static_cast<std::size_t>(png.height()), row = static_cast<std::size_t>(png.width()) * channels;
-  check(png.row_bytes() == row, "{}: libpng gives {} bytes a row, expected {}", file, png.row_bytes(), row);
-  std::vector<std::uint8_t> pixels(h * row);
-  std::vector<png_bytep> rows(h);
-  for (std::size_t y = 0; y < h; ++y) rows[y] = pixels.data() + y * row;
-  check(png.read_rows(rows.data()), "{} cannot be decoded as PNG: {}; copy or download it again", file, png.reason());
-  return pixels;
+inline void check_png(bool fine, const PngDecoder& png, const std::string& file) {
+  check(fine, "{} cannot be decoded as PNG: {}; copy or download it again", file, png.reason());
+}
+
+/// Fills in the pixels, of `channels` bytes each.
+template <class Picture>
+void read_png_pixels(PngDecoder& png, const std::string& file, int channels, Picture& to) {
+  const std::size_t expected = static_cast<std::size_t>(to.w) * channels;
+  check(png.row_bytes() == expected, "{}: libpng gives {} bytes a row, expected {}", file, png.row_bytes(), expected);
+  std::vector<std::uint8_t> row(expected);
+  for (int pass = 0; pass < png.passes(); ++pass) {
+    const bool whole = png.passes() == 1;
+    const int first = whole ? 0 : PNG_PASS_START_ROW(pass), down = whole ? 1 : 1 << PNG_PASS_ROW_SHIFT(pass);
+    const int left = whole ? 0 : PNG_PASS_START_COL(pass), step = whole ? 1 : 1 << PNG_PASS_COL_SHIFT(pass);
+    for (int y = first; y < to.h && left < to.w; y += down) {
+      check_png(png.read_row(row.data()), png, file);
+      put_row(to, row.data(), {.y = y, .x = left, .step = step});
+    }
+  }
+  check_png(png.read_end(), png, file);
 }
 
 inline void read_png_header(PngDecoder& png, const std::string& file, std::size_t bytes, long long limit) {
-  check(png.read_header(), "{} cannot be decoded as PNG: {}; copy or download it again", file, png.reason());
+  check_png(png.read_header(), png, file);
   // Deflate makes at best 1032 bytes from one.
   check_claim(file, png.height(), png.width(), bytes, 8 * 1032 / png.bits_per_pixel(), limit);
 }
 
 }  // namespace detail
 
-/// Grey, palette, RGB or RGBA of any depth → RGB. Transparency and colour profiles are ignored. `file` is for messages.
+/// Grey, palette, RGB or RGBA of any depth → RGB. Transparency, texts and colour profiles are ignored. `file` is for
+/// messages, `limit` in pixels.
 inline RgbImage decode_png_image(std::span<const std::uint8_t> bytes, const std::string& file,
                                  long long limit = most_pixels) {
   detail::PngDecoder png(bytes);
   detail::read_png_header(png, file, bytes.size(), limit);
-  check(png.want_rgb(), "{} cannot be decoded as PNG: {}; copy or download it again", file, png.reason());
-  const auto pixels = detail::png_pixels(png, file, 3);
-  return detail::to_planes(pixels.data(), static_cast<int>(png.height()), static_cast<int>(png.width()));
+  detail::check_png(png.want_rgb(), png, file);
+  RgbImage image{static_cast<int>(png.height()), static_cast<int>(png.width()), {}};
+  image.pixels.resize(3 * image.plane());
+  detail::read_png_pixels(png, file, 3, image);
+  return image;
 }
 
 /// The numbers stored in a grey or palette PNG of at most 8 bits. A palette's colours are ignored.
@@ -144,8 +169,11 @@ inline LabelMap decode_png_labels(std::span<const std::uint8_t> bytes, const std
   check(png.bit_depth() <= 8,
         "{} has {} bits a pixel; a label map has at most 8 (is this the map of instances instead of classes?)", file,
         png.bit_depth());
-  check(png.want_numbers(), "{} cannot be decoded as PNG: {}; copy or download it again", file, png.reason());
-  return {static_cast<int>(png.height()), static_cast<int>(png.width()), detail::png_pixels(png, file, 1)};
+  detail::check_png(png.want_numbers(), png, file);
+  LabelMap labels{static_cast<int>(png.height()), static_cast<int>(png.width()), {}};
+  labels.values.resize(static_cast<std::size_t>(labels.h) * labels.w);
+  detail::read_png_pixels(png, file, 1, labels);
+  return labels;
 }
 
 }  // namespace moecnn::data

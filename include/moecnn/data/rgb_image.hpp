@@ -25,8 +25,9 @@ struct LabelMap {
   std::vector<std::uint8_t> values;  ///< h × w
 };
 
-/// Larger pictures are refused before memory for them is allocated: 2^28 pixels are 768 MB.
-inline constexpr long long most_pixels = 1ll << 28;
+/// Larger pictures are refused before memory for them is allocated, unless a larger limit is given: 2^26 pixels, 8192 × 8192,
+/// are 192 MB per thread that decodes. Street scenes have 2^21.
+inline constexpr long long most_pixels = 1ll << 26;
 
 namespace detail {
 
@@ -43,14 +44,20 @@ inline void check_claim(std::string_view file, long long h, long long w, std::si
         file, w, h, bytes);
 }
 
-/// Interleaved red, green, blue → three planes.
-inline RgbImage to_planes(const std::uint8_t* rgb, int h, int w) {
-  RgbImage image{h, w, {}};
+/// Pixels of a row that a decoder delivers: x, x + step, … below the width, in row y.
+struct RowPlace {
+  int y = 0, x = 0, step = 1;
+};
+
+/// Interleaved red, green, blue of a row → three planes. Row by row, so that the picture lies in memory but once.
+inline void put_row(RgbImage& image, const std::uint8_t* rgb, RowPlace at) {
   const std::size_t n = image.plane();
-  image.pixels.resize(3 * n);
-  std::uint8_t *r = image.pixels.data(), *g = r + n, *b = g + n;
-  for (std::size_t i = 0; i < n; ++i) r[i] = rgb[3 * i], g[i] = rgb[3 * i + 1], b[i] = rgb[3 * i + 2];
-  return image;
+  std::uint8_t* r = image.pixels.data() + static_cast<std::size_t>(at.y) * image.w;
+  for (int x = at.x; x < image.w; x += at.step, rgb += 3) r[x] = rgb[0], r[n + x] = rgb[1], r[2 * n + x] = rgb[2];
+}
+inline void put_row(LabelMap& labels, const std::uint8_t* values, RowPlace at) {
+  std::uint8_t* row = labels.values.data() + static_cast<std::size_t>(at.y) * labels.w;
+  for (int x = at.x; x < labels.w; x += at.step) row[x] = *values++;
 }
 
 }  // namespace detail

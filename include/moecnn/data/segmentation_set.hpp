@@ -2,6 +2,7 @@
 /// \file
 /// Pairs of an image and a label map, and what the labels mean.
 
+#include "moecnn/core/size2.hpp"
 #include "moecnn/data/colour.hpp"
 #include "moecnn/data/decode.hpp"
 #include "moecnn/data/image_set.hpp"
@@ -57,6 +58,7 @@ struct SegmentationSet {
   std::vector<SegmentationPair> pairs = {};      ///< in the order of their ids, or of the list that names them
   std::vector<UnpairedFile> unpaired = {};       ///< left out of `pairs`
   std::vector<SegmentationSample> samples = {};  ///< as many as pairs when everything is in memory, otherwise none
+  long long largest = most_pixels;               ///< files of more pixels are refused
 
   int size() const { return static_cast<int>(pairs.size()); }
   int classes() const { return static_cast<int>(class_names.size()); }
@@ -105,11 +107,26 @@ inline std::shared_ptr<const SegmentationSample> load_sample(const SegmentationS
           labels.values.size(), image.w, image.h);
     return {std::shared_ptr<void>(), &set.samples[i]};  // owned by the set
   }
-  auto sample =
-      std::make_shared<SegmentationSample>(SegmentationSample{read_image(pair.image), read_label_map(pair.labels)});
+  auto sample = std::make_shared<SegmentationSample>(
+      SegmentationSample{read_image(pair.image, set.largest), read_label_map(pair.labels, set.largest)});
   check_same_size(sample->image, sample->labels, pair);
   apply_train_ids(set.train_ids, sample->labels);
   return sample;
+}
+
+/// Of the first sample of a set that can be read. Throws Error when none of the first 20 can.
+inline Size2 picture_size(const SegmentationSet& set) {
+  const int tries = std::min(set.size(), 20);
+  std::string last;
+  for (int i = 0; i < tries; ++i) {
+    try {
+      const auto sample = load_sample(set, i);
+      return {sample->image.h, sample->image.w};
+    } catch (const Error& error) {
+      last = error.what();
+    }
+  }
+  fail("none of the first {} samples of '{}' can be read; the last: {}", tries, set.name, last);
 }
 
 }  // namespace moecnn::data
