@@ -19,7 +19,7 @@ using CifarModel = Model<CifarMoENet, Backend>;
 
 data::Loader make_loader(const data::ImageSet& set, const Options& o, bool training) {
   data::LoaderOpts l{.batch = o.batch, .shuffle = training && o.shuffle, .seed = o.seed, .threads = o.loader_threads};
-  if (!training || !o.augment) l.augment = data::AugmentOpts::none();
+  if (training && o.augment) l.augment = data::AugmentOpts::cifar();
   return data::Loader(set, l);
 }
 

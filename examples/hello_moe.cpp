@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
   test.labels = test.families, test.class_names = test.family_names;
 
   Model<Net, backend::Default> model({.n = 64, .h = 32, .w = 32}, {.seed = 42});
-  data::Loader batches(train, {.batch = 64, .seed = 42});
+  data::Loader batches(train, data::LoaderOpts::training({.batch = 64, .seed = 42}));
   fit(model, batches, {.epochs = smoke ? 1 : 4, .schedule = schedule::Constant{2e-3}});
 
   const auto seen = analysis::predict(model, test);

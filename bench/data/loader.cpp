@@ -67,16 +67,15 @@ Results feed_streets(const std::string& name, const AnyNet& net, data::Segmentat
     const auto pairs = set.pairs;
     set.pairs.insert(set.pairs.end(), pairs.begin(), pairs.end());
   }
-  data::SegmentationLoaderOpts opts{
-      .batch = batch, .threads = loader_threads(), .drop_last = true, .cache_bytes = cache_bytes};
-  opts.augment.crop = crop;
-  data::SegmentationLoader source(set, opts);
+  data::SegmentationLoader source(
+      set, data::SegmentationLoaderOpts::training(
+               crop, {.batch = batch, .threads = loader_threads(), .drop_last = true, .cache_bytes = cache_bytes}));
   return feed(name, net, source, {batch, crop.h, crop.w});
 }
 
 Results feed_cifar(const std::filesystem::path& dir) {
   const auto set = data::load_cifar100(dir, data::Split::train);
-  data::Loader source(set, {.batch = 64, .threads = loader_threads(), .drop_last = true});
+  data::Loader source(set, data::LoaderOpts::training({.batch = 64, .threads = loader_threads(), .drop_last = true}));
   return feed("cifar100/resnet18", CifarMoENet{.position = 0}, source, {64, 32, 32});
 }
 
@@ -84,8 +83,8 @@ Results feed_cifar(const std::filesystem::path& dir) {
 
 TEST_CASE("loaders against training") {
   const char* root = std::getenv("MOECNN_DATA");
-  if (!root) {
-    WARN("MOECNN_DATA is not set: no files to load");
+  if (!root || *root == '\0') {
+    WARN("MOECNN_DATA names no folder: no files to load");
     return;
   }
   const std::filesystem::path dir = root;

@@ -100,7 +100,7 @@ inline bool augments(const Options& o) { return o.augment && o.overfit == 0; }
 
 /// Training crops in random order. Without augmentation the whole picture is resized to the crop.
 inline data::SegmentationLoaderOpts training_loader(const Options& o, int batch) {
-  auto l = loader_of(o);
+  auto l = data::SegmentationLoaderOpts::training(crop_of(o), loader_of(o));
   l.batch = batch;
   l.drop_last = true;
   if (!augments(o)) {
@@ -108,33 +108,19 @@ inline data::SegmentationLoaderOpts training_loader(const Options& o, int batch)
     return l;
   }
   auto& a = l.augment;
-  a.crop = crop_of(o);
   if (o.dataset != "synthetic") a.base = size_of(o.size, "--size");
   a.min_scale = static_cast<float>(o.min_scale), a.max_scale = static_cast<float>(o.max_scale);
   a.brightness = a.contrast = a.saturation = static_cast<float>(o.jitter);
   return l;
 }
 
-/// Size of a set's first picture that can be read.
-inline Size2 picture_size(const data::SegmentationSet& set) {
-  std::string last;
-  for (int i = 0; i < std::min(set.size(), 20); ++i) try {
-      const auto sample = data::load_sample(set, i);
-      return {sample->image.h, sample->image.w};
-    } catch (const Error& e) {
-      last = e.what();
-    }
-  fail("none of the first pictures of {} can be read; the last: {}", set.name, last);
-}
-
 /// Whole pictures in order, as they are, in --size, or a little larger where the network wants certain sizes; results are
-/// compared with label maps in their own size.
+/// compared with label maps in their own size. Pictures that cannot be read are left out.
 inline data::SegmentationLoaderOpts evaluation_loader(const Options& o, const data::SegmentationSet& set) {
   auto l = loader_of(o);
   l.batch = std::min(o.eval_batch, set.size());
-  l.shuffle = false;
   l.whole_labels = true;
-  const Size2 own = picture_size(set);
+  const Size2 own = data::picture_size(set);
   const bool small = !augments(o);  // they were trained on whole pictures in the size of the crop
   const Size2 wanted = small                                        ? crop_of(o)
                        : o.size.empty() || o.dataset == "synthetic" ? own

@@ -17,6 +17,7 @@ inline io::Json json_of(const Options& o, const analysis::MapEvaluation& e, cons
                                    {"pixel_accuracy", e.confusion.pixel_accuracy()},
                                    {"loss", e.loss},
                                    {"images", e.images},
+                                   {"left_out", e.left_out},
                                    {"split", o.split},
                                    {"weights", o.weights},
                                    {"expert", o.fixed_expert},
@@ -48,11 +49,13 @@ inline void print(const analysis::MapEvaluation& e, const std::vector<std::strin
   }
 }
 
-/// Predicted classes and gate weights of every image, in file order.
+/// Predicted classes and gate weights of every image that was evaluated, in file order, and its place in the data set:
+/// images that cannot be read are not there.
 class Dump {
  public:
   void add(const analysis::EvaluatedMaps& b) {
     size_ = b.label_size;
+    indices_.insert(indices_.end(), b.indices, b.indices + b.count);
     predicted_.insert(predicted_.end(), b.predicted,
                       b.predicted + static_cast<std::size_t>(b.count) * b.label_size.h * b.label_size.w);
     weights_.resize(b.routings->size());
@@ -62,13 +65,14 @@ class Dump {
       weights_[m].experts = r.experts, weights_[m].patches = r.rows / b.count;
       weights_[m].values.insert(weights_[m].values.end(), r.weights.flat().begin(), r.weights.flat().end());
     }
-    images_ += b.count;
   }
   void write(const std::string& path) const {
+    const auto images = static_cast<std::int64_t>(indices_.size());
     io::TensorWriter w;
-    w.add("predicted", DType::u8, {images_, size_.h, size_.w}, predicted_.data());
+    w.add("indices", DType::i32, {images}, indices_.data());
+    w.add("predicted", DType::u8, {images, size_.h, size_.w}, predicted_.data());
     for (const auto& m : weights_)
-      w.add("gate_weights." + m.name, DType::f32, {images_, m.patches, m.experts}, m.values.data());
+      w.add("gate_weights." + m.name, DType::f32, {images, m.patches, m.experts}, m.values.data());
     w.write(path);
     fmt::print("dump     {}\n", path);
   }
@@ -80,7 +84,7 @@ class Dump {
     std::vector<float> values;
   };
   Size2 size_ = 0;
-  int images_ = 0;
+  std::vector<std::int32_t> indices_;
   std::vector<std::uint8_t> predicted_;
   std::vector<Weights> weights_;
 };
@@ -102,8 +106,9 @@ int evaluate_on(const Options& o) {
   if (!o.dump.empty()) opts.on_batch = [&](const analysis::EvaluatedMaps& b) { dump.add(b); };
   const auto e = analysis::evaluate_maps(model, batches, opts);
   fmt::print("{} on {} images of {} at {}x{}\n", net_text(o), e.images, set.name, size.h, size.w);
+  if (e.left_out > 0) fmt::print("{} of {} images are left out: they cannot be read\n", e.left_out, set.size());
   print(e, names);
-  for (const auto& [i, reason] : batches.broken().all()) fmt::print("skipped: {}\n", reason);
+  for (const auto& [i, reason] : batches.broken().all()) fmt::print("left out: {}\n", reason);
   if (!o.json.empty()) {
     write_text(o.json, json_of(o, e, model.recorded(1), names).dump(2) + "\n");
     fmt::print("json     {}\n", o.json);

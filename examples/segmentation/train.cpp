@@ -82,7 +82,10 @@ int train_on(const Options& o) {
   if (resumes) save_options(o);
   fmt::print("{}\n", run.goodbye);
   if (run.test) fmt::print("mIoU     {:.2f} %\npixels   {:.2f} %\n", 100 * run.test->mean_iou, 100 * run.test->top1);
-  if (!batches.broken().all().empty()) fmt::print("{} broken files were skipped\n", batches.broken().all().size());
+  if (const auto n = batches.broken().all().size())
+    fmt::print("{} of the training pairs cannot be read; others were taken instead\n", n);
+  if (const auto n = test_batches.broken().all().size())
+    fmt::print("{} of the test pairs cannot be read; the figures are those of the others\n", n);
   fmt::print("weights  {}\n", (std::filesystem::path(o.out) / "last.safetensors").string());
   if (run.ended == Ended::stopped) return stopped;
   if (!o.report) return 0;

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "../data/pictures.hpp"
+#include "../io/scratch.hpp"
 #include "moecnn/data/synthetic_street.hpp"
 #include "moecnn/model/any_net.hpp"
 #include "moecnn/model/shared_kernels.hpp"
@@ -26,11 +28,7 @@ struct MapNet {
 using TestModel = Model<AnyNet, backend::Reference<float>>;
 
 data::SegmentationLoaderOpts whole(int batch, Size2 size = 0) {
-  return {.batch = batch,
-          .shuffle = false,
-          .augment = data::SegmentationAugment::none(size),
-          .whole_labels = true,
-          .threads = 0};
+  return {.batch = batch, .augment = data::SegmentationAugment::none(size), .whole_labels = true, .threads = 0};
 }
 
 }  // namespace
@@ -75,4 +73,67 @@ TEST_CASE("other k, one expert alone, all experts equally") {
   for (double share :
        analysis::evaluate_maps(model, pairs, {.equal_weights = true}).routing[0].stats().importance_share())
     CHECK(share == doctest::Approx(0.25));
+}
+
+namespace {
+
+/// The same set, with its pictures on disk.
+data::SegmentationSet stored(const data::SegmentationSet& set, const Scratch& dir) {
+  data::SegmentationSet files = set;
+  files.samples.clear();
+  files.train_ids = data::plain_train_ids(set.classes());
+  for (int i = 0; i < set.size(); ++i) {
+    const auto& [image, labels] = set.samples[i];
+    std::vector<std::uint8_t> rows;
+    for (std::size_t p = 0; p < image.plane(); ++p)
+      for (int c = 0; c < 3; ++c) rows.push_back(image.pixels[c * image.plane() + p]);
+    files.pairs[i].image = dir / (std::to_string(i) + ".png");
+    files.pairs[i].labels = dir / (std::to_string(i) + "_l.png");
+    put_bytes(files.pairs[i].image, pictures::png(image.h, image.w, rows));
+    put_bytes(files.pairs[i].labels, pictures::label_png(labels.h, labels.w, labels.values));
+  }
+  return files;
+}
+
+}  // namespace
+
+TEST_CASE("images that cannot be read count nowhere: figures are those of the set without them") {
+  const auto set = data::synthetic_segmentation(9, 16, 24, 1);
+  TestModel model({2, 16, 24}, {.loss = {.ignore = data::ignore_label}, .training = false}, MapNet{});
+  for (const std::vector<int>& broken : {std::vector{2}, {3}, {4, 5}, {0, 1}, {8}, {1, 4, 5, 8}}) {
+    const Scratch dir;
+    const auto files = stored(set, dir);
+    data::SegmentationSet others = set;
+    for (auto i = broken.rbegin(); i != broken.rend(); ++i) {
+      put_bytes(files.pairs[*i].image, bytes_of(files.pairs[*i].image).substr(0, 80));
+      others.samples.erase(others.samples.begin() + *i), others.pairs.erase(others.pairs.begin() + *i);
+    }
+    auto opts = whole(2);
+    opts.most_broken = 1;
+    data::SegmentationLoader with(files, opts), without(others, whole(2));
+    std::vector<int> indices;
+    std::vector<std::uint8_t> predicted, expected;
+    const auto e =
+        analysis::evaluate_maps(model, with, {.on_batch = [&](const analysis::EvaluatedMaps& b) {
+                                  CHECK(b.first == static_cast<int>(indices.size()));
+                                  indices.insert(indices.end(), b.indices, b.indices + b.count);
+                                  predicted.insert(predicted.end(), b.predicted, b.predicted + b.count * 16 * 24);
+                                }});
+    const auto right =
+        analysis::evaluate_maps(model, without, {.on_batch = [&](const analysis::EvaluatedMaps& b) {
+                                  expected.insert(expected.end(), b.predicted, b.predicted + b.count * 16 * 24);
+                                }});
+    CHECK(e.images == 9 - static_cast<int>(broken.size()));
+    CHECK(e.left_out == static_cast<int>(broken.size()));
+    CHECK(right.left_out == 0);
+    for (int i : broken) CHECK(std::find(indices.begin(), indices.end(), i) == indices.end());
+    CHECK((predicted == expected));
+    CHECK(e.confusion.mean_iou() == right.confusion.mean_iou());
+    CHECK(e.confusion.pixels() == right.confusion.pixels());
+    CHECK(e.loss == doctest::Approx(right.loss));
+    CHECK(e.routing[0].stats().rows() == right.routing[0].stats().rows());
+    CHECK(e.routing[0].nre() == doctest::Approx(right.routing[0].nre()));
+    CHECK(e.routing[0].tec() == doctest::Approx(right.routing[0].tec()));
+    CHECK(e.record().score() == right.record().score());
+  }
 }

@@ -35,8 +35,8 @@ std::vector<float> apply(const Augmentation& a, const AugmentOpts& opts, int h =
 
 }  // namespace
 
-TEST_CASE("without augmentation the image is only normalised") {
-  const AugmentOpts opts = AugmentOpts::none();
+TEST_CASE("without being asked for anything the image is only normalised") {
+  const AugmentOpts opts;
   const auto in = pattern(48);
   std::vector<float> out(48);
   data::augment(in.data(), out.data(), opts, Rng(1, Purpose::augment), 5, 4, 4);
@@ -88,7 +88,7 @@ TEST_CASE("each jitter does what its name says") {
 
 // Computed with torchvision 0.29.2 (functional.hflip, adjust_*, pad, crop, normalize on float tensors), PyTorch 2.15.0.
 TEST_CASE("whole chains equal torchvision's") {
-  const AugmentOpts opts;
+  const AugmentOpts opts = AugmentOpts::cifar();
   Augmentation a{.flip = true, .brightness = 1.25f, .contrast = 0.75f, .saturation = 1.3f};
   a.order = {Jitter::saturation, Jitter::contrast, Jitter::brightness};
   a.dy = 1, a.dx = -2;
@@ -116,7 +116,7 @@ TEST_CASE("whole chains equal torchvision's") {
 }
 
 TEST_CASE("what is drawn has the recipe's distribution") {
-  const AugmentOpts opts;
+  const AugmentOpts opts = AugmentOpts::cifar();
   const Rng rng(42, Purpose::augment, 3);
   const int n = 20000;
   int flips = 0, orders[27] = {}, rows[9] = {}, columns[9] = {};
@@ -153,7 +153,7 @@ TEST_CASE("what is drawn has the recipe's distribution") {
 }
 
 TEST_CASE("an image depends on seed, epoch and index, and on nothing else") {
-  const AugmentOpts opts;
+  const AugmentOpts opts = AugmentOpts::cifar();
   const auto in = pattern(3072);
   const auto image = [&](std::uint64_t seed, std::uint64_t epoch, std::uint64_t index) {
     std::vector<float> out(3072);
@@ -168,7 +168,7 @@ TEST_CASE("an image depends on seed, epoch and index, and on nothing else") {
 }
 
 TEST_CASE("switching one step off leaves the others as they were") {
-  AugmentOpts opts;
+  AugmentOpts opts = AugmentOpts::cifar();
   const Rng rng(9, Purpose::augment);
   const Augmentation all = draw_augmentation(opts, rng, 11);
   opts.crop_pad = 0;

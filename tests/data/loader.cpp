@@ -47,7 +47,7 @@ TEST_CASE("an epoch holds every image once, with its own label and pixels") {
   const auto set = numbered(50);
   AugmentOpts raw = AugmentOpts::none();
   raw.mean = {0, 0, 0}, raw.std = {1, 1, 1};
-  Loader loader(set, {.batch = 8, .augment = raw, .seed = 3, .threads = 2, .prefetch = 2});
+  Loader loader(set, {.batch = 8, .shuffle = true, .augment = raw, .seed = 3, .threads = 2, .prefetch = 2});
   CHECK(loader.batches_per_epoch() == 7);
   CHECK(loader.images_per_epoch() == 50);
   std::vector<int> first;
@@ -72,9 +72,13 @@ TEST_CASE("an epoch holds every image once, with its own label and pixels") {
   }
 }
 
-TEST_CASE("without shuffling the order is that of the set") {
-  const auto set = numbered(10);
-  const auto all = copies(set, {.batch = 4, .shuffle = false, .threads = 2}, 4);
+TEST_CASE("a loader that was not asked to shuffle and augment does neither") {
+  const auto set = numbered(10, 8);
+  const auto all = copies(set, {.batch = 4, .threads = 2}, 4);
+  const AugmentOpts norm = AugmentOpts::none();
+  for (int i = 0; i < 4; ++i)
+    for (int p = 0; p < 192; ++p)
+      REQUIRE(all[0].images[i * 192 + p] == (static_cast<float>(i) / 255.0f - norm.mean[p / 64]) / norm.std[p / 64]);
   CHECK(all[0].indices == std::vector{0, 1, 2, 3});
   CHECK(all[2].indices == std::vector{8, 9});
   CHECK(all[3].indices == std::vector{0, 1, 2, 3});
@@ -82,7 +86,7 @@ TEST_CASE("without shuffling the order is that of the set") {
 
 TEST_CASE("every epoch augments anew, as augment() does it") {
   const auto set = numbered(4, 8);
-  const LoaderOpts opts{.batch = 4, .shuffle = false, .seed = 6};
+  const LoaderOpts opts{.batch = 4, .augment = AugmentOpts::cifar(), .seed = 6};
   const auto all = copies(set, opts, 3);
   CHECK(all[0].images != all[1].images);
   CHECK(all[1].images != all[2].images);
@@ -91,9 +95,19 @@ TEST_CASE("every epoch augments anew, as augment() does it") {
   CHECK(std::equal(third.begin(), third.end(), all[2].images.begin() + 3 * set.image_bytes()));
 }
 
+TEST_CASE("the preset for training shuffles and augments, and keeps the rest") {
+  const auto set = numbered(40, 8);
+  const auto opts = LoaderOpts::training({.batch = 40, .seed = 3});
+  CHECK(opts.seed == 3);
+  const auto all = copies(set, opts, 2);
+  CHECK(all[0].indices != all[1].indices);
+  const auto by_hand = copies(set, {.batch = 40, .shuffle = true, .augment = AugmentOpts::cifar(), .seed = 3}, 2);
+  CHECK(all == by_hand);
+}
+
 TEST_CASE("an incomplete last batch can be dropped") {
   const auto set = numbered(10);
-  const auto all = copies(set, {.batch = 4, .shuffle = false, .drop_last = true}, 3);
+  const auto all = copies(set, {.batch = 4, .drop_last = true}, 3);
   CHECK(all[1].last);
   CHECK(all[2].indices == std::vector{0, 1, 2, 3});
   CHECK(all[2].position == Position{1, 0});
@@ -101,24 +115,25 @@ TEST_CASE("an incomplete last batch can be dropped") {
 
 TEST_CASE("the number of threads and of prepared batches changes nothing") {
   const auto set = numbered(45, 8);
-  const auto expected = copies(set, {.batch = 7, .seed = 11, .threads = 0}, 20);
+  const auto expected = copies(set, LoaderOpts::training({.batch = 7, .seed = 11, .threads = 0}), 20);
   for (int threads : {1, 2, 4})
     for (int prefetch : {1, 3, 16})
-      CHECK(copies(set, {.batch = 7, .seed = 11, .threads = threads, .prefetch = prefetch}, 20) == expected);
-  CHECK(copies(set, {.batch = 7, .seed = 12, .threads = 2}, 20) != expected);
+      CHECK(copies(set, LoaderOpts::training({.batch = 7, .seed = 11, .threads = threads, .prefetch = prefetch}), 20) ==
+            expected);
+  CHECK(copies(set, LoaderOpts::training({.batch = 7, .seed = 12, .threads = 2}), 20) != expected);
 }
 
 TEST_CASE("an epoch shorter than the ring of buffers works") {
   const auto set = numbered(3);
-  const auto expected = copies(set, {.batch = 8, .seed = 1, .threads = 0}, 30);
-  CHECK(copies(set, {.batch = 8, .seed = 1, .threads = 3, .prefetch = 9}, 30) == expected);
+  const auto expected = copies(set, LoaderOpts::training({.batch = 8, .seed = 1, .threads = 0}), 30);
+  CHECK(copies(set, LoaderOpts::training({.batch = 8, .seed = 1, .threads = 3, .prefetch = 9}), 30) == expected);
   CHECK(expected[29].position == Position{29, 0});
 }
 
 TEST_CASE("going on from any place continues the sequence exactly") {
   const auto set = numbered(23);
   for (int threads : {0, 2}) {
-    const LoaderOpts opts{.batch = 5, .seed = 4, .threads = threads};
+    const auto opts = LoaderOpts::training({.batch = 5, .seed = 4, .threads = threads});
     const auto all = copies(set, opts, 15);
     for (int start = 0; start < 12; ++start) {
       const auto rest = copies(set, opts, 3, {start / 5, start % 5});
@@ -141,7 +156,7 @@ TEST_CASE("going on from any place continues the sequence exactly") {
 TEST_CASE("a loader of limited epochs ends, and can be wound back") {
   const auto set = numbered(9);
   for (int threads : {0, 2}) {
-    Loader loader(set, {.batch = 4, .shuffle = false, .threads = threads, .epochs = 2});
+    Loader loader(set, {.batch = 4, .threads = threads, .epochs = 2});
     for (int round = 0; round < 2; ++round) {
       int images = 0, batches = 0;
       while (const int count = loader.next().count) images += count, ++batches;
@@ -180,7 +195,7 @@ TEST_CASE("a user's own transform is called, and what it throws arrives with its
       if (broken && image == 7) throw Error("image 7 is bad");
       std::fill(out, out + s.image_bytes(), static_cast<float>(image + 100 * epoch));
     };
-    Loader loader(set, {.batch = 3, .shuffle = false, .threads = threads, .prefetch = 3, .transform = transform});
+    Loader loader(set, {.batch = 3, .threads = threads, .prefetch = 3, .transform = transform});
     CHECK(loader.next().images[0] == 0);
     CHECK(loader.next().images[0] == 3);
     CHECK(error_of([&] { loader.next(); }) == "image 7 is bad");

@@ -115,7 +115,7 @@ TEST_CASE("jitter is that of small images and does not see the padding") {
 }
 
 TEST_CASE("what is drawn has the recipe's distribution and depends on seed, epoch and index alone") {
-  SegmentationAugment opts{.crop = {60, 100}, .min_scale = 0.5f, .max_scale = 2.0f};
+  SegmentationAugment opts = SegmentationAugment::training({60, 100});
   CHECK_NOTHROW(check_consistent(opts));
   const Rng rng(42, Purpose::augment, 3);
   int flips = 0, flips_of_large = 0, padded = 0, differ = 0;
@@ -152,9 +152,9 @@ TEST_CASE("the base size comes before the scale") {
 
 TEST_CASE("nonsense is refused") {
   const auto error = [](SegmentationAugment a) { return error_of([&] { check_consistent(a); }); };
-  CHECK(has(error({}), "scaled at random, so they need the size of a crop"));
+  CHECK(has(error({.min_scale = 0.5f}), "scaled at random, so they need the size of a crop"));
   CHECK(has(error({.crop = {0, 5}}), "crop 0 × 5"));
   CHECK(has(error({.crop = 5, .base = -1}), "base size -1 × -1"));
-  CHECK(has(error({.crop = 5, .min_scale = 0}), "scaled by 0 to 2"));
-  CHECK(has(error({.crop = 5, .min_scale = 3}), "scaled by 3 to 2"));
+  CHECK(has(error({.crop = 5, .min_scale = 0}), "scaled by 0 to 1"));
+  CHECK(has(error({.crop = 5, .min_scale = 3}), "scaled by 3 to 1"));
 }

@@ -22,7 +22,7 @@ int main(int, char** argv) {
   auto train = data::synthetic(8, /*seed=*/1, data::Split::train);
   train.labels = train.families, train.class_names = train.family_names;
   Model<Net, backend::Default> model({.n = 8, .h = 32, .w = 32}, {.seed = 1});
-  data::Loader batches(train, {.batch = 8, .seed = 1});
+  data::Loader batches(train, data::LoaderOpts::training({.batch = 8, .seed = 1}));
   fit(model, batches, {.epochs = 1});
   const auto file = std::filesystem::path(argv[0]).parent_path() / "weights.safetensors";
   save_weights(model.params(), file);

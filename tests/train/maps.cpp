@@ -19,7 +19,7 @@ struct MapNet {
 using MapModel = Model<MapNet, backend::Reference<float>>;
 
 data::SegmentationLoaderOpts plain(int batch) {
-  return {.batch = batch, .augment = data::SegmentationAugment::none(), .threads = 0};
+  return {.batch = batch, .shuffle = true, .threads = 0, .broken = data::Broken::replace};
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ TEST_CASE("labels beyond the classes are refused, those to ignore are not") {
             "has label 3, but the network has 3 classes"));
 }
 
-TEST_CASE("skipped files are warnings of the run") {
+TEST_CASE("files that cannot be read are warnings of the run") {
   const Scratch out;
   auto set = data::synthetic_segmentation(200, 8, 8, 3, 3);
   set.samples[7].labels.h = 5;
@@ -94,6 +94,6 @@ TEST_CASE("skipped files are warnings of the run") {
   MapModel model({20, 8, 8}, {.loss = {.ignore = data::ignore_label}});
   const TrainResult run = fit(model, batches, {.epochs = 2, .out = out.dir(), .progress = silent()});
   REQUIRE(run.warnings.size() == 1);
-  CHECK(has(run.warnings[0], "skipped: scene 7"));
-  CHECK(has(bytes_of(out / "metrics.jsonl"), "skipped: scene 7"));
+  CHECK(has(run.warnings[0], "replaced by another: scene 7"));
+  CHECK(has(bytes_of(out / "metrics.jsonl"), "replaced by another: scene 7"));
 }

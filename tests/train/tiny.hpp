@@ -49,11 +49,9 @@ inline moecnn::data::ImageSet tiny_images(int n, std::uint64_t seed = 1) {
 
 /// Flips and crops, in an order of its own.
 inline moecnn::data::LoaderOpts tiny_loader(int batch = 8) {
-  return {.batch = batch, .augment = {.brightness = 0, .contrast = 0, .saturation = 0}, .seed = 5, .threads = 1};
+  return {.batch = batch, .shuffle = true, .augment = {.flip = 0.5f, .crop_pad = 4}, .seed = 5, .threads = 1};
 }
-inline moecnn::data::LoaderOpts test_loader(int batch = 8) {
-  return {.batch = batch, .shuffle = false, .augment = moecnn::data::AugmentOpts::none(), .threads = 0, .epochs = 1};
-}
+inline moecnn::data::LoaderOpts test_loader(int batch = 8) { return {.batch = batch, .threads = 0, .epochs = 1}; }
 inline moecnn::ProgressOpts silent() { return {.show = moecnn::ShowProgress::none}; }
 
 /// All values of a store as bytes, state included.

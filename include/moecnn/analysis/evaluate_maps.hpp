@@ -34,7 +34,8 @@ struct EvaluateMapsOpts {
 
 struct MapEvaluation {
   int images = 0;
-  double loss = 0;  ///< mean cross-entropy of the pixels that have a label
+  int left_out = 0;  ///< images of the set that count nowhere, since they cannot be read
+  double loss = 0;   ///< mean cross-entropy of the pixels that have a label
   Confusion confusion{1};
   std::vector<PatchRouting> routing = {};  ///< per mixture
   double seconds = 0;                      ///< of the forward passes alone
@@ -52,7 +53,7 @@ struct MapEvaluation {
 
 /// Runs one epoch of `source` from its beginning through the model's inference programs, with images of the source's
 /// size and results at the size of its label maps: for evaluation give a loader without shuffling and augmentation, with
-/// whole labels.
+/// whole labels, that leaves out what it cannot read.
 template <class Model>
 MapEvaluation evaluate_maps(Model& model, data::SegmentationLoader& source, const EvaluateMapsOpts& opts = {}) {
   using Clock = std::chrono::steady_clock;
@@ -100,7 +101,9 @@ MapEvaluation evaluate_maps(Model& model, data::SegmentationLoader& source, cons
     result.images += batch.count;
     result.loss += reading.loss, labelled += reading.labelled;
   }
-  check(result.images > 0, "there are no images to evaluate on");
+  result.left_out = source.images_per_epoch() - result.images;
+  check(result.images > 0, "there are no images to evaluate on; {} of {} cannot be read", result.left_out,
+        source.images_per_epoch());
   if (labelled > 0) result.loss /= static_cast<double>(labelled);
   return result;
 }

@@ -11,19 +11,21 @@
 
 namespace moecnn::data {
 
-/// What may happen to an image. The defaults are the recipe for CIFAR-100.
+/// What may happen to an image. By default nothing but the normalisation, with CIFAR-100's statistics.
 struct AugmentOpts {
-  float flip = 0.5f;        ///< probability of a horizontal flip
-  float brightness = 0.3f;  ///< factors are uniform in [max(0, 1 - x), 1 + x]; 0 = off
-  float contrast = 0.3f;
-  float saturation = 0.3f;
-  int crop_pad = 4;  ///< crop of the image's own size from the image with this many black pixels around it
+  float flip = 0;        ///< probability of a horizontal flip
+  float brightness = 0;  ///< factors are uniform in [max(0, 1 - x), 1 + x]; 0 = off
+  float contrast = 0;
+  float saturation = 0;
+  int crop_pad = 0;  ///< crop of the image's own size from the image with this many black pixels around it
   std::array<float, 3> mean{0.5071f, 0.4865f, 0.4409f};  ///< of red, green, blue in [0, 1]
   std::array<float, 3> std{0.2009f, 0.1984f, 0.2023f};
 
   /// What is done at test time: only the normalisation.
-  static constexpr AugmentOpts none() {
-    return {.flip = 0, .brightness = 0, .contrast = 0, .saturation = 0, .crop_pad = 0};
+  static constexpr AugmentOpts none() { return {}; }
+  /// The recipe for training on CIFAR-100.
+  static constexpr AugmentOpts cifar() {
+    return {.flip = 0.5f, .brightness = 0.3f, .contrast = 0.3f, .saturation = 0.3f, .crop_pad = 4};
   }
 };
 

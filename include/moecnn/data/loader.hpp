@@ -17,16 +17,26 @@ namespace moecnn::data {
 /// several threads at once.
 using Transform = std::function<void(const ImageSet& set, int image, int epoch, float* out)>;
 
+/// By default a loader changes nothing: images come in the order of the set and are only normalised, as for a test.
 struct LoaderOpts {
   int batch = 128;
-  bool shuffle = true;
-  AugmentOpts augment = {};  ///< AugmentOpts::none() for evaluation
+  bool shuffle = false;
+  AugmentOpts augment = {};
   std::uint64_t seed = 0;
   int threads = 1;   ///< background threads; 0: next() does the work itself
   int prefetch = 4;  ///< batches made ready ahead
   bool drop_last = false;
   int epochs = 0;            ///< stop after so many; 0: go on for ever
   Transform transform = {};  ///< instead of `augment`
+
+  /// For training on CIFAR-100: shuffled, with AugmentOpts::cifar() in the place of `o.augment`; the rest is that of `o`.
+  ///
+  ///     data::Loader batches(images, data::LoaderOpts::training({.batch = 128, .seed = 42}));
+  static LoaderOpts training(LoaderOpts o) {
+    o.shuffle = true;
+    o.augment = AugmentOpts::cifar();
+    return o;
+  }
 };
 
 /// A batch in one of the loader's buffers.

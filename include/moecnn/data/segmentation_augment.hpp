@@ -11,24 +11,29 @@
 
 namespace moecnn::data {
 
-/// What may happen to a pair. A size of 0 means "not asked for".
+/// What may happen to a pair. By default nothing but the normalisation. A size of 0 means "not asked for".
 struct SegmentationAugment {
-  Size2 crop = 0;                            ///< of what comes out; 0: the whole picture
-  Size2 base = 0;                            ///< pictures are first made this large; 0: as they are
-  float min_scale = 0.5f, max_scale = 2.0f;  ///< then as many times larger, uniformly drawn
-  float flip = 0.5f;                         ///< probability of a horizontal flip
-  float brightness = 0.3f;                   ///< as in AugmentOpts
-  float contrast = 0.3f;
-  float saturation = 0.3f;
+  Size2 crop = 0;                      ///< of what comes out, cut at a random place; 0: the whole picture
+  Size2 base = 0;                      ///< pictures are first made this large; 0: as they are
+  float min_scale = 1, max_scale = 1;  ///< then as many times larger, uniformly drawn
+  float flip = 0;                      ///< probability of a horizontal flip
+  float brightness = 0;                ///< as in AugmentOpts
+  float contrast = 0;
+  float saturation = 0;
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};  ///< of ImageNet's red, green and blue in [0, 1]
   std::array<float, 3> std{0.229f, 0.224f, 0.225f};
 
   /// For evaluation: pictures are made `size` large (0: left as they are) and normalised.
-  static SegmentationAugment none(Size2 size = 0) {
-    SegmentationAugment a;
-    a.base = size, a.min_scale = a.max_scale = 1;
-    a.flip = a.brightness = a.contrast = a.saturation = 0;
-    return a;
+  static SegmentationAugment none(Size2 size = 0) { return {.base = size}; }
+  /// For training: `crop` is cut out of pictures of random scale, flip and colours.
+  static SegmentationAugment training(Size2 crop) {
+    return {.crop = crop,
+            .min_scale = 0.5f,
+            .max_scale = 2,
+            .flip = 0.5f,
+            .brightness = 0.3f,
+            .contrast = 0.3f,
+            .saturation = 0.3f};
   }
 
   bool scales() const { return min_scale != 1 || max_scale != 1; }

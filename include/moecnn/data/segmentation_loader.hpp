@@ -13,10 +13,12 @@
 
 namespace moecnn::data {
 
+/// By default a loader changes nothing, as for a test: pairs come in the order of the set, are only normalised, and those
+/// that cannot be read are left out.
 struct SegmentationLoaderOpts {
   int batch = 8;
-  bool shuffle = true;
-  SegmentationAugment augment = {};  ///< SegmentationAugment::none() for evaluation
+  bool shuffle = false;
+  SegmentationAugment augment = {};
   bool whole_labels = false;  ///< label maps keep their size while images are resized: for evaluation, without crop
   std::uint64_t seed = 0;
   int threads = 1;   ///< background threads; 0: next() does the work itself
@@ -24,7 +26,18 @@ struct SegmentationLoaderOpts {
   bool drop_last = false;
   int epochs = 0;                        ///< stop after so many; 0: go on for ever
   std::size_t cache_bytes = 512u << 20;  ///< decoded pictures that are kept; 0: each is decoded in each epoch
+  Broken broken = Broken::leave_out;     ///< what happens to samples that cannot be read
   double most_broken = 0.01;             ///< stop when more of an epoch's samples cannot be read
+
+  /// For training: shuffled, in random crops, broken samples replaced; the rest is that of `o`, whose `augment` gives way.
+  ///
+  ///     data::SegmentationLoader batches(set, data::SegmentationLoaderOpts::training(512, {.batch = 8}));
+  static SegmentationLoaderOpts training(Size2 crop, SegmentationLoaderOpts o) {
+    o.shuffle = true;
+    o.augment = SegmentationAugment::training(crop);
+    o.broken = Broken::replace;
+    return o;
+  }
 };
 
 /// A batch in one of the loader's buffers.
@@ -32,19 +45,21 @@ struct SegmentationBatch {
   float* images = nullptr;       ///< count × 3 × h × w, aligned to 64 bytes
   const int* labels = nullptr;   ///< count × label_size: classes from 0, or ignore_label
   const int* indices = nullptr;  ///< count: places in the set
-  int count = 0;                 ///< less than the batch size in the last batch of an epoch; 0 after the end
+  /// Less than the batch size in the last batch of an epoch and where samples were left out. 0 after the end, and when
+  /// nothing is left of the last batch of an epoch.
+  int count = 0;
   Size2 size = 0, label_size = 0;
   Position position;  ///< of this batch
   bool last_of_epoch = false;
 };
 
 /// Hands out the batches of a set in an order, and with an augmentation, that depend on seed and epoch alone: the number of
-/// threads and the place where a run was resumed change nothing. A sample that cannot be read is replaced by another and
-/// remembered. The set must outlive the loader; its functions belong to one thread.
+/// threads and the place where a run was resumed change nothing. A sample that cannot be read is left out or replaced by
+/// another, and remembered. The set must outlive the loader; its functions belong to one thread.
 class SegmentationLoader {
  public:
   explicit SegmentationLoader(const SegmentationSet& set, SegmentationLoaderOpts opts = {})
-      : set_(set), opts_(opts), cache_(set, opts.cache_bytes), broken_(set.size(), opts.most_broken) {
+      : set_(set), opts_(opts), cache_(set, opts.cache_bytes), broken_(set.size(), opts.most_broken, opts.broken) {
     check_consistent(set);
     check_consistent(opts.augment);
     check(opts_.batch >= 1, "the batch size is {}; it must be at least 1", opts_.batch);
@@ -86,13 +101,16 @@ class SegmentationLoader {
   /// The next batch, valid until the next call of next() or seek(). After the last epoch its count is 0. Throws, again and
   /// again until seek(), when too many samples of the epoch cannot be read, and what else went wrong in a thread.
   const SegmentationBatch& next() {
-    broken_.check_running();
-    const int at = queue_->next();
-    if (at < 0) return nothing_;
-    Slot& slot = slots_[at];
-    // Counted here rather than where they are found, so that the run stops at the same batch with any number of threads.
-    broken_.add(slot.batch.position.epoch, slot.broken);
-    return slot.batch;
+    for (;;) {
+      broken_.check_running();
+      const int at = queue_->next();
+      if (at < 0) return nothing_;
+      Slot& slot = slots_[at];
+      // Counted here rather than where they are found, so that the run stops at the same batch with any number of threads.
+      broken_.add(slot.batch.position.epoch, slot.broken);
+      // Nothing may be left of a batch. One at the end of an epoch must come even so, as it says that the epoch is over.
+      if (slot.batch.count > 0 || slot.batch.last_of_epoch) return slot.batch;
+    }
   }
 
   /// Of the batch that next() will hand out: what a checkpoint stores.
@@ -127,16 +145,12 @@ class SegmentationLoader {
     check(!opts_.whole_labels || (a.crop == Size2(0) && !a.scales() && a.flip == 0),
           "label maps can keep their size only if images are neither cropped nor scaled nor flipped");
     Size2 own = 0;
-    if (opts_.whole_labels || a.output(0) == Size2(0)) {
-      std::vector<BrokenSample> ignored;
-      const auto sample = readable(0, Rng(opts_.seed, Purpose::shuffle), ignored).second;
-      own = {sample->image.h, sample->image.w};
-    }
+    if (opts_.whole_labels || a.output(0) == Size2(0)) own = picture_size(set_);
     size_ = a.output(own);
     label_size_ = opts_.whole_labels ? own : size_;
   }
 
-  /// Sample `wanted`, or in its place another, drawn with `rng`, that can be read, and its number.
+  /// Sample `wanted` and its number. Where it cannot be read: nothing, or another that can, drawn with `rng`.
   std::pair<int, std::shared_ptr<const SegmentationSample>> readable(int wanted, const Rng& rng,
                                                                      std::vector<BrokenSample>& broken) {
     constexpr std::uint32_t tries = 20;
@@ -148,6 +162,7 @@ class SegmentationLoader {
       } catch (const Error& error) {
         broken.push_back({i, error.what()});
       }
+      if (opts_.broken == Broken::leave_out) return {i, nullptr};
       check(t + 1 < tries, "{} samples of '{}' in a row cannot be read; the last: {}", tries, set_.name,
             broken.back().reason);
     }
@@ -170,20 +185,24 @@ class SegmentationLoader {
   void fill(Slot& slot) {
     const auto epoch = static_cast<std::uint64_t>(slot.batch.position.epoch);
     const Rng shuffle(opts_.seed, Purpose::shuffle, epoch), augment(opts_.seed, Purpose::augment, epoch);
+    int filled = 0;  // what follows a sample that is left out moves up
     for (int b = 0; b < slot.batch.count; ++b) {
       const int wanted = slot.indices[b];
       const auto [i, sample] = readable(wanted, shuffle, slot.broken);
-      slot.indices[b] = i;
+      if (!sample) continue;
+      slot.indices[filled] = i;
       const Size2 own{sample->image.h, sample->image.w};
       const auto cut = draw_cut(opts_.augment, augment, static_cast<std::uint64_t>(wanted), own);
       check(cut.out == size_ && (!opts_.whole_labels || own == label_size_),
             "'{}' has pictures of {} × {} and of {} × {} pixels ({}); give a size or a crop, or evaluate one by one",
             set_.name, label_size_.w, label_size_.h, own.w, own.h, set_.pairs[i].id);
-      int* labels = slot.labels.data() + b * label_count();
-      apply_cut(*sample, cut, opts_.augment, slot.images.as<float>() + b * image_floats(),
+      int* labels = slot.labels.data() + filled * label_count();
+      apply_cut(*sample, cut, opts_.augment, slot.images.as<float>() + filled * image_floats(),
                 opts_.whole_labels ? nullptr : labels, slot.scratch);
       if (opts_.whole_labels) std::copy(sample->labels.values.begin(), sample->labels.values.end(), labels);
+      ++filled;
     }
+    slot.batch.count = filled;
   }
 
   const SegmentationSet& set_;

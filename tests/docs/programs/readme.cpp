@@ -18,7 +18,7 @@ struct Net {
 
 int main() {
   const auto images = data::load_cifar100("cifar-100-binary", data::Split::train);
-  data::Loader batches(images, {.batch = 128, .seed = 42});
+  data::Loader batches(images, data::LoaderOpts::training({.batch = 128, .seed = 42}));
   Model<Net, backend::Default> model({.n = 128, .h = 32, .w = 32});
   fit(model, batches, {.epochs = 5, .out = "out"});
 }
