@@ -115,7 +115,7 @@ inline void add_samples(Page& page, const std::vector<SceneSample>& samples,
   for (const SceneSample& s : samples) {
     std::string out =
         formatted("<div class=\"scene\"><h4>{}<span>{}</span></h4>\n<div class=\"classes\" style=\"--n:{}\">\n",
-                  escape(s.name), escape(s.note), std::clamp<std::size_t>(most, 2, 4));
+                  escape(s.name), escape(s.note), std::clamp<std::size_t>(most, 2, 6));
     for (const ScenePanel& p : s.panels)
       out += formatted("<div class=\"class\">{}<p>{}</p></div>\n",
                        image_tag(p.picture, formatted("{}: {}", s.name, p.title), 1).html, escape(p.title));
