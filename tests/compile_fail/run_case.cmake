@@ -4,6 +4,7 @@ string(STRIP "${flags}" flags)
 separate_arguments(flags UNIX_COMMAND "${flags}")
 
 # The expected texts: every `// expects:` line of the comment block that opens the file. Semicolons stay what they are.
+# `// flags:` gives the compiler one more.
 file(READ "${SOURCE}" text)
 string(REPLACE ";" "\\;" text "${text}")
 string(REPLACE "\n" ";" lines "${text}")
@@ -13,6 +14,8 @@ foreach(line IN LISTS lines)
     break()
   elseif(line MATCHES "^// expects: *(.+)$")
     list(APPEND expected "${CMAKE_MATCH_1}")
+  elseif(line MATCHES "^// flags: *(.+)$")
+    list(APPEND flags "${CMAKE_MATCH_1}")
   endif()
 endforeach()
 

@@ -8,6 +8,13 @@
 #include <string>
 #include <utility>
 
+#ifndef __cpp_exceptions
+#error "moecnn reports errors by exceptions; compile without -fno-exceptions"
+#endif
+#ifndef __cpp_rtti
+#error "moecnn needs run-time type information; compile without -fno-rtti"
+#endif
+
 namespace moecnn {
 
 /// Everything that moecnn throws on bad input, bad files and misuse at run time.

@@ -333,7 +333,7 @@ class Trainer {
   double left(double seconds) {
     step_seconds_.add(seconds);
     const double steps = static_cast<double>(opts_.epochs - run_.epoch) * batches_ - static_cast<double>(run_.batch);
-    if (opts_.max_steps > 0 && run_.step + steps > static_cast<double>(opts_.max_steps))
+    if (opts_.max_steps > 0 && static_cast<double>(run_.step) + steps > static_cast<double>(opts_.max_steps))
       return step_seconds_.mean() * static_cast<double>(opts_.max_steps - run_.step) + test_seconds_;
     const double tests =
         opts_.test_epochs > 0 ? std::ceil(static_cast<double>(opts_.epochs - run_.epoch) / opts_.test_epochs) : 0;

@@ -42,7 +42,7 @@ struct Aspp {
   static constexpr int in = 2048, out = 256;
 
   Value<256> wire(Recorder& g, Value<2048> x) const {
-    constexpr ConvOpts one{.init = Init::kaiming_normal};
+    static constexpr ConvOpts one{.init = Init::kaiming_normal};
     const auto a = g("aspp1", Atrous<1>{}, x);
     const auto b = g("aspp2", Atrous<6>{}, x);
     const auto c = g("aspp3", Atrous<12>{}, x);
@@ -60,8 +60,8 @@ struct Aspp {
 template <int Classes>
 struct Decoder {
   Value<Classes> wire(Recorder& g, Value<256> x, Value<256> low, const Mixtures& mix) const {
-    constexpr ConvOpts one{.init = Init::kaiming_normal};
-    constexpr ConvOpts square{.kernel = 3, .pad = 1, .init = Init::kaiming_normal};
+    static constexpr ConvOpts one{.init = Init::kaiming_normal};
+    static constexpr ConvOpts square{.kernel = 3, .pad = 1, .init = Init::kaiming_normal};
     const auto fine = g.relu(g("bn1", BatchNorm<48>{}, g("conv1", Conv<256, 48, one>{}, low)));
     const auto both = g.concat(g.resize(x, g.size(fine), {.align_corners = true}), fine);
     const auto scope = g.scope("last_conv");

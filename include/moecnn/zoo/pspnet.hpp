@@ -75,7 +75,7 @@ struct PspNet {
     const Mixtures mix(g, moe, slots);
     const auto a = g("layer1", BottleneckStage<128, 64, BottleneckOpts{}>{}, g("layer0", pspnet::DeepStem{}, image));
     const auto b = g("layer2", BottleneckStage<256, 128, BottleneckOpts{.blocks = 4, .stride = 2}>{}, a);
-    constexpr BottleneckOpts dilated{.blocks = 6, .first_dilation = 2, .dilation = 2};
+    static constexpr BottleneckOpts dilated{.blocks = 6, .first_dilation = 2, .dilation = 2};
     const auto c = g("layer3", BottleneckStage<512, 256, dilated>{}, b);
     const auto d = g("layer4", DilatedStage<4, 4, 4>{}, c, mix);
     const auto logits = g("cls", pspnet::Head<4096, 512, Classes>{}, g("ppm", pspnet::Pyramid{}, d), size, mix);

@@ -48,11 +48,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   /// node may choose. `options`: of a kernel that shares its memory with others that run at once.
   ConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, Stored stored,
              const Options& options = onednn::options())
-      : NodeKernel(g, f, n),
-        op_(conv_of(node_.op)),
-        src_blocked_(src_blocked),
-        dst_blocked_(dst_blocked),
-        use_(conv_use(g, f, n, op_, options)) {
+      : NodeKernel(g, f, n), op_(conv_of(node_.op)), dst_blocked_(dst_blocked), use_(conv_use(g, f, n, op_, options)) {
     const auto* transposed = std::get_if<ops::ConvTranspose>(&node_.op);
     own_bias_pass_ = transposed && transposed->bias;
     auto choice = transposed ? choose_conv(op_, out_, dst_blocked, in_[0], src_blocked, use_, stored.get(), node_.name)
@@ -356,7 +352,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   }
 
   ops::Conv op_;  // of a transposed convolution: the mirrored one, without bias
-  bool src_blocked_, dst_blocked_;
+  bool dst_blocked_;
   bool own_bias_pass_ = false;  // of a transposed convolution: oneDNN's data gradients know no bias
   ConvUse use_;
   ConvPrimitives primitives_;

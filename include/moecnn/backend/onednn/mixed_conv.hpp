@@ -67,11 +67,11 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
         [&](int row) {
           const int t = detail::thread_number();
           std::byte* scratch = at.scratch_forward + t * (inner_.scratch_forward + kernel_bytes());
-          bind(t, row, scratch, scratch + inner_.scratch_forward, nullptr).forward(step);
+          at_row(t, row, scratch, scratch + inner_.scratch_forward, nullptr).forward(step);
         },
         0, solo_rows_);
     for (int row = solo_rows_; row < rows_; ++row)
-      bind(threads_, row, at.scratch_forward, at.scratch_forward + team_forward_, nullptr).forward(step);
+      at_row(threads_, row, at.scratch_forward, at.scratch_forward + team_forward_, nullptr).forward(step);
   }
 
   void backward(const StepContext& step) override {
@@ -84,11 +84,12 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
           [&](int row) {
             const int t = detail::thread_number();
             std::byte* scratch = at.scratch_backward + t * (inner_.scratch_backward + kernel_bytes());
-            bind(t, row, scratch, scratch + inner_.scratch_backward, grad(row, first)).backward(step);
+            at_row(t, row, scratch, scratch + inner_.scratch_backward, grad(row, first)).backward(step);
           },
           first, std::min(end, solo_rows_));
       for (int row = std::max(first, solo_rows_); row < end; ++row)
-        bind(threads_, row, at.scratch_backward, at.scratch_backward + team_backward_, grad(row, first)).backward(step);
+        at_row(threads_, row, at.scratch_backward, at.scratch_backward + team_backward_, grad(row, first))
+            .backward(step);
       unmix(reinterpret_cast<const float*>(grads), first, end);
     }
   }
@@ -128,7 +129,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
   }
 
   /// Mixes the kernel of a row at `kernel` and gives worker `t` all it needs to know. Number threads_: that of all threads.
-  ConvKernel& bind(int t, int row, std::byte* scratch, std::byte* kernel, std::byte* grad) {
+  ConvKernel& at_row(int t, int row, std::byte* scratch, std::byte* kernel, std::byte* grad) {
     Bindings<float>& b = bindings_[t];
     b.input[0] = at.input[0] + row * src_row_;
     b.input_grad[0] = at.input_grad[0] ? at.input_grad[0] + row * src_row_ : nullptr;

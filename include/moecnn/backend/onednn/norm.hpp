@@ -109,7 +109,7 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
   /// keeps what is to be kept.
   void settle(int copy, int first, int count, int block, const Sums<B>* sums, bool measure, bool owns,
               Line<B>& line) const {
-    const double m = static_cast<double>(count) * pixels_;
+    const double m = static_cast<double>(count) * static_cast<double>(pixels_);
     const float* base = at.input[0] + offset(first, block);
     const Sums<B> sum = measure ? total(sums + block * count, count) : Sums<B>{};
     line = {};
@@ -187,7 +187,7 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
 
   /// dx = scale · dy + slope · (x - mean) + shift, and the gradients of weight and bias.
   void settle_backward(int copy, int count, int block, const Sums<B>* sums, bool owns, Line<B>& line) const {
-    const double m = static_cast<double>(count) * pixels_;
+    const double m = static_cast<double>(count) * static_cast<double>(pixels_);
     const Moments<B>& known = moments(copy)[block];
     const Sums<B> sum = total(sums + block * count, count);
     line = {};

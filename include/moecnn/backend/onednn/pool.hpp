@@ -44,7 +44,7 @@ class GlobalAvgPoolKernel final : public BlockedPoolKernel<B> {
         for (int l = 0; l < B; ++l) sum[l] += part[l];
       }
       float* y = at.output + plain_offset(i);
-      for (int l = 0; l < channels(i); ++l) y[l] = static_cast<float>(sum[l] / pixels);
+      for (int l = 0; l < channels(i); ++l) y[l] = static_cast<float>(sum[l] / static_cast<double>(pixels));
     });
   }
 

@@ -216,8 +216,8 @@ class Winograd {
     using namespace winograd;
     constexpr int columns = across<Plane>(taps), all = taps * columns;
     const int width = d.to.blocks_of(q);
-    for (int b = 0; b < width; ++b) {
-      const int to_block = q * panel + b;
+    for (int next = 0; next < width; ++next) {
+      const int to_block = q * panel + next;
       const float* k = w + (Mirrored ? kernel_block(block, to_block) : kernel_block(to_block, block));
       [[maybe_unused]] float turned[Mirrored ? all * B * B : 1];
       if constexpr (Mirrored) {
@@ -225,7 +225,7 @@ class Winograd {
         k = turned;
       }
       for (int l = 0; l < B; ++l) {
-        float* to = u + (1LL * l * width + b) * B;
+        float* to = u + (1LL * l * width + next) * B;
         transform<B, Plane, KernelToPoints>(
             [&](int i, int j) -> Vector<B> { return lanes<B>(k + ((i * columns + j) * B + l) * B); },
             [&](int i, int j, const Vector<B>& value) {

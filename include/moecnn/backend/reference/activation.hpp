@@ -17,7 +17,7 @@ T curve_slope(T x) {
     const T y = curve_value<curve>(x);
     return y * (T(1) - y);
   }
-  if constexpr (curve == ops::Curve::hard_sigmoid) return (x > T(-3)) & (x < T(3)) ? T(1) / T(6) : T(0);
+  if constexpr (curve == ops::Curve::hard_sigmoid) return ((x > T(-3)) & (x < T(3))) ? T(1) / T(6) : T(0);
   const T bounded = x > T(-3) ? x : T(-1.5), slope = bounded / T(3) + T(0.5);
   return x < T(3) ? slope : T(1);
 }

@@ -13,7 +13,7 @@ class GlobalAvgPoolKernel final : public NodeKernel<T> {
     for (long long i = 0; i < planes(); ++i) {
       double sum = 0;
       for (long long p = 0; p < pixels; ++p) sum += at.input[0][i * pixels + p];
-      at.output[i] = static_cast<T>(sum / pixels);
+      at.output[i] = static_cast<T>(sum / static_cast<double>(pixels));
     }
   }
 
@@ -21,8 +21,8 @@ class GlobalAvgPoolKernel final : public NodeKernel<T> {
     const long long pixels = in_[0].extent.pixels();
     for (long long i = 0; i < planes(); ++i)
       for (long long p = 0; p < pixels; ++p)
-        this->deliver(at.input_grad[0][i * pixels + p], static_cast<double>(at.output_grad[i]) / pixels,
-                      this->adds_to_input(0));
+        this->deliver(at.input_grad[0][i * pixels + p],
+                      static_cast<double>(at.output_grad[i]) / static_cast<double>(pixels), this->adds_to_input(0));
   }
 
  private:
