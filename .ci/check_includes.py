@@ -21,6 +21,7 @@ ARROWS = {
     "zoo": ["moe"],
     "backend": ["graph"],  # a kernel is a node, lowered: the contract between the two is graph/kernel.hpp
     "model": ["backend"],
+    "testing": ["model", "moe"],
     "data": ["core"],
     "io": ["core"],
     "train": ["model", "io", "moe"],  # moe: statistics and warnings about experts

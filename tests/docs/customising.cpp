@@ -2,6 +2,7 @@
 #include "moecnn/backend/reference.hpp"
 #include "moecnn/model/model.hpp"
 #include "moecnn/moe/moe.hpp"
+#include "moecnn/testing/check_gradients.hpp"
 
 #include <doctest/doctest.h>
 
@@ -133,26 +134,13 @@ TEST_CASE("a constraint of one's own keeps its state and bars in training only")
   CHECK(run(false).load == first);
 }
 
-TEST_CASE("the slope of a balance policy of one's own is the derivative of its loss") {
-  const auto policy = make_policy(TopK<2, RouterOpts{.noise = Noise::none}>{}, SquaredShare{}, constraint::None{}, 3);
-  Matrix logits(4, 3);
-  const Rng rng(3, Purpose::other);
-  for (std::size_t i = 0; i < logits.flat().size(); ++i) logits.flat()[i] = rng.normal(i);
-  Routing routing;
-  RouteContext context;
-  context.training = true;
-  const auto loss = [&](const Matrix& z) {
-    Routing out;
-    policy->route(z, {}, context, out);
-    return out.balance_loss;
-  };
-  policy->route(logits, {}, context, routing);
-  RoutingSlopes slopes;
-  slopes.weights.resize(4, 3), slopes.weights.fill(0);
-  policy->backward({}, context, routing, slopes);
-  for (std::size_t i = 0; i < logits.flat().size(); ++i) {
-    Matrix up = logits, down = logits;
-    up.flat()[i] += 1e-6, down.flat()[i] -= 1e-6;
-    CHECK(slopes.logits.flat()[i] == doctest::Approx((loss(up) - loss(down)) / 2e-6).epsilon(1e-5));
-  }
+TEST_CASE("gradients of one's own parts equal central differences") {
+  // [check]
+  const auto slope = testing::check_balance(SquaredShare{});
+  CHECK_MESSAGE(slope.ok(), slope.text());  // doctest; any other framework will do
+  CHECK(testing::check_gate(PixelVote{}).ok());
+  CHECK(testing::check_layer(OneConv<8, 12>{}).ok());
+  CHECK(testing::check_constraint(RestTheBusiest{}).ok());
+  // [check]
+  CHECK(testing::check_net(TinyNet{}, {.n = 6, .h = 8, .w = 8}).ok());
 }

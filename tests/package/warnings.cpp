@@ -7,6 +7,7 @@
 #include <moecnn/analysis/evaluate_maps.hpp>
 #include <moecnn/data/segmentation_loader.hpp>
 #include <moecnn/model/any_net.hpp>
+#include <moecnn/testing/check_gradients.hpp>
 #include <moecnn/zoo/cifar_moe.hpp>
 #include <moecnn/zoo/deeplabv3plus.hpp>
 #include <moecnn/zoo/enet.hpp>
@@ -68,5 +69,7 @@ int main(int, char** argv) {
                          ResNet50<1000>{},
                          MobileNetV3Large<1000>{}};
   for (const AnyNet& net : nets) sum += maps<backend::Default>({}, net) + maps<backend::Reference<float>>({}, net);
+  sum += testing::check_layer(Stage{}).error + testing::check_gate(gate::GapLinear{}).error +
+         testing::check_balance(balance::Importance{}).error;
   return sum > record(Chosen{}, {.n = 1, .h = 8, .w = 8}).batch() ? 0 : 1;
 }

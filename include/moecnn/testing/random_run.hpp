@@ -1,0 +1,201 @@
+#pragma once
+/// \file
+/// Random networks to test a layer in: parameters, images and a loss with its gradients, all in double precision unless
+/// the backend says otherwise. check_gradients.hpp is the way to use it.
+
+#include "moecnn/backend/reference.hpp"
+#include "moecnn/graph/recorder.hpp"
+#include "moecnn/model/program.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace moecnn::testing {
+
+/// Programs with parameters and memory of their own. Gradients start at the graph's result, with the slope `c` of
+/// Batch: the loss is ⟨c, result⟩ plus the balance losses. A graph that ends in a loss needs no slope.
+template <class Backend>
+struct Rig {
+  using T = typename Backend::scalar;
+  ParamStore<T> store;
+  Arena arena;
+  std::vector<std::unique_ptr<Program<Backend>>> programs;
+
+  Program<Backend>& add(Graph g, ProgramOpts opts) {
+    programs.push_back(std::make_unique<Program<Backend>>(std::move(g), store, arena, std::move(opts)));
+    return *programs.back();
+  }
+  Program<Backend>& add_training(Graph g, std::vector<int> keep = {}) {
+    const bool has_loss = std::holds_alternative<ops::CrossEntropy>(g.nodes.back().op);
+    const std::vector<int> seeds = has_loss ? std::vector<int>{} : std::vector<int>{g.outputs[0]};
+    // Whatever can be made again is, so that every check of gradients covers that, too.
+    return add(
+        std::move(g),
+        {.training = true, .input_grad = true, .seeds = seeds, .keep = std::move(keep), .rebuild = Rebuild::always});
+  }
+};
+
+/// The inputs: images, the slope of the result, labels for graphs with a loss.
+struct Batch {
+  std::vector<double> images, c;
+  std::vector<int> labels;
+};
+
+/// n normal numbers that depend on `seed` and `name` alone.
+inline std::vector<double> random_numbers(std::uint64_t seed, const std::string& name, std::size_t n) {
+  const Rng rng(seed, Purpose::other, hash_name(name));
+  std::vector<double> v(n);
+  for (std::size_t i = 0; i < n; ++i) v[i] = rng.normal(i);
+  return v;
+}
+
+/// Noise around a colour per image, so that images differ in what a gate sees. All numbers are floats.
+inline Batch random_batch(const Graph& g, std::uint64_t seed) {
+  const Edge& in = g.edges[g.input];
+  Batch b;
+  b.images = random_numbers(seed, "images", static_cast<std::size_t>(in.elements()));
+  const auto colour = random_numbers(seed, "colours", static_cast<std::size_t>(in.extent.n) * in.channels);
+  for (std::size_t i = 0; i < b.images.size(); ++i)
+    b.images[i] = static_cast<float>(b.images[i] + 1.5 * colour[i / static_cast<std::size_t>(in.extent.pixels())]);
+  b.c = random_numbers(seed, "slope", static_cast<std::size_t>(g.edges[g.outputs[0]].elements()));
+  for (double& v : b.c) v = static_cast<float>(v);
+  const Rng rng(seed, Purpose::other, hash_name("labels"));
+  // One per image, or one per pixel of the logits; every fifth is one that the loss ignores, if it ignores any.
+  long long labels = in.extent.n;
+  int classes = g.edges[g.outputs[0]].channels, ignore = -1;
+  for (const Node& n : g.nodes)
+    if (const auto* loss = std::get_if<ops::CrossEntropy>(&n.op)) {
+      const Extent logits = g.edges[n.inputs[0]].extent;
+      labels = logits.n * logits.pixels(), classes = loss->classes, ignore = loss->ignore;
+    }
+  for (long long i = 0; i < labels; ++i)
+    b.labels.push_back(ignore >= 0 && i % 5 == 1 ? ignore
+                                                 : static_cast<int>(rng.below(static_cast<std::uint64_t>(classes),
+                                                                              static_cast<std::uint64_t>(i))));
+  return b;
+}
+
+/// Values far from those of a fresh network, where scales are 1 and biases 0 and mistakes hide. All numbers are floats.
+template <class T>
+void fill(ParamStore<T>& store, std::uint64_t seed) {
+  store.initialise(seed);
+  for (int i = 0; i < store.size(); ++i) {
+    const ParamSpec& p = store.spec(i);
+    const std::string leaf = p.name.substr(p.name.rfind('.') + 1);
+    const bool scale = p.shape.size() == 1 && leaf == "weight";
+    const auto s = random_numbers(seed, p.name, static_cast<std::size_t>(p.elements()));
+    std::vector<T> v = store.read(i);
+    for (std::size_t j = 0; j < v.size(); ++j) {
+      auto x = static_cast<double>(v[j]);
+      if (scale) x = 1 + 0.3 * s[j];
+      if (leaf == "bias" || leaf == "running_mean") x = 0.3 * s[j];
+      if (leaf == "running_var") x = 0.5 + std::abs(s[j]);
+      if (leaf == "weight" && p.name.find("gate.") != std::string::npos) x *= 3;  // experts that differ
+      v[j] = static_cast<T>(static_cast<float>(x));
+    }
+    store.write(i, v.data());
+  }
+  // As if the first expert had been used more than its share, so that constraints bar it.
+  for (int i = 0; i < static_cast<int>(store.states().size()); ++i) {
+    const auto state = store.state(i);
+    const bool steps = store.states()[i].name.ends_with("steps");
+    for (std::size_t e = 0; e < state.size(); ++e) state[e] = steps ? 3.0 : e == 0 ? 0.9 : 0.1;
+  }
+}
+
+/// Everything that a forward pass in training changes besides activations: running statistics and constraint states.
+template <class T>
+class Memory {
+ public:
+  explicit Memory(ParamStore<T>& store) : store_(store) {
+    for (int i = 0; i < store.size(); ++i) buffers_.push_back(store.spec(i).trained ? std::vector<T>{} : store.read(i));
+    for (int i = 0; i < static_cast<int>(store.states().size()); ++i)
+      states_.emplace_back(store.state(i).begin(), store.state(i).end());
+  }
+  void restore() const {
+    for (int i = 0; i < store_.size(); ++i)
+      if (!store_.spec(i).trained) store_.write(i, buffers_[i].data());
+    for (std::size_t i = 0; i < states_.size(); ++i)
+      std::copy(states_[i].begin(), states_[i].end(), store_.state(static_cast<int>(i)).begin());
+  }
+
+ private:
+  ParamStore<T>& store_;
+  std::vector<std::vector<T>> buffers_;
+  std::vector<std::vector<double>> states_;
+};
+
+/// ⟨c, result⟩, or the network's own loss, plus the balance losses.
+template <class Backend>
+double forward(Program<Backend>& program, const Batch& batch, const StepContext& step) {
+  program.set_images(batch.images.data());
+  program.set_labels(batch.labels.data());
+  program.forward(step);
+  const Graph& g = program.graph();
+  if (std::holds_alternative<ops::CrossEntropy>(g.nodes.back().op)) return program.loss() + program.balance_loss();
+  const auto y = program.read(g.outputs[0]);
+  double loss = program.balance_loss();
+  for (std::size_t i = 0; i < y.size(); ++i) loss += batch.c[i] * static_cast<double>(y[i]);
+  return loss;
+}
+
+/// In plain order; empty where there are none.
+struct Gradients {
+  std::vector<double> images;
+  std::vector<std::vector<double>> params;  ///< per parameter of the store
+};
+
+/// The gradients of the loss of the last forward().
+template <class Backend>
+Gradients backward(ParamStore<typename Backend::scalar>& store, Program<Backend>& program, const Batch& batch,
+                   const StepContext& step) {
+  using T = typename Backend::scalar;
+  const Graph& g = program.graph();
+  const std::vector<T> c(batch.c.begin(), batch.c.end());
+  for (int seed : program.opts().seeds) program.seed(seed, c.data());
+  program.backward(step);
+  const auto doubles = [](const std::vector<T>& v) { return std::vector<double>(v.begin(), v.end()); };
+  Gradients all;
+  if (program.flow().edge_grad[g.input]) {
+    std::vector<T> dx(static_cast<std::size_t>(g.edges[g.input].elements()));
+    program.read_grad(g.input, dx.data());
+    all.images = doubles(dx);
+  }
+  for (int i = 0; i < store.size(); ++i) {
+    std::vector<T> dw(store.spec(i).trained ? static_cast<std::size_t>(store.spec(i).elements()) : 0);
+    if (!dw.empty()) store.read_as(i, store.grad(i), dw.data());
+    all.params.push_back(doubles(dw));
+  }
+  return all;
+}
+
+/// The smallest distance between a logit that was chosen and one that was not, or between the best two, over all rows:
+/// where it is small, a difference quotient may step over the place where the routing changes.
+inline double routing_margin(const std::vector<Routing>& routings) {
+  double margin = std::numeric_limits<double>::infinity();
+  for (const Routing& r : routings)
+    for (int row = 0; row < r.rows; ++row) {
+      std::vector<double> z;
+      for (int e = 0; e < r.experts; ++e)
+        if (!r.barred[e]) z.push_back(r.logits(row, e));
+      std::sort(z.begin(), z.end(), std::greater<>());
+      for (const std::size_t i : {std::size_t(1), static_cast<std::size_t>(r.k)})
+        if ((i > 1 || r.k == 1 || r.balance_loss != 0) && i < z.size() && std::isfinite(z[i]))
+          margin = std::min(margin, z[i - 1] - z[i]);
+    }
+  return margin;
+}
+
+/// The first seed from `first` on whose routing does not hang on a hair: `margin(seed)` makes a run and answers its
+/// routing_margin(). Throws Error after 200 seeds.
+template <class Margin>
+std::uint64_t steady_seed(std::uint64_t first, Margin margin) {
+  for (std::uint64_t seed = first; seed < first + 200; ++seed)
+    if (margin(seed) >= 1e-3) return seed;
+  fail("{} seeds were tried and in each a row's routing hangs on less than {}; use fewer rows or experts", 200, 1e-3);
+}
+
+}  // namespace moecnn::testing
