@@ -2,6 +2,7 @@
 /// \file
 /// From scores per class and pixel to the class of each pixel.
 
+#include "moecnn/core/threads.hpp"
 #include "moecnn/data/rgb_image.hpp"
 #include "moecnn/data/segmentation_set.hpp"
 
@@ -39,7 +40,7 @@ data::LabelMap best_classes(const T* scores, int classes, int h, int w) {
   data::LabelMap map{h, w, {}};
   const std::size_t pixels = static_cast<std::size_t>(h) * w, block = detail::score_block;
   map.values.resize(pixels);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_sharing(pixels * classes))
   for (std::size_t at = 0; at < pixels; at += block) {
     int best[detail::score_block];
     const std::size_t n = std::min(block, pixels - at);

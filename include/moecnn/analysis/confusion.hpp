@@ -5,6 +5,7 @@
 
 #include "moecnn/analysis/best_class.hpp"
 #include "moecnn/core/matrix.hpp"
+#include "moecnn/core/threads.hpp"
 #include "moecnn/io/json.hpp"
 
 #include <span>
@@ -122,7 +123,7 @@ class Confusion {
   void tally(std::size_t n, const Block& block) {
     long long strangers = 0;
     int stranger = 0;
-#pragma omp parallel if (n > 8 * detail::score_block)
+#pragma omp parallel if (worth_sharing(n))
     {
       std::vector<long long> mine(counts_.size(), 0);
       int best[detail::score_block];

@@ -5,6 +5,7 @@
 #include "moecnn/core/extent.hpp"
 #include "moecnn/core/sampling.hpp"
 #include "moecnn/core/size2.hpp"
+#include "moecnn/core/threads.hpp"
 
 #include <cmath>
 #include <cstdint>
@@ -95,7 +96,7 @@ void read_maps(const T* logits, Extent from, int classes, const int* labels, Siz
   out.predicted.resize(static_cast<std::size_t>(rows) * to.w);
   out.row_loss.resize(static_cast<std::size_t>(rows));
   out.row_labelled.resize(static_cast<std::size_t>(rows));
-#pragma omp parallel
+#pragma omp parallel if (worth_sharing(rows * to.w * classes))
   {
     detail::LogitRow row(classes, {from.h, from.w}, to);
     std::vector<float> best;

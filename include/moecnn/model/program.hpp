@@ -2,6 +2,7 @@
 /// \file
 /// A graph, lowered and planned: ready to run, step after step, without allocating.
 
+#include "moecnn/core/shared_cores.hpp"
 #include "moecnn/graph/plan.hpp"
 #include "moecnn/model/fold.hpp"
 #include "moecnn/model/param_store.hpp"
@@ -91,6 +92,7 @@ class Program {
 
   void forward(const StepContext& step) {
     check(!step.training || opts_.training, "this program was made for inference; run the model's training program");
+    watch_cores();
     rebind_if_moved();
     if (refreshed_ != store_.version()) {
       folded_.refresh(graph_, store_);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "moecnn/core/threads.hpp"
 #include "moecnn/model/param_store.hpp"
 
 namespace moecnn {
@@ -21,7 +22,7 @@ class GradientNorm {
     const std::span<const T> g = store.gradients();
     check(g.size() == store.trained().size(), "there are no gradients; run the model's training program first");
     const auto blocks = static_cast<std::int64_t>(sums_.size());
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_sharing(g.size()))
     for (std::int64_t b = 0; b < blocks; ++b) {
       const std::size_t at = static_cast<std::size_t>(b) * block;
       sums_[b] = squares(g.data() + at, std::min(block, g.size() - at));
@@ -39,7 +40,7 @@ class GradientNorm {
     const std::span<T> g = store.gradients();
     const T scale = static_cast<T>(factor);
     const auto n = static_cast<std::int64_t>(g.size());
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_sharing(n))
     for (std::int64_t i = 0; i < n; ++i) g[i] *= scale;
     return before;
   }

@@ -2,6 +2,8 @@
 /// \file
 /// Accuracy, loss of given logits, and running means.
 
+#include "moecnn/core/threads.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -48,7 +50,7 @@ PixelCount count_pixels(const T* logits, const int* labels, int images, int clas
   constexpr long long strip = 1024;  // pixels whose best score and class stay in the first cache
   const long long strips = (pixels + strip - 1) / strip;
   long long right = 0, labelled = 0;
-#pragma omp parallel for schedule(static) reduction(+ : right, labelled)
+#pragma omp parallel for schedule(static) reduction(+ : right, labelled) if (worth_sharing(images * classes * pixels))
   for (long long s = 0; s < images * strips; ++s) {
     const long long image = s / strips, first = s % strips * strip;
     const int n = static_cast<int>(std::min(strip, pixels - first));

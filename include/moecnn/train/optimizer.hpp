@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "moecnn/core/dispatch.hpp"
+#include "moecnn/core/threads.hpp"
 #include "moecnn/model/param_store.hpp"
 #include "moecnn/train/adam.hpp"
 #include "moecnn/train/sgd.hpp"
@@ -77,7 +78,7 @@ class Optimizer {
     const auto blocks = static_cast<std::int64_t>((p.size() + block - 1) / block);
     std::array<T*, 2> m{};
     for (std::size_t i = 0; i < moments_.size(); ++i) m[i] = moments_[i].template as<T>();
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_sharing(p.size()))
     for (std::int64_t b = 0; b < blocks; ++b) {
       const std::size_t at = static_cast<std::size_t>(b) * block, n = std::min(block, p.size() - at);
       update(p.data() + at, g.data() + at, {m[0] ? m[0] + at : nullptr, m[1] ? m[1] + at : nullptr}, n);

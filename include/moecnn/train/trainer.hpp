@@ -2,16 +2,13 @@
 /// \file
 /// The training loop.
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 #include "moecnn/train/checkpoint.hpp"
 #include "moecnn/train/clip.hpp"
 #include "moecnn/train/evaluate.hpp"
 #include "moecnn/train/meter.hpp"
 #include "moecnn/train/non_finite.hpp"
 #include "moecnn/train/options.hpp"
+#include "moecnn/train/rate_watch.hpp"
 #include "moecnn/train/run_files.hpp"
 #include "moecnn/train/stop_signals.hpp"
 #include "moecnn/train/watches.hpp"
@@ -99,16 +96,8 @@ class Trainer {
     return all;
   }
 
-  static int threads() {
-#ifdef _OPENMP
-    return omp_get_max_threads();
-#else
-    return 1;
-#endif
-  }
-
   void begin() {
-    run_.threads = threads();
+    run_.threads = thread_count();
     files_ = RunFiles(opts_.out);
     if (opts_.start == Start::resume && files_.has_checkpoint()) {
       resume();
@@ -133,10 +122,10 @@ class Trainer {
     result_.resumed = true;
     progress_.say(formatted("resumed {} at step {} (epoch {}, batch {})", files_.checkpoint().string(), run_.step,
                             run_.epoch + 1, run_.batch + 1));
-    if (run_.threads != threads())
+    if (run_.threads != thread_count())
       progress_.say(formatted("note: the run had {} threads and has {} now; it goes on well, but not to the same bits",
-                              run_.threads, threads()));
-    run_.threads = threads();
+                              run_.threads, thread_count()));
+    run_.threads = thread_count();
   }
 
   /// One batch. Returns true after the last one of an epoch.
@@ -208,6 +197,9 @@ class Trainer {
     result_.steps.push_back({run_.step, epochs, window_.loss(), window_.balance_loss(), window_.accuracy(), lr_,
                              window_.images_per_s(), window_.use()});
     files_.log(detail::json_of(result_.steps.back(), mixtures_));
+    const auto slow =
+        rate_watch_.add(window_.images(), window_.seconds(), thread_count(), [&] { return cores_.next(); });
+    if (!slow.empty()) progress_.say(slow);
     window_.reset();
   }
 
@@ -354,6 +346,8 @@ class Trainer {
   int batches_;
   Meter window_, epoch_sums_;
   Watches watches_;
+  RateWatch rate_watch_;
+  CoreTimesSince cores_;
   Progress progress_;
   RunFiles files_;
   RunState run_;

@@ -188,7 +188,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   }
 
   static void add(float* sum, const float* x, long long n) {
-#pragma omp parallel for simd if (n > parallel_threshold)
+#pragma omp parallel for simd if (worth_sharing(n))
     for (long long i = 0; i < n; ++i) sum[i] += x[i];
   }
 

@@ -9,6 +9,7 @@ namespace moecnn::onednn {
 
 /// A reorder between two ways of storing the same tensor.
 inline std::unique_ptr<Primitive> make_reorder(const Desc& from, const Desc& to) {
+  const auto threads = detail::ThreadsFor::copying(from);
   const dnnl::reorder::primitive_desc pd(engine(), from, engine(), to, user_scratchpad());
   return std::make_unique<Primitive>(
       dnnl::reorder(pd), pd.scratchpad_desc(),
@@ -76,6 +77,7 @@ class ConvPrimitives {
   std::unique_ptr<Call> make(Pass pass, int rows) const {
     const auto attr = user_scratchpad();
     const ConvProblem& p = choice_.of(pass);
+    const detail::ThreadsFor threads(p.products(rows));
     if (choice_.uses_winograd(pass, rows)) return make_winograd(p, pass, rows);
     const Desc& weights = pass == Pass::forward         ? choice_.weights
                           : pass == Pass::backward_data ? choice_.data_weights

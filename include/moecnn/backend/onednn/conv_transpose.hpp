@@ -23,7 +23,7 @@ namespace detail {
 template <int B>
 void add_bias(float* y, const float* bias, int rows, int channels, long long pixels) {
   const int blocks = round_up(channels, B) / B;
-#pragma omp parallel for if (1LL * rows * channels * pixels > parallel_threshold)
+#pragma omp parallel for if (worth_sharing(1LL * rows * channels * pixels))
   for (int i = 0; i < rows * blocks; ++i) {
     const int first = i % blocks * B;
     Lanes<B> add{};
@@ -35,7 +35,7 @@ void add_bias(float* y, const float* bias, int rows, int channels, long long pix
 template <int B>
 void sum_channels(const float* dy, int rows, int channels, long long pixels, double* sums) {
   const int blocks = round_up(channels, B) / B;
-#pragma omp parallel for if (1LL * rows * channels * pixels > parallel_threshold)
+#pragma omp parallel for if (worth_sharing(1LL * rows * channels * pixels))
   for (int b = 0; b < blocks; ++b) {
     double total[B] = {};
     for (int r = 0; r < rows; ++r) sum_pixels<B>(dy + (1LL * r * blocks + b) * pixels * B, pixels, total);
@@ -48,7 +48,7 @@ void sum_channels(const float* dy, int rows, int channels, long long pixels, dou
 /// y += bias in every pixel; blocked maps keep their padding.
 inline void add_bias(float* y, const float* bias, int rows, int channels, long long pixels, bool blocked) {
   if (blocked) return with_channel_block([&](auto block) { detail::add_bias<block>(y, bias, rows, channels, pixels); });
-#pragma omp parallel for if (1LL * rows * channels * pixels > parallel_threshold)
+#pragma omp parallel for if (worth_sharing(1LL * rows * channels * pixels))
   for (int i = 0; i < rows * channels; ++i)
 #pragma omp simd
     for (long long p = 0; p < pixels; ++p) y[i * pixels + p] += bias[i % channels];
@@ -58,7 +58,7 @@ inline void add_bias(float* y, const float* bias, int rows, int channels, long l
 inline void sum_channels(const float* dy, int rows, int channels, long long pixels, bool blocked, double* sums) {
   if (blocked)
     return with_channel_block([&](auto block) { detail::sum_channels<block>(dy, rows, channels, pixels, sums); });
-#pragma omp parallel for if (1LL * rows * channels * pixels > parallel_threshold)
+#pragma omp parallel for if (worth_sharing(1LL * rows * channels * pixels))
   for (int c = 0; c < channels; ++c) {
     double total = 0;
     for (int r = 0; r < rows; ++r)

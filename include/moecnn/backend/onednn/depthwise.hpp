@@ -1,7 +1,6 @@
 #pragma once
 #include "moecnn/backend/onednn/conv.hpp"
 #include "moecnn/backend/onednn/depthwise_loops.hpp"
-#include "moecnn/backend/onednn/threads.hpp"
 
 namespace moecnn::onednn {
 
@@ -165,7 +164,7 @@ class DepthwiseKernel final : public reference::NodeKernel<float>, public Descri
            1LL * block * window() * B;
   }
   bool worth_sharing(int count) const {
-    return count * out_.elements() / out_.extent.n * window() > parallel_threshold;
+    return products_worth_sharing(count * out_.elements() / out_.extent.n * window());
   }
   /// Into how many groups the rows are cut whose gradients of the weights are summed apart, so that there is work for all
   /// threads even where there are few blocks. Depends on sizes alone, so equal runs compute equal bits.
@@ -174,7 +173,7 @@ class DepthwiseKernel final : public reference::NodeKernel<float>, public Descri
   /// The lines that a band needs, with what they lack at their ends.
   PaddedLines padded(const Windows& w, const float* source, long long tile, int first, std::byte* rooms_of_all) const {
     const auto needs = w.source(first, w.end(first));
-    std::byte* room = rooms_of_all + detail::thread_number() * w.room();
+    std::byte* room = rooms_of_all + thread_number() * w.room();
     return pad_lines<B>(source + tile * w.rows.source * w.columns.source * B, w.columns, needs.first, needs.end,
                         reinterpret_cast<float*>(room));
   }
@@ -244,7 +243,7 @@ class DepthwiseKernel final : public reference::NodeKernel<float>, public Descri
   static constexpr int enough_tasks = 24;
 
   ops::Conv op_;
-  int blocks_, threads_ = detail::thread_count();
+  int blocks_, threads_ = thread_count();
   bool trains_ = false;
   Windows forward_, backward_;
   Stored native_, stored_;

@@ -20,7 +20,7 @@ class EltwiseKernel : public reference::NodeKernel<float> {
   template <class F>
   void for_each(float* y, const float* a, const float* b, const F& f) const {
     const long long n = size();
-#pragma omp parallel for simd schedule(static) if (n > parallel_threshold)
+#pragma omp parallel for simd schedule(static) if (worth_sharing(n))
     for (long long i = 0; i < n; ++i) y[i] = f(y[i], a[i], b[i]);
   }
 

@@ -94,6 +94,4 @@ void sum_pixels(const float* x, long long pixels, double* sums) {
 
 }  // namespace detail
 
-using reference::parallel_threshold;
-
 }  // namespace moecnn::onednn

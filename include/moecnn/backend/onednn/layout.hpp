@@ -2,7 +2,7 @@
 /// \file
 /// How tensors are stored: maps in blocks of channels, weights as the convolutions want them.
 
-#include "moecnn/backend/onednn/adapter.hpp"
+#include "moecnn/backend/onednn/threads.hpp"
 #include "moecnn/graph/kernel.hpp"
 
 namespace moecnn::onednn {
@@ -12,7 +12,7 @@ constexpr int round_up(int n, int block) { return (n + block - 1) / block * bloc
 /// Rows [C, pixels] to [blocks, pixels, B], with zeros in the channels beyond C.
 inline void to_blocks(const float* plain, float* stored, int rows, int channels, long long pixels, int block) {
   const int blocks = round_up(channels, block) / block;
-#pragma omp parallel for collapse(2)
+#pragma omp parallel for collapse(2) if (worth_sharing(1LL * rows * channels * pixels))
   for (int r = 0; r < rows; ++r)
     for (int b = 0; b < blocks; ++b) {
       const float* x = plain + (1LL * r * channels + b * block) * pixels;
@@ -26,7 +26,7 @@ inline void to_blocks(const float* plain, float* stored, int rows, int channels,
 /// The way back; padding is dropped.
 inline void from_blocks(const float* stored, float* plain, int rows, int channels, long long pixels, int block) {
   const int blocks = round_up(channels, block) / block;
-#pragma omp parallel for collapse(2)
+#pragma omp parallel for collapse(2) if (worth_sharing(1LL * rows * channels * pixels))
   for (int r = 0; r < rows; ++r)
     for (int b = 0; b < blocks; ++b) {
       const float* x = stored + (1LL * r * blocks + b) * pixels * block;
@@ -105,6 +105,7 @@ class WeightsLayout final : public Layout<float> {
   using Tag = dnnl::memory::format_tag;
 
   static void reorder(const Desc& from, float* x, const Desc& to, float* y) {
+    const auto threads = detail::ThreadsFor::copying(from);
     dnnl::memory a(from, engine(), x), b(to, engine(), y);
     dnnl::reorder(a, b).execute(stream(), a, b);
     stream().wait();

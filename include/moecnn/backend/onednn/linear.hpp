@@ -20,7 +20,7 @@ class LinearKernel final : public reference::NodeKernel<float> {
     for_each_copy([&](int copy, int first, int count) {
       const float *w = param(0, copy), *b = op_.bias ? param(1, copy) : nullptr, *x = row(at.input[0], first, op_.in);
       float* y = at.output + 1LL * first * op_.out;
-#pragma omp parallel for schedule(static) if (work(count))
+#pragma omp parallel for schedule(static) if (products_worth_sharing(products(count)))
       for (int r = 0; r < count; ++r)
         for (int o = 0; o < op_.out; ++o)
           y[1LL * r * op_.out + o] = dot(row(x, r, op_.in), row(w, o, op_.in), op_.in) + (b ? b[o] : 0.f);
@@ -32,7 +32,7 @@ class LinearKernel final : public reference::NodeKernel<float> {
       const float *dy = row(at.output_grad, first, op_.out), *x = row(at.input[0], first, op_.in), *w = param(0, copy);
       if (wants_param(0)) {
         float* dw = param_grad(0, copy);
-#pragma omp parallel for schedule(static) if (work(count))
+#pragma omp parallel for schedule(static) if (products_worth_sharing(products(count)))
         for (int o = 0; o < op_.out; ++o) {
           start(dw + 1LL * o * op_.in, op_.in, adds_to_param(0));
           for (int r = 0; r < count; ++r)
@@ -45,7 +45,7 @@ class LinearKernel final : public reference::NodeKernel<float> {
       }
       if (wants_input(0)) {
         float* dx = at.input_grad[0] + 1LL * first * op_.in;
-#pragma omp parallel for schedule(static) if (work(count))
+#pragma omp parallel for schedule(static) if (products_worth_sharing(products(count)))
         for (int r = 0; r < count; ++r) {
           start(dx + 1LL * r * op_.in, op_.in, adds_to_input(0));
           for (int o = 0; o < op_.out; ++o)
@@ -57,7 +57,7 @@ class LinearKernel final : public reference::NodeKernel<float> {
 
  private:
   static const float* row(const float* p, int r, int width) { return p + 1LL * r * width; }
-  bool work(int count) const { return 1LL * count * op_.in * op_.out > 4 * parallel_threshold; }
+  long long products(int count) const { return 1LL * count * op_.in * op_.out; }
 
   static float dot(const float* a, const float* b, int n) {
     float sum = 0;

@@ -65,7 +65,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
   void forward(const StepContext& step) override {
     run(
         [&](int row) {
-          const int t = detail::thread_number();
+          const int t = thread_number();
           std::byte* scratch = at.scratch_forward + t * (inner_.scratch_forward + kernel_bytes());
           at_row(t, row, scratch, scratch + inner_.scratch_forward, nullptr).forward(step);
         },
@@ -82,7 +82,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
       const int end = std::min(rows_, first + rows_at_once);
       run(
           [&](int row) {
-            const int t = detail::thread_number();
+            const int t = thread_number();
             std::byte* scratch = at.scratch_backward + t * (inner_.scratch_backward + kernel_bytes());
             at_row(t, row, scratch, scratch + inner_.scratch_backward, grad(row, first)).backward(step);
           },
@@ -118,7 +118,8 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
   template <class F>
   void run(const F& work, int first, int end) const {
     std::exception_ptr failed;  // none may leave the threads
-#pragma omp parallel for schedule(static) num_threads(threads_)
+    const long long products = (end - first) * op_.weights() * out_.extent.pixels();
+#pragma omp parallel for schedule(static) num_threads(threads_) if (products_worth_sharing(products))
     for (int row = first; row < end; ++row) try {
         work(row);
       } catch (...) {
@@ -140,7 +141,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
       b.param[i] = reinterpret_cast<float*>(kernel) + (i ? sizes_[0] : 0);
       b.param_grad[i] = grad ? reinterpret_cast<float*>(grad) + (i ? sizes_[0] : 0) : nullptr;
       const int parts = t < threads_ ? 1 : threads_;
-#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1)
+#pragma omp parallel for schedule(static) num_threads(parts) if (parts > 1 && worth_sharing(sizes_[i]))
       for (int part = 0; part < parts; ++part)
         mix(row, i, b.param[i], sizes_[i] * part / parts, sizes_[i] * (part + 1) / parts);
     }
@@ -171,7 +172,8 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
   /// dW_e = Σ_r w_re · dW_r, and dw_re = ⟨dW_r, W_e⟩, for rows [first, end) whose kernels' gradients lie in `grads`.
   void unmix(const float* grads, int first, int end) {
     const int pairs = rows_at_once * node_.copies;
-#pragma omp parallel for schedule(static) num_threads(threads_)
+    const long long numbers = (end - first) * sizes_[0] * node_.copies;
+#pragma omp parallel for schedule(static) num_threads(threads_) if (worth_sharing(numbers))
     for (long long n = 0; n < blocks(); ++n) {
       const int i = op_.bias && n + 1 == blocks() ? 1 : 0;
       const long long begin = i ? 0 : n * block, stop = i ? sizes_[1] : std::min(sizes_[0], begin + block);
@@ -211,7 +213,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
   }
 
   ops::Conv op_;
-  int rows_, threads_ = detail::thread_count();
+  int rows_, threads_ = thread_count();
   int solo_rows_ = 0;  // those beyond are shared by all threads
   std::size_t team_forward_ = 0, team_backward_ = 0;
   long long src_row_ = 0, dst_row_ = 0;

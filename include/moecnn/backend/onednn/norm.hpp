@@ -81,7 +81,7 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
     Finish finish;
     finish.relu = op_.relu;
     finish.stream = stream(count);
-#pragma omp parallel firstprivate(finish) if (work(count) > parallel_threshold)
+#pragma omp parallel firstprivate(finish) if (worth_sharing(work(count)))
     for (int b0 = 0; b0 < blocks_; b0 += step) {
       const int tiles = std::min(step, blocks_ - b0) * count;
       if (measure) {
@@ -135,7 +135,7 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
     Finish finish;
     finish.relu = op_.relu;  // the mask is there already
     finish.stream = stream(count);
-#pragma omp parallel for firstprivate(finish) schedule(static) if (work(count) > parallel_threshold)
+#pragma omp parallel for firstprivate(finish) schedule(static) if (worth_sharing(work(count)))
     for (int i = 0; i < blocks_ * count; ++i) {
       const int b = i / count, r = first + i % count;
       const Moments<B>& known = moments(copy)[b];
@@ -163,7 +163,7 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
     const bool store = op_.residual && input_mode_[1] == GradMode::overwrite;
     const bool add = op_.residual && input_mode_[1] == GradMode::accumulate;
     const bool past = stream(count) && !adds_to_input(0) && at.input_grad[0] != at.output_grad;
-#pragma omp parallel if (work(count) > parallel_threshold)
+#pragma omp parallel if (worth_sharing(work(count)))
     for (int b0 = 0; b0 < blocks_; b0 += step) {
       const int tiles = std::min(step, blocks_ - b0) * count;
 #pragma omp for schedule(static)

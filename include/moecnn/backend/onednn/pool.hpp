@@ -16,7 +16,7 @@ class BlockedPoolKernel : public reference::NodeKernel<float> {
   template <class F>
   void for_each_block(const F& work) const {
     const int n = rows() * blocks_;
-#pragma omp parallel for schedule(static) if (n * in_pixels_ * B > parallel_threshold)
+#pragma omp parallel for schedule(static) if (worth_sharing(n * in_pixels_ * B))
     for (int i = 0; i < n; ++i) work(i);
   }
 

@@ -3,6 +3,7 @@
 /// Something that oneDNN, or a loop of our own in its place, computes from pointers.
 
 #include "moecnn/backend/onednn/adapter.hpp"
+#include "moecnn/backend/onednn/threads.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -75,6 +76,8 @@ class Primitive final : public Call {
   }
 
   void compute(const void* const* pointers, void* scratch) override {
+    std::optional<detail::OneThread> alone;
+    if (alone_) alone.emplace();
     ++inside_library;
     for (std::size_t i = 0; i + 1 < memory_.size(); ++i) memory_[i].set_data_handle(const_cast<void*>(pointers[i]));
     memory_.back().set_data_handle(scratch);
@@ -88,6 +91,7 @@ class Primitive final : public Call {
   std::vector<int> ids_;
   std::vector<dnnl::memory> memory_;
   std::vector<dnnl_exec_arg_t> c_args_;
+  bool alone_ = thread_count() == 1;  // it was made for one thread
 };
 
 }  // namespace moecnn::onednn

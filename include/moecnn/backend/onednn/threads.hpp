@@ -1,16 +1,20 @@
 #pragma once
 /// \file
-/// How many threads a parallel region of ours gets, and which of them one is.
+/// How many threads a primitive gets, and what all loops ask about theirs.
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include "moecnn/backend/onednn/adapter.hpp"
+#include "moecnn/core/threads.hpp"
+
+#include <optional>
 
 namespace moecnn::onednn::detail {
 
-/// Primitives that are made while this lives run on one thread: oneDNN asks once, when it makes them.
+/// Primitives that are made while this lives run on one thread: oneDNN asks once, when it makes them. Some ask again when
+/// they run.
 class OneThread {
  public:
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
 #ifdef _OPENMP
   OneThread() { omp_set_num_threads(1); }
   ~OneThread() { omp_set_num_threads(before_); }
@@ -22,19 +26,18 @@ class OneThread {
 #endif
 };
 
-inline int thread_count() {
-#ifdef _OPENMP
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
-inline int thread_number() {
-#ifdef _OPENMP
-  return omp_get_thread_num();
-#else
-  return 0;
-#endif
-}
+/// Primitives that are made, or run, while this lives have one thread if they do few multiplications.
+class ThreadsFor {
+ public:
+  explicit ThreadsFor(long long products) {
+    if (!primitive_worth_sharing(products)) alone_.emplace();
+  }
+  static ThreadsFor copying(const Desc& d) {
+    return ThreadsFor(moecnn::detail::products_per_number * static_cast<long long>(d.get_size() / sizeof(float)));
+  }
+
+ private:
+  std::optional<OneThread> alone_;
+};
 
 }  // namespace moecnn::onednn::detail

@@ -1,7 +1,7 @@
 #pragma once
 #include "moecnn/backend/onednn/conv_problem.hpp"
-#include "moecnn/backend/onednn/threads.hpp"
 #include "moecnn/backend/onednn/winograd_loops.hpp"
+#include "moecnn/core/threads.hpp"
 
 #include <cstddef>
 
@@ -255,7 +255,7 @@ class Winograd {
       for (int q = 0; q < to.panels(); ++q)
         for (int b = 0; b < from.blocks; ++b)
           kernels<Plane, Mirrored>(d, w, b, q, u + q * points() * u_apart + 1LL * b * B * to.blocks_of(q) * B, u_apart);
-      float* v = rooms + detail::thread_number() * points() * (v_apart + m_apart);
+      float* v = rooms + thread_number() * points() * (v_apart + m_apart);
       float* m = v + points() * v_apart;
 #pragma omp for schedule(static)
       for (int s = 0; s < stretches.count(); ++s) {
@@ -297,7 +297,7 @@ class Winograd {
         for (int task = 0; task < to.panels() * parts; ++task) {
           const int q = task / parts, size = round_up(pieces(n, parts), winograd::row_block), i = task % parts * size;
           if (i >= n) continue;
-          float* u = rooms + detail::thread_number() * points() * u_apart;
+          float* u = rooms + thread_number() * points() * u_apart;
           for (int b = 0; b < blocks; ++b)
             kernels<Plane, Mirrored>(d, w, begin + b, q, u + 1LL * b * B * to.blocks_of(q) * B, u_apart);
           for (int p = 0; p < points(); ++p)
@@ -378,7 +378,7 @@ class Winograd {
   bool plane_, flat_;  // both axes are filtered; only the second is
   Channels in_, out_;
   Direction forward_, backward_;
-  int threads_ = detail::thread_count();
+  int threads_ = thread_count();
 };
 
 }  // namespace moecnn::onednn

@@ -27,7 +27,7 @@ void move_channels(const Channels<const T>& from, const Channels<T>& to, int cou
   const long long tiles = (pixels + tile - 1) / tile;
   const bool at_end = !add && to.first + count == to.channels;
   const int beyond = at_end ? pieces(to.channels, to.unit) * to.unit - to.channels : 0;
-#pragma omp parallel for schedule(static) if (rows * pixels * count > parallel_threshold)
+#pragma omp parallel for schedule(static) if (worth_sharing(rows * pixels * count))
   for (long long i = 0; i < rows * tiles; ++i) {
     const long long row = i / tiles, begin = i % tiles * tile, n = std::min(tile, pixels - begin);
     for (int c = 0, run; c < count; c += run) {
@@ -104,7 +104,7 @@ class SliceKernel final : public NodeKernel<T> {
     T* dx = at.input_grad[0];
     const long long all =
         this->adds_to_input(0) ? 0 : this->rows() * pixels() * pieces(channels(), in_unit_) * in_unit_;
-#pragma omp parallel for simd schedule(static) if (all > parallel_threshold)
+#pragma omp parallel for simd schedule(static) if (worth_sharing(all))
     for (long long i = 0; i < all; ++i) dx[i] = T(0);
     move_channels<T>({at.output_grad, op_.count, out_unit_}, {at.input_grad[0], channels(), in_unit_, op_.first},
                      op_.count, this->rows(), pixels(), true);

@@ -2,14 +2,12 @@
 /// \file
 /// What all reference kernels share: where a node's rows lie, and how a gradient is handed over.
 
+#include "moecnn/core/threads.hpp"
 #include "moecnn/graph/kernel.hpp"
 
 #include <algorithm>
 
 namespace moecnn::reference {
-
-/// Work smaller than this, in numbers, is done by the calling thread: waking others costs more.
-inline constexpr long long parallel_threshold = 16 * 1024;
 
 /// Which kernel computes an operation: its member `type`. The header of a kernel says so at its end.
 template <class T, class Op>

@@ -78,7 +78,7 @@ class CrossEntropyKernel final : public NodeKernel<T> {
   /// the logit of class c and pixel j is x[c · pixels() + j].
   template <class Begin, class F>
   void for_each_part(const Begin& begin, const F& visit) const {
-#pragma omp parallel for schedule(static) if (all_pixels() * classes() > parallel_threshold)
+#pragma omp parallel for schedule(static) if (worth_sharing(all_pixels() * classes()))
     for (long long part = 0; part < parts(); ++part) {
       const long long image = part / parts_per_image(), from = part % parts_per_image() * runs * stretch;
       begin(part);

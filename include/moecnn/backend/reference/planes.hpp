@@ -63,7 +63,7 @@ class PlaneKernel : public NodeKernel<T> {
   template <class F>
   void for_each_plane(int first, int count, const F& work) const {
     const long long begin = 1LL * first * planes_, n = 1LL * count * planes_;
-#pragma omp parallel for schedule(static) if (n * larger_plane() > parallel_threshold)
+#pragma omp parallel for schedule(static) if (worth_sharing(n * larger_plane()))
     for (long long i = 0; i < n; ++i) work(begin + i);
   }
   template <class F>
@@ -74,7 +74,7 @@ class PlaneKernel : public NodeKernel<T> {
   template <class F>
   void for_each_line(int lines, const F& work) const {
     const long long n = planes() * lines;
-#pragma omp parallel for schedule(static) if (planes() * larger_plane() > parallel_threshold)
+#pragma omp parallel for schedule(static) if (worth_sharing(planes() * larger_plane()))
     for (long long i = 0; i < n; ++i) work(i / lines, static_cast<int>(i % lines));
   }
 

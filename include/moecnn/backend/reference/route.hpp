@@ -77,14 +77,14 @@ class GatherKernel final : public NodeKernel<T> {
 
   void forward(const StepContext&) override {
     const int slots = at.routing->slots();
-#pragma omp parallel for
+#pragma omp parallel for if (worth_sharing(1LL * slots * row_))
     for (int s = 0; s < slots; ++s)
       std::memcpy(at.output + s * row_, at.input[0] + at.routing->slot_row[s] * row_, row_ * sizeof(T));
   }
 
   void backward(const StepContext&) override {
     const int rows = at.routing->rows, k = at.routing->k;
-#pragma omp parallel for
+#pragma omp parallel for if (worth_sharing(1LL * rows * k * row_))
     for (int r = 0; r < rows; ++r) {
       T* dx = at.input_grad[0] + r * row_;
       bool first = !this->adds_to_input(0);
@@ -123,7 +123,7 @@ class CombineKernel final : public NodeKernel<T> {
 
   void forward(const StepContext&) override {
     const int rows = at.routing->rows, k = at.routing->k;
-#pragma omp parallel for
+#pragma omp parallel for if (worth_sharing(1LL * rows * k * row_))
     for (int r = 0; r < rows; ++r) {
       T* y = at.output + r * row_;
       bool first = true;
@@ -145,7 +145,7 @@ class CombineKernel final : public NodeKernel<T> {
   void backward(const StepContext&) override {
     const Routing& r = *at.routing;
     at.slopes->weights.fill(0);
-#pragma omp parallel for
+#pragma omp parallel for if (worth_sharing(1LL * r.slots() * row_))
     for (int e = 0; e < r.experts; ++e)
       for (int s = r.offset[e]; s < r.offset[e + 1]; ++s) {
         const T *x = at.input[0] + s * row_, *dy = at.output_grad + r.slot_row[s] * row_;
