@@ -118,7 +118,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
   template <class F>
   void run(const F& work, int first, int end) const {
     std::exception_ptr failed;  // none may leave the threads
-    const long long products = (end - first) * op_.weights() * out_.extent.pixels();
+    [[maybe_unused]] const long long products = (end - first) * op_.weights() * out_.extent.pixels();
 #pragma omp parallel for schedule(static) num_threads(threads_) if (products_worth_sharing(products))
     for (int row = first; row < end; ++row) try {
         work(row);
@@ -172,7 +172,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
   /// dW_e = Σ_r w_re · dW_r, and dw_re = ⟨dW_r, W_e⟩, for rows [first, end) whose kernels' gradients lie in `grads`.
   void unmix(const float* grads, int first, int end) {
     const int pairs = rows_at_once * node_.copies;
-    const long long numbers = (end - first) * sizes_[0] * node_.copies;
+    [[maybe_unused]] const long long numbers = (end - first) * sizes_[0] * node_.copies;
 #pragma omp parallel for schedule(static) num_threads(threads_) if (worth_sharing(numbers))
     for (long long n = 0; n < blocks(); ++n) {
       const int i = op_.bias && n + 1 == blocks() ? 1 : 0;

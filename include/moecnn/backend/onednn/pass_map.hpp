@@ -23,7 +23,7 @@ struct Phases {
 template <class F>
 void for_each_in_phases(int rows, int blocks, const Phases& ph, const F& visit) {
   const int padded_h = ph.part.h * ph.step.h;
-  const long long numbers = 1LL * rows * blocks * padded_h * ph.part.w * ph.step.w * channel_block();
+  [[maybe_unused]] const long long numbers = 1LL * rows * blocks * padded_h * ph.part.w * ph.step.w * channel_block();
 #pragma omp parallel for collapse(3) if (worth_sharing(numbers))
   for (int r = 0; r < rows; ++r)
     for (int b = 0; b < blocks; ++b)

@@ -27,7 +27,7 @@ class OneThread {
 };
 
 /// Primitives that are made, or run, while this lives have one thread if they do few multiplications.
-class ThreadsFor {
+class [[maybe_unused]] ThreadsFor {
  public:
   explicit ThreadsFor(long long products) {
     if (!primitive_worth_sharing(products)) alone_.emplace();

@@ -21,7 +21,7 @@ class PatchKernelBase : public NodeKernel<T> {
   template <class F>
   void for_each_line(int maps, Size2 halo, const F& visit) const {
     const Size2 size{grid_.patch.h + 2 * halo.h, grid_.patch.w + 2 * halo.w}, map = grid_.map;
-    const long long numbers = 1LL * maps * planes_ * unit_ * grid_.count() * size.h * size.w;
+    [[maybe_unused]] const long long numbers = 1LL * maps * planes_ * unit_ * grid_.count() * size.h * size.w;
 #pragma omp parallel for collapse(2) schedule(static) if (worth_sharing(numbers))
     for (int b = 0; b < maps; ++b)
       for (int c = 0; c < planes_; ++c)
