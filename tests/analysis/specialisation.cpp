@@ -61,3 +61,14 @@ TEST_CASE("accuracy counts ties in favour of the lower class") {
   CHECK(by_class[1] == 0.5);
   CHECK(std::isnan(by_class[2]));
 }
+
+TEST_CASE("logits that are no numbers are never right") {
+  Predictions p;
+  p.images = 2;
+  p.classes = 2;
+  p.logits.assign(4, std::nanf(""));
+  const std::vector<int> labels{0, 1};
+  CHECK(top_k_accuracy(p, labels, 1) == 0);
+  CHECK(top_k_accuracy(p, labels, 2) == 0);
+  CHECK(class_accuracy(p, labels) == std::vector<double>{0, 0});
+}

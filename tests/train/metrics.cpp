@@ -56,3 +56,12 @@ TEST_CASE("pixels: those to ignore do not count, ties go to the lower class, map
   CHECK(count_pixels(large.data(), all.data(), 2, 3, 5000, 0).accuracy() == 0);
   CHECK(PixelCount{}.accuracy() == 0);
 }
+
+TEST_CASE("a pixel whose scores are no numbers is wrong, one with a single bad score may be right") {
+  const float bad = std::nanf("");
+  const std::vector<float> z{bad, bad, 1, /**/ bad, 2, bad};  // 3 pixels, 2 classes
+  for (int right = 0; right < 2; ++right) {
+    const std::vector<int> labels{right, right, right};
+    CHECK(count_pixels(z.data(), labels.data(), 1, 2, 3, 9).right == 1);
+  }
+}

@@ -7,6 +7,7 @@
 #include "moecnn/data/augment.hpp"
 #include "moecnn/data/image_set.hpp"
 #include "moecnn/graph/kernel.hpp"
+#include "moecnn/train/metrics.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -95,15 +96,10 @@ Predictions predict(Model& model, const data::ImageSet& set, const PredictOpts& 
   return p;
 }
 
-/// Share of images whose label is among the `k` largest logits; equal logits count in favour of the lower class.
+/// Share of images whose label is among the `k` largest logits; equal logits count in favour of the lower class. An image
+/// whose label has a logit that is no number is wrong.
 inline double top_k_accuracy(const Predictions& p, std::span<const int> labels, int k) {
-  int right = 0;
-  for (int i = 0; i < p.images; ++i) {
-    const auto x = p.row(i);
-    int before = 0;
-    for (int c = 0; c < p.classes; ++c) before += x[c] > x[labels[i]] || (x[c] == x[labels[i]] && c < labels[i]);
-    right += before < k;
-  }
+  const int right = count_top_k(p.logits.data(), labels.data(), p.images, p.classes, k);
   return p.images ? static_cast<double>(right) / p.images : 0.0;
 }
 
@@ -111,8 +107,7 @@ inline double top_k_accuracy(const Predictions& p, std::span<const int> labels, 
 inline std::vector<double> class_accuracy(const Predictions& p, std::span<const int> labels) {
   std::vector<double> right(p.classes), all(p.classes);
   for (int i = 0; i < p.images; ++i) {
-    const auto x = p.row(i);
-    right[labels[i]] += std::max_element(x.begin(), x.end()) - x.begin() == labels[i];
+    right[labels[i]] += rank_of(p.row(i).data(), p.classes, labels[i]) == 0;
     all[labels[i]] += 1;
   }
   for (int c = 0; c < p.classes; ++c) right[c] /= all[c];

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace moecnn {
 
@@ -44,7 +45,7 @@ struct PixelCount {
 };
 
 /// Logits [images, classes, pixels], labels [images, pixels]; pixels with the label `ignore` do not count. Of equal scores
-/// the lower class wins.
+/// the lower class wins. A score that is no number is never the highest.
 template <class T>
 PixelCount count_pixels(const T* logits, const int* labels, int images, int classes, long long pixels, int ignore) {
   constexpr long long strip = 1024;  // pixels whose best score and class stay in the first cache
@@ -58,8 +59,8 @@ PixelCount count_pixels(const T* logits, const int* labels, int images, int clas
     const int* label = labels + image * pixels + first;
     T best[strip];
     int winner[strip];
-    for (int i = 0; i < n; ++i) best[i] = z[i], winner[i] = 0;
-    for (int c = 1; c < classes; ++c) {
+    for (int i = 0; i < n; ++i) best[i] = -std::numeric_limits<T>::infinity(), winner[i] = -1;
+    for (int c = 0; c < classes; ++c) {
       const T* row = z + c * pixels;
       for (int i = 0; i < n; ++i) {
         winner[i] = row[i] > best[i] ? c : winner[i];
