@@ -104,3 +104,32 @@ TEST_CASE("a full disk leaves the old weights readable") {
   new_file.write(path);
   CHECK(io::TensorFile::open(path).read<float>("w") == large);
 }
+
+TEST_CASE("tensors that are made while they are written give the same file, in one buffer") {
+  Scratch dir;
+  const std::vector<float> a{1, 2, 3}, c{4};
+  const std::vector<double> b{5, 6};
+  io::TensorWriter whole, made;
+  whole.add<float>("a", {3}, a), whole.add<double>("b", {2}, b), whole.add<float>("c", {1}, c);
+  std::vector<const void*> buffers;
+  const auto maker = [&](const auto& v) {
+    return [&](void* to) {
+      buffers.push_back(to);
+      std::memcpy(to, v.data(), v.size() * sizeof v[0]);
+    };
+  };
+  made.add("a", DType::f32, {3}, maker(a));
+  made.add<double>("b", {2}, b);
+  made.add("c", DType::f32, {1}, maker(c));
+  whole.write(dir / "whole.safetensors");
+  CHECK(buffers.empty());
+  made.write(dir / "made.safetensors");
+  CHECK(bytes_of(dir / "made.safetensors") == bytes_of(dir / "whole.safetensors"));
+  REQUIRE(buffers.size() == 2);
+  CHECK(buffers[0] == buffers[1]);
+
+  made.add("d", DType::f32, {1}, [](void*) { fail("no such thing"); });
+  CHECK(has(error_of([&] { made.write(dir / "made.safetensors"); }), "no such thing"));
+  CHECK(bytes_of(dir / "made.safetensors") == bytes_of(dir / "whole.safetensors"));
+  CHECK(dir.files() == 2);
+}

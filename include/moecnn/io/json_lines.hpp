@@ -68,11 +68,20 @@ class JsonLines {
     check(object.is_object(), "{}: a line of the log must be a JSON object, not {}", path_.string(),
           object.described());
     const std::string line = object.dump() + '\n';
+    if (broken_at_ >= 0 && ::ftruncate(fd_.number(), broken_at_) == 0) broken_at_ = -1;
+    if (broken_at_ >= 0) fail("cannot write {}: {} (its last line is incomplete)", path_.string(), os_reason(errno));
     const off_t before = ::lseek(fd_.number(), 0, SEEK_END);
     if (const int error = write_all(fd_, line.data(), line.size())) {
-      const bool cut = before >= 0 && ::ftruncate(fd_.number(), before) == 0;
-      fail("cannot write {}: {}{}", path_.string(), os_reason(error), cut ? "" : " (its last line is incomplete)");
+      if (before >= 0 && ::ftruncate(fd_.number(), before) != 0) broken_at_ = before;
+      fail("cannot write {}: {}{}", path_.string(), os_reason(error),
+           broken_at_ < 0 ? "" : " (its last line is incomplete)");
     }
+  }
+
+  /// Flushes what was appended to the disk: after it returns, a power cut does not lose it.
+  void sync() {
+    // Some file systems cannot flush a file and say EINVAL; that is no failure of the log.
+    if (::fsync(fd_.number()) != 0 && errno != EINVAL) fail("cannot flush {}: {}", path_.string(), os_reason(errno));
   }
 
   const std::filesystem::path& path() const { return path_; }
@@ -85,6 +94,7 @@ class JsonLines {
 
   std::filesystem::path path_;
   Fd fd_;
+  off_t broken_at_ = -1;  // where an incomplete line begins that could not be cut off
 };
 
 }  // namespace moecnn::io

@@ -7,12 +7,15 @@
 #include "moecnn/io/tensor_info.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
 namespace moecnn::io {
 
-/// Collects tensors, then writes them in one go. Only pointers are kept: the data must live until write() returns.
+/// Collects tensors, then writes them in one go. Only pointers are kept: the data must live until write() returns. Data
+/// that do not lie in memory as the file wants them are made while they are written, one tensor at a time, in a buffer
+/// that is as large as the largest of them.
 /// The same calls give the same bytes: tensors stand in the order of adding, wider element types first so that each is
 /// aligned to its element, and the header is padded to 8 bytes.
 ///
@@ -24,14 +27,14 @@ class TensorWriter {
  public:
   /// `data` points to the product of `shape` elements of type `dtype`. It may be null when there are none.
   void add(std::string name, DType dtype, std::vector<std::int64_t> shape, const void* data) {
-    check(!name.empty() && name != "__metadata__", "a tensor cannot be called {} in a safetensors file",
-          printable(name));
-    check(is_utf8(name) && name.find('\0') == name.npos, "the name {} of a tensor is not valid UTF-8", printable(name));
-    const auto bytes = byte_size(shape, static_cast<int>(size_of(dtype)) * 8);
-    check(bytes.has_value(), "tensor {} has the impossible shape {}", printable(name), shape_text(shape));
-    check(data || *bytes == 0, "tensor {} of shape {} comes without data", printable(name), shape_text(shape));
-    check(names_.insert(name).second, "tensor {} is written twice into one file", printable(name));
-    entries_.push_back({std::move(name), dtype, std::move(shape), data, *bytes});
+    Entry& e = add_entry(std::move(name), dtype, std::move(shape));
+    e.data = data;
+    check(data || e.bytes == 0, "tensor {} of shape {} comes without data", printable(e.name), shape_text(e.shape));
+  }
+
+  /// A tensor that `make(to)` writes into memory of its size when its turn has come.
+  void add(std::string name, DType dtype, std::vector<std::int64_t> shape, std::function<void(void* to)> make) {
+    add_entry(std::move(name), dtype, std::move(shape)).make = std::move(make);
   }
 
   template <class T>
@@ -64,7 +67,13 @@ class TensorWriter {
     AtomicFile file(path);
     file.write(&length, sizeof length);
     file.write(header);
-    for (const Entry* e : order) file.write(e->data, e->bytes);
+    std::uint64_t largest = 0;
+    for (const Entry& e : entries_) largest = std::max(largest, e.make ? e.bytes : 0);
+    std::vector<std::byte> made(largest);
+    for (const Entry* e : order) {
+      if (e->make) e->make(made.data());
+      file.write(e->make ? made.data() : e->data, e->bytes);
+    }
     file.commit();
   }
 
@@ -73,9 +82,20 @@ class TensorWriter {
     std::string name;
     DType dtype;
     std::vector<std::int64_t> shape;
-    const void* data;
-    std::uint64_t bytes;
+    std::uint64_t bytes = 0;
+    const void* data = nullptr;
+    std::function<void(void*)> make = {};  ///< instead of `data`
   };
+
+  Entry& add_entry(std::string name, DType dtype, std::vector<std::int64_t> shape) {
+    check(!name.empty() && name != "__metadata__", "a tensor cannot be called {} in a safetensors file",
+          printable(name));
+    check(is_utf8(name) && name.find('\0') == name.npos, "the name {} of a tensor is not valid UTF-8", printable(name));
+    const auto bytes = byte_size(shape, static_cast<int>(size_of(dtype)) * 8);
+    check(bytes.has_value(), "tensor {} has the impossible shape {}", printable(name), shape_text(shape));
+    check(names_.insert(name).second, "tensor {} is written twice into one file", printable(name));
+    return entries_.emplace_back(Entry{std::move(name), dtype, std::move(shape), *bytes});
+  }
 
   static std::string header_of(const std::vector<const Entry*>& order,
                                const std::map<std::string, std::string>& metadata) {
