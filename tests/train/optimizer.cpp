@@ -140,6 +140,20 @@ TEST_CASE("a long vector is updated everywhere, to the same bits with any number
   }
 }
 
+TEST_CASE("without eps a parameter whose gradient was always zero stays where it is") {
+  Graph g;
+  g.params.push_back({"w", {40}, Init::ones});
+  ParamStore<float> store;
+  store.adopt(g, {});
+  store.make_gradients();
+  store.initialise(1);
+  for (int i = 0; i < 40; i += 2) store.grad(0)[i] = 0.5f;
+  store.grad(0)[1] = 1e-30f;  // whose square is 0
+  Optimizer<float> adam(Adam{.eps = 0}, store);
+  for (int step = 0; step < 3; ++step) adam.step(store, 0.125);
+  for (int i = 0; i < 40; ++i) CHECK(store.value(0)[i] == doctest::Approx(i % 2 ? 1 : 1 - 3 * 0.125));
+}
+
 TEST_CASE("bad settings are refused") {
   auto store = seven<float>(false);
   const auto make = [&](AnyOptimizer o) { return error_of([&] { Optimizer<float>(o, store); }); };

@@ -10,6 +10,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "moecnn/core/error.hpp"
@@ -50,7 +51,8 @@ inline void square_roots(const double* from, double* to, std::size_t n) {
 }
 
 /// m ← β1 m + (1 - β1) g;  v ← β2 v + (1 - β2) g²;
-/// p ← p - lr / (1 - β1ᵗ) · m / (√v / √(1 - β2ᵗ) + eps).
+/// p ← p - lr / (1 - β1ᵗ) · m / (√v / √(1 - β2ᵗ) + eps). Where the denominator is 0, as it is with eps = 0 for gradients
+/// that were always 0, there is no step.
 template <class T>
 struct AdamUpdate {
   T keep1, take1, take2, keep2, rate, root, eps, decay, shrink;
@@ -81,7 +83,11 @@ struct AdamUpdate {
         v[i] = c.keep2 * v[i] + c.take2 * d * d;
       }
       square_roots(v + at, size, end - at);
-      for (std::size_t i = at; i < end; ++i) p[i] = c.shrink * p[i] - c.rate * (m[i] / (size[i - at] * c.root + c.eps));
+      for (std::size_t i = at; i < end; ++i) {
+        const T below = size[i - at] * c.root + c.eps;
+        // Chosen before the division, so that the loop needs no branch: m / ∞ is 0.
+        p[i] = c.shrink * p[i] - c.rate * (m[i] / (below == T(0) ? std::numeric_limits<T>::infinity() : below));
+      }
     }
   }
 };
