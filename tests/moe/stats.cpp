@@ -68,12 +68,26 @@ TEST_CASE("the watch speaks of a dead expert once, and again after it came back 
   for (int i = 0; i < 20; ++i) watch.add(idle);
   CHECK(watch.warnings().empty());
   watch.add(busy);
+  CHECK(watch.warnings() == std::vector<std::string>{"layer4: expert 3 of 0 … 3 serves rows again."});
+  watch.add(busy);
+  watch.add(idle);
+  watch.add(busy);  // was away for less than its patience
+  CHECK(watch.warnings().empty());
   Routing barred = idle;
   barred.barred = {0, 0, 0, 1};
   for (int i = 0; i < 5; ++i) watch.add(i < 3 ? barred : idle);
   const auto second = watch.warnings();
   REQUIRE(second.size() == 1);
   CHECK(second[0].find("barred it in 3 of them") != std::string::npos);
+}
+
+TEST_CASE("one step is no steps") {
+  RoutingWatch watch("layer4", {.patience = 1});
+  watch.add(routing_of(rows_of({{1, 0}})));
+  const auto said = watch.warnings();
+  REQUIRE(said.size() == 2);
+  CHECK(said[0].find("has served no row for 1 step and") != std::string::npos);
+  CHECK(said[1].find("over the last 1 step;") != std::string::npos);
 }
 
 TEST_CASE("the watch speaks of collapse onto one expert or onto the same k") {

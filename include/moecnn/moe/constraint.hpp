@@ -106,6 +106,8 @@ class Any {
   void update(std::span<double> state, const Routing& r) const {
     dispatch(policy_, [&](const auto& c) { c.update(state, r); });
   }
+  /// The one that was chosen.
+  const auto& policy() const { return policy_; }
 
  private:
   std::variant<None, RelativeImportance, MeanImportance> policy_;

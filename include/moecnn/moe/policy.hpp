@@ -8,6 +8,7 @@
 
 #include "moecnn/moe/balance.hpp"
 #include "moecnn/moe/constraint.hpp"
+#include "moecnn/moe/policy_text.hpp"
 #include "moecnn/moe/router.hpp"
 
 namespace moecnn {
@@ -102,6 +103,11 @@ class PolicyOf final : public RoutePolicy {
   /// Not under a hard constraint, as studied, and not for one expert, where there is nothing to explore.
   bool wants_noise() const override { return router_.noise == Noise::learned && !constraint_.active && experts_ > 1; }
   std::vector<StateSpec> state() const override { return constraint_.state(experts_); }
+  std::vector<std::pair<std::string, std::string>> settings() const override {
+    return {{"router", detail::router_text(router_)},
+            {"balance", detail::policy_text(balance_)},
+            {"constraint", detail::policy_text(constraint_)}};
+  }
 
   void route(const Matrix& logits, const Matrix& raw_noise, RouteContext& context, Routing& out) const override {
     check(logits.cols() == experts_, "the gate gives {} logits per row, but the layer has {} experts", logits.cols(),

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "moecnn/core/error.hpp"
+#include "moecnn/core/plural.hpp"
 #include "moecnn/ops/route.hpp"
 
 namespace moecnn {
@@ -127,7 +128,7 @@ struct WatchOpts {
 };
 
 /// Watches the training of one layer: `watch.add(routing)` each step, then print what `warnings()` returns. A trouble
-/// is told once, and again only after it had passed.
+/// is told once, and again only after it had passed; that an expert is back is told, too.
 class RoutingWatch {
  public:
   explicit RoutingWatch(std::string layer, WatchOpts opts = {}) : layer_(std::move(layer)), opts_(opts) {
@@ -138,6 +139,8 @@ class RoutingWatch {
     if (idle_.empty()) idle_.assign(r.experts, 0), barred_.assign(r.experts, 0);
     for (int e = 0; e < r.experts; ++e) {
       if (r.load[e] > 0) {
+        if (idle_[e] >= opts_.patience)
+          news_.push_back(formatted("{}: expert {} of 0 … {} serves rows again.", layer_, e, r.experts - 1));
         idle_[e] = barred_[e] = 0;
         continue;
       }
@@ -158,9 +161,9 @@ class RoutingWatch {
     const std::string bar =
         barred_[e] ? formatted(" (the constraint barred it in {} of them)", barred_[e]) : std::string();
     news_.push_back(formatted(
-        "{}: expert {} of 0 … {} has served no row for {} steps{} and no longer learns; a stronger balance loss, a "
-        "lower learning rate or warm-up can bring it back.",
-        layer_, e, experts - 1, opts_.patience, bar));
+        "{}: expert {} of 0 … {} has served no row for {}{} and no longer learns; a stronger balance loss, a lower "
+        "learning rate or warm-up can bring it back.",
+        layer_, e, experts - 1, counted(opts_.patience, "step"), bar));
   }
 
   void report_collapse() {
@@ -171,9 +174,9 @@ class RoutingWatch {
     }
     if (std::exchange(collapsed_, true)) return;
     news_.push_back(formatted(
-        "{}: routing has collapsed: {} of {} experts held {:.1f} % of the weight over the last {} steps; a stronger "
+        "{}: routing has collapsed: {} of {} experts held {:.1f} % of the weight over the last {}; a stronger "
         "balance loss or a lower learning rate for the gate can help.",
-        layer_, few, window_.experts(), 100 * window_.concentration(few), opts_.patience));
+        layer_, few, window_.experts(), 100 * window_.concentration(few), counted(opts_.patience, "step")));
   }
 
   std::string layer_;

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace moecnn {
@@ -89,6 +90,9 @@ class RoutePolicy {
   /// True when the router adds learned noise, so that the mixture layer wires the noise weights.
   virtual bool wants_noise() const = 0;
   virtual std::vector<StateSpec> state() const = 0;
+  /// Its settings by name and in words, such as {"balance", "importance, weight 0.5"}: a training run that goes on must
+  /// have the same.
+  virtual std::vector<std::pair<std::string, std::string>> settings() const { return {}; }
 
   /// Routes one batch. `logits` and `raw_noise` are rows × N (`raw_noise` may be empty). Fills `out` completely and,
   /// in training, updates the constraint's state afterwards.
