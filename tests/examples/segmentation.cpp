@@ -147,7 +147,7 @@ TEST_CASE("a run that is killed and resumed ends with the bits of one that was n
 TEST_CASE("plain networks, other placements and policies train") {
   NEEDS_PROGRAM
   const Scratch out;
-  const Words few{"--max-steps", "1", "--eval-every", "0"};
+  const Words few{"--max-steps", "1", "--eval-every", "0", "--overwrite"};
   for (const Words& choice :
        {Words{"--moe", "off"}, Words{"--gate", "random", "--balance", "none", "--k", "1"},
         Words{"--gate", "gap", "--balance", "importance", "--renormalise", "off", "--placement", "decoder-first"},

@@ -38,7 +38,7 @@ TEST_CASE("a convolution learns to tell sky from road, and the best weights are 
       .out = out.dir(),
       .keep_best = true,
       .test =
-          [&] {
+          [&](const StopAsked&) {
             bits.push_back(bits_of(model.params()));
             return TestRecord{.images = 6, .class_iou = {1, 1, 1}, .mean_iou = scores.at(bits.size() - 1)};
           },
@@ -68,13 +68,17 @@ TEST_CASE(
   CHECK(has(error_of([&] { evaluate(fits, batches); }), "use analysis::evaluate_maps"));
 }
 
-TEST_CASE("a fresh start leaves no best weights of an older run") {
+TEST_CASE("best weights of an older run are in the way of a fresh one, and go where it overwrites") {
   const auto set = data::synthetic_segmentation(1, 16, 24, 3, 3);
   data::SegmentationLoader batches(set, plain(1));
   MapModel model({1, 16, 24}, {.loss = {.ignore = data::ignore_label}});
   const Scratch out;
   put_bytes(out / "best.safetensors", "of another run");
-  fit(model, batches, {.out = out.dir(), .progress = silent()});
+  const auto text = error_of([&] { fit(model, batches, {.out = out.dir(), .progress = silent()}); });
+  INFO(text);
+  CHECK(has(text, "holds best.safetensors of a run without a checkpoint"));
+  CHECK(bytes_of(out / "best.safetensors") == "of another run");
+  fit(model, batches, {.out = out.dir(), .start = Start::overwrite, .progress = silent()});
   CHECK_FALSE(std::filesystem::exists(out / "best.safetensors"));
 }
 

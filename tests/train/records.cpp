@@ -15,7 +15,8 @@ TEST_CASE("records come back from metrics.jsonl as they were") {
   const std::vector<ExpertUse> use{{{0.25, 0.75}, {0.1, 0.9}}, {{1.0 / 3, 1.0 / 3, 1.0 / 3}, {0.2, 0.3, 0.5}}};
   {
     RunFiles files(out.dir() / "deep" / "run");
-    files.start(mixtures, {{"net", "x"}});
+    CHECK_FALSE(files.open(Start::fresh));
+    files.begin(mixtures, {{"net", "x"}});
     const StepRecord step{20, 0.5, 2.25, 0.125, 1.0 / 7, 1e-3, 812, use};
     files.log(detail::json_of(step, mixtures));
     EpochRecord epoch{0, 40, 2, std::nan(""), 0.25, 1e-3, 800, 12.5, use, {}};
@@ -62,7 +63,8 @@ TEST_CASE("records of label maps have intersections over union in the place of t
   const Scratch out;
   {
     RunFiles files(out.dir());
-    files.start({}, {});
+    files.open(Start::fresh);
+    files.begin({}, {});
     EpochRecord epoch{0, 40, 2};
     epoch.test =
         TestRecord{.images = 7, .loss = 1.5, .top1 = 0.75, .class_iou = {0.5, std::nan(""), 0.25}, .mean_iou = 0.375};

@@ -23,7 +23,7 @@ TrainOpts options(const std::filesystem::path& out, std::int64_t max_steps = 0) 
           .schedule = schedule::Steps{.base = 5e-3, .last = {0}},
           .clip_norm = 1,
           .out = out,
-          .start = Start::resume,
+          .start = Start::resume_or_fresh,
           .settings = {{"net", "tiny"}},
           .log_steps = 4,
           .test_at_stop = false,
@@ -34,6 +34,7 @@ TrainOpts options(const std::filesystem::path& out, std::int64_t max_steps = 0) 
 struct Outcome {
   std::string bits, metrics;
   TrainResult result;
+  int tests = 0;  // batches asked for
 };
 
 /// metrics.jsonl without what depends on the clock.
@@ -47,13 +48,36 @@ std::string steady(const std::filesystem::path& path) {
   return text;
 }
 
-Outcome sitting(const TrainOpts& opts, std::uint64_t model_seed = 42) {
+/// When a signal comes: while a source is asked for its batch number `at`.
+struct Interrupt {
+  int at = 0, signal = 0;
+  int asked = 0;  ///< batches so far
+};
+
+/// Hands on the batches of a loader.
+struct Interrupted {
+  data::Loader& loader;
+  Interrupt& interrupt;
+
+  const auto& next() {
+    if (++interrupt.asked == interrupt.at) ::raise(interrupt.signal);
+    return loader.next();
+  }
+  auto position() const { return loader.position(); }
+  void seek(decltype(std::declval<data::Loader&>().position()) to) { loader.seek(to); }
+  int batches_per_epoch() const { return loader.batches_per_epoch(); }
+  int images_per_epoch() const { return loader.images_per_epoch(); }
+};
+
+Outcome sitting(const TrainOpts& opts, std::uint64_t model_seed = 42, Interrupt interrupt = {}) {
   const auto train_set = tiny_images(images), test_set = tiny_images(20, 2);
-  data::Loader train(train_set, tiny_loader()), test(test_set, test_loader());
+  data::Loader train(train_set, tiny_loader()), test_batches(test_set, test_loader());
+  Interrupted test{test_batches, interrupt};
   // The plain balance::None keeps a noisy gate without a bar: noise has to go on, too.
   TinyModel model({.n = 8, .h = 8, .w = 8}, {.seed = model_seed});
   Outcome o;
   o.result = fit(model, train, test, opts);
+  o.tests = interrupt.asked;
   o.bits = bits_of(model.params());
   o.metrics = steady(opts.out / "metrics.jsonl");
   return o;
@@ -136,10 +160,10 @@ TEST_CASE("a warning about a dead expert comes in the same step, and once, where
   }
 }
 
-TEST_CASE("SIGTERM finishes the step and writes a checkpoint; SIGINT and should_stop likewise") {
+TEST_CASE("a signal finishes the step and writes a checkpoint, and so does should_stop") {
   const Scratch whole;
   const Outcome truth = sitting(options(whole.dir()));
-  for (const int how : {SIGTERM, SIGINT, 0}) {
+  for (const int how : {SIGTERM, SIGINT, SIGHUP, 0}) {
     const Scratch out;
     TrainOpts opts = options(out.dir());
     bool stop = false;
@@ -149,14 +173,48 @@ TEST_CASE("SIGTERM finishes the step and writes a checkpoint; SIGINT and should_
         ::raise(how);
       else
         stop = true;
+      if (how == SIGHUP) ::raise(how);  // a terminal that closes sends two
     };
     opts.should_stop = [&] { return stop; };
     const Outcome first = sitting(opts);
     CHECK(first.result.ended == Ended::stopped);
+    CHECK(first.result.signal == how);
     CHECK(first.result.step == 4);
-    CHECK(has(first.result.goodbye, how == SIGTERM ? "SIGTERM" : how == SIGINT ? "SIGINT" : "request"));
-    CHECK(has(first.result.goodbye, "--resume"));
+    CHECK(has(first.result.goodbye, how ? StopSignals::name_of(how) : "request"));
+    CHECK(has(first.result.goodbye, "after step 4"));
+    CHECK(has(first.result.goodbye, "resumed, goes on from there"));
     CHECK((sitting(options(out.dir())).bits == truth.bits));
+  }
+}
+
+TEST_CASE("a SIGHUP that was ignored before, as under nohup, stays ignored") {
+  const Scratch out;
+  const auto before = std::signal(SIGHUP, SIG_IGN);
+  TrainOpts opts = options(out.dir());
+  opts.on_step = [&](const StepInfo& s) {
+    if (s.step == 4) ::raise(SIGHUP);
+  };
+  CHECK(sitting(opts).result.ended == Ended::all_epochs);
+  std::signal(SIGHUP, before);
+}
+
+TEST_CASE("a signal stops a test within a batch, and the resumed run makes the test again") {
+  const Scratch whole;
+  const Outcome truth = sitting(options(whole.dir()));
+  for (const int at : {1, 2, 5}) {  // of three batches per test
+    CAPTURE(at);
+    const Scratch out;
+    const Outcome first = sitting(options(out.dir()), 42, {.at = at, .signal = SIGTERM});
+    CHECK(first.tests == at);
+    CHECK(first.result.ended == Ended::stopped);
+    CHECK(first.result.step == (at < 4 ? batches : 2 * batches));
+    CHECK(first.result.epochs.size() == (at < 4 ? 0 : 1));
+    const Outcome second = sitting(options(out.dir()), 77);
+    CHECK(second.result.resumed);
+    CHECK((second.bits == truth.bits));
+    CHECK(second.metrics == truth.metrics);
+    CHECK(second.result.ended == Ended::all_epochs);
+    CHECK((bytes_of(out / "last.safetensors") == bytes_of(whole / "last.safetensors")));
   }
 }
 
@@ -175,17 +233,61 @@ TEST_CASE("more epochs may be added to a run; other settings are refused by name
   CHECK(has(text, "optimizer was 'adam"));
   CHECK(has(text, "data was not given, is now 'other'"));
   TrainOpts fresh = other;
-  fresh.start = Start::fresh;
+  fresh.start = Start::overwrite;
   CHECK_FALSE(sitting(fresh).result.resumed);
 }
 
-TEST_CASE("a resumed run whose log is lost keeps its best weights") {
-  const Scratch dir;
-  sitting(options(dir.dir(), 2));
-  put_bytes(dir / "best.safetensors", "dear");
-  std::filesystem::remove(dir / "metrics.jsonl");
-  CHECK(sitting(options(dir.dir(), 4)).result.resumed);
-  CHECK(bytes_of(dir / "best.safetensors") == "dear");
+TEST_CASE("threads, spelling of paths and other notes may change, also where they are no UTF-8; settings may by name") {
+  const Scratch out;
+  TrainOpts first = options(out.dir(), 4);
+  first.settings.emplace_back("file", "data/\xff\xfe");
+  first.notes = {{"data", "data/\xff"}, {"threads", "2"}};
+  sitting(first);
+  TrainOpts second = options(out.dir());
+  second.start = Start::resume;
+  second.settings = first.settings;
+  second.notes = {{"data", "../data/\xff"}, {"threads", "1"}};
+  second.epochs = 3;
+  CHECK(sitting(second).result.epochs.size() == 3);
+
+  const Scratch other;
+  TrainOpts cosine = options(other.dir(), 4);
+  cosine.schedule = schedule::Cosine{.base = 1e-3, .epochs = epochs};
+  sitting(cosine);
+  cosine.epochs = 4, cosine.max_steps = 0;
+  cosine.schedule = schedule::Cosine{.base = 1e-3, .epochs = 4};
+  const auto text = error_of([&] { sitting(cosine); });
+  INFO(text);
+  CHECK(has(text, "learning rate was 'cosine 0.001 to 0 over 2 epochs, warm-up 0', is now 'cosine 0.001 to 0 over 4"));
+  CHECK(has(text, "accept the changes by their names"));
+  cosine.accept = {"learning rate"};
+  CHECK(sitting(cosine).result.epochs.size() == 4);
+}
+
+TEST_CASE("a run whose log is lost still knows which weights were the best") {
+  for (const double third : {0.5, 0.75}) {
+    const Scratch dir;
+    std::vector<double> scores{0.625, 0.25, third};
+    const auto sit = [&](std::int64_t stop) {
+      TrainOpts opts = options(dir.dir(), stop);
+      opts.epochs = 3;
+      opts.keep_best = true;
+      opts.test = [&](const StopAsked&) {
+        const TestRecord found{.images = 20, .top1 = scores.front()};
+        scores.erase(scores.begin());
+        return found;
+      };
+      return sitting(opts);
+    };
+    sit(batches + 2);
+    const std::string best = bytes_of(dir / "best.safetensors");
+    REQUIRE_FALSE(best.empty());
+    std::filesystem::remove(dir / "metrics.jsonl");
+    const Outcome second = sit(0);
+    CHECK(second.result.resumed);
+    CHECK(second.result.epochs.size() == 2);
+    CHECK((bytes_of(dir / "best.safetensors") == best) == (third < 0.625));
+  }
 }
 
 // Started by the test below in a process of its own, which is killed.

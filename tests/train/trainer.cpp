@@ -145,6 +145,44 @@ TEST_CASE("a loss that is no number stops the run and names step and layer") {
   }
 }
 
+namespace {
+
+/// No loss, and from the second call on a slope that is no number.
+struct SpoiltSlope {
+  static inline int calls = 0;
+  double operator()(const Routing&, BalanceSlope& slope) const {
+    slope.importance()[0] = ++calls > 2 ? std::nan("") : 0.0;
+    return 0;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a gradient that is no number stops the run before it reaches a parameter, with clipping and without") {
+  const auto set = tiny_images(40);
+  for (const double clip : {0.0, 1.0}) {
+    const Scratch out;
+    data::Loader train(set, tiny_loader());
+    Model<TinyNet<SpoiltSlope>, backend::Reference<float>> model({.n = 8, .h = 8, .w = 8});
+    const auto trained = model.params().trained();
+    std::vector<float> before;
+    SpoiltSlope::calls = 0;
+    const auto text = error_of([&] {
+      fit(model, train,
+          {.clip_norm = clip,
+           .out = out.dir(),
+           .checkpoint_steps = 1,
+           .progress = silent(),
+           .on_step = [&](const StepInfo&) { before.assign(trained.begin(), trained.end()); }});
+    });
+    INFO(text);
+    CHECK(has(text, "step 3: the gradient of parameter conv1.weight is not finite, though the loss is "));
+    CHECK(has(text, "lower the learning rate"));
+    CHECK(std::equal(trained.begin(), trained.end(), before.begin(), before.end()));
+    CHECK(checkpoint_step(out / "checkpoint.safetensors") == 2);
+  }
+}
+
 TEST_CASE("a dead expert is told once, on screen and in the log") {
   const auto set = tiny_images(40);
   const Scratch out;
@@ -157,7 +195,7 @@ TEST_CASE("a dead expert is told once, on screen and in the log") {
   const auto r =
       fit(model, train, {.epochs = 4, .noise = false, .out = out.dir(), .watch_steps = 5, .progress = silent()});
   REQUIRE(r.warnings.size() == 1);
-  CHECK(has(r.warnings[0], "mix: expert 2"));
+  CHECK(has(r.warnings[0], "step 5: mix: expert 2"));
   CHECK(read_metrics(out / "metrics.jsonl").warnings == r.warnings);
 }
 

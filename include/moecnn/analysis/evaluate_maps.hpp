@@ -30,6 +30,7 @@ struct EvaluateMapsOpts {
   int fixed_expert = -1;       ///< ≥ 0: this expert serves every patch with weight 1
   bool equal_weights = false;  ///< every expert runs, with weight 1/N
   std::function<void(const EvaluatedMaps&)> on_batch = {};
+  StopAsked stop = {};  ///< true: evaluate_maps() throws Stopped
 };
 
 struct MapEvaluation {
@@ -68,6 +69,7 @@ MapEvaluation evaluate_maps(Model& model, data::SegmentationLoader& source, cons
   long long labelled = 0;
   source.seek({});
   for (bool last = false; !last;) {
+    if (opts.stop && opts.stop()) throw Stopped("the evaluation was stopped on request");
     const auto& batch = source.next();
     if (batch.count == 0) break;
     last = batch.last_of_epoch;

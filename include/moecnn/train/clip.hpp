@@ -35,14 +35,19 @@ class GradientNorm {
   /// Scales all gradients by most / (norm + 1e-6) if the norm is above `most`. Returns the norm before.
   double clip(const ParamStore<T>& store, double most) {
     const double before = norm(store);
-    const double factor = most / (before + 1e-6);
-    if (!(factor < 1)) return before;
+    scale(store, before, most);
+    return before;
+  }
+
+  /// The same where the norm is known already.
+  static void scale(const ParamStore<T>& store, double norm, double most) {
+    const double factor = most / (norm + 1e-6);
+    if (!(factor < 1)) return;
     const std::span<T> g = store.gradients();
     const T scale = static_cast<T>(factor);
     const auto n = static_cast<std::int64_t>(g.size());
 #pragma omp parallel for schedule(static) if (worth_sharing(n))
     for (std::int64_t i = 0; i < n; ++i) g[i] *= scale;
-    return before;
   }
 
  private:

@@ -10,6 +10,7 @@
 #include "moecnn/train/batches.hpp"
 #include "moecnn/train/metrics.hpp"
 #include "moecnn/train/result.hpp"
+#include "moecnn/train/stop.hpp"
 
 namespace moecnn {
 
@@ -30,6 +31,7 @@ struct EvaluateOpts {
   int fixed_expert = -1;                                        ///< ≥ 0: this expert serves every image with weight 1
   bool equal_weights = false;                                   ///< every expert runs, with weight 1/N
   std::function<void(const EvaluatedBatch<T>&)> on_batch = {};  ///< for dumps and analysis
+  StopAsked stop = {};                                          ///< true: evaluate() throws Stopped
 };
 
 struct Evaluation {
@@ -110,6 +112,7 @@ Evaluation evaluate(Model<Net, Backend>& model, Source& source,
   position.epoch = position.batch = 0;
   source.seek(position);
   for (bool last = false; !last;) {
+    if (opts.stop && opts.stop()) throw Stopped("the evaluation was stopped on request");
     const auto& batch = source.next();
     if (batch.count == 0) break;
     last = batch.last_of_epoch;

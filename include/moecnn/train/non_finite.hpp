@@ -78,4 +78,41 @@ std::string find_non_finite(Program<Backend>& program, const ParamStore<typename
   return {};
 }
 
+/// Ends a run whose loss is no number, or whose forward pass threw `said`: tells which layer it begins in.
+template <class Program, class Store, class Batch>
+[[noreturn]] void fail_non_finite(Program& program, const Store& store, const Batch& batch, const StepContext& context,
+                                  const std::string& said) {
+  program.set_images(batch.images);
+  program.set_labels(batch.labels);
+  const std::string where = find_non_finite(program, store, context);
+  if (where.empty() && !said.empty()) throw Error(said);
+  const std::string what =
+      said.empty() ? formatted("the loss is {}, the balance loss {}", program.loss(), program.balance_loss())
+                   : std::string("the forward pass failed");
+  fail(
+      "step {} (epoch {}, batch {}): {}: {}. The last checkpoint is as it was; lower the learning rate, clip gradients "
+      "or look at the data",
+      context.step + 1, batch.position.epoch + 1, batch.position.batch + 1, what,
+      where.empty() ? "every layer's output is finite" : where);
+}
+
+/// Ends a run whose gradients have a norm that is no number, before they have reached the parameters.
+template <class T>
+[[noreturn]] void fail_non_finite_gradient(const ParamStore<T>& store, std::int64_t step, double loss) {
+  const std::string name = non_finite_gradient(store);
+  fail(
+      "step {}: {} is not finite, though the loss is {}. Parameters and the last checkpoint are as they were; lower "
+      "the "
+      "learning rate, or look at the layer that this parameter belongs to and at losses of your own",
+      step, name.empty() ? "the norm of the gradients" : "the gradient of parameter " + name, loss);
+}
+
+/// Throws Error where a parameter or buffer is no number: such weights must not reach a file.
+template <class T>
+void check_finite(const ParamStore<T>& store, std::int64_t step) {
+  const std::string bad = non_finite_parameter(store);
+  check(bad.empty(),
+        "step {}: {} is not finite, so no checkpoint is written; lower the learning rate or clip gradients", step, bad);
+}
+
 }  // namespace moecnn

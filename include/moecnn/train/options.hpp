@@ -8,14 +8,10 @@
 #include "moecnn/train/optimizer.hpp"
 #include "moecnn/train/progress.hpp"
 #include "moecnn/train/schedule.hpp"
-#include "moecnn/train/settings.hpp"
+#include "moecnn/train/start.hpp"
+#include "moecnn/train/stop.hpp"
 
 namespace moecnn {
-
-enum class Start {
-  fresh,  ///< from the model's present weights; replaces what `out` holds
-  resume  ///< from `out`/checkpoint.safetensors; from the present weights where there is none yet
-};
 
 /// What TrainOpts::on_step is told after every step.
 struct StepInfo {
@@ -23,7 +19,7 @@ struct StepInfo {
   int epoch = 0, batch = 0;
   int images = 0;
   double loss = 0, balance_loss = 0, lr = 0;
-  double gradient_norm = 0;  ///< before clipping; 0 without clipping
+  double gradient_norm = 0;  ///< over all parameters, before clipping
 };
 
 struct TrainOpts {
@@ -42,17 +38,22 @@ struct TrainOpts {
   double checkpoint_seconds = 300;    ///< … and after so many seconds; 0: not
   bool keep_best = false;  ///< also best.safetensors: the weights after the epoch with the highest test score so far
   bool keep_previous = false;  ///< keeps the checkpoint before the last as checkpoint.previous.safetensors
-  Settings settings = {};  ///< of the caller (data, network, backend): stored, and a checkpoint of others is refused
+  Settings settings = {};  ///< of the caller (network, batch size): stored, and a checkpoint of others is refused …
+  std::vector<std::string> accept = {};  ///< … but for these names, also of the trainer's own such as "learning rate"
+  Settings notes = {};  ///< of the caller (where data lie, threads): stored, and told where they changed
 
-  int log_steps = 20;                     ///< steps per record in metrics.jsonl and TrainResult::steps
-  int test_epochs = 1;                    ///< run the test set after every so many epochs, and after the last; 0: never
-  std::function<TestRecord()> test = {};  ///< runs it, in the place of evaluate() on the test batches: for label maps
-  bool test_at_stop = true;               ///< run the test set also when max_steps ends the training inside an epoch
-  int watch_steps = 0;  ///< patience of the warnings about experts, in steps; 0: a tenth of an epoch, at least 10
+  int log_steps = 20;   ///< steps per record in metrics.jsonl and TrainResult::steps
+  int test_epochs = 1;  ///< run the test set after every so many epochs, and after the last; 0: never
+  /// Runs the test instead of evaluate() on the test batches: for label maps. To be stopped soon by a signal, it hands
+  /// `stop` to its evaluation, which then throws Stopped.
+  std::function<TestRecord(const StopAsked& stop)> test = {};
+  bool test_at_stop = true;  ///< run the test set also when max_steps ends the training inside an epoch
+  int watch_steps = 0;       ///< patience of the warnings about experts, in steps; 0: a tenth of an epoch, at least 10
   ProgressOpts progress = {};
-  bool stop_on_signals = true;  ///< SIGINT and SIGTERM finish the step and write a checkpoint; a second one kills
-  std::function<bool()> should_stop = {};                 ///< asked after every step
-  std::function<void(const StepInfo&)> on_step = {};      ///< called after every step
+  bool stop_on_signals = true;  ///< SIGINT, SIGTERM and SIGHUP finish the step and write a checkpoint, see StopSignals
+  StopAsked should_stop = {};   ///< asked after every step and every batch of a test
+  std::function<void()> on_start = {};                ///< called before the first step, when the folder is this run's
+  std::function<void(const StepInfo&)> on_step = {};  ///< called after every step
   std::function<void(const EpochRecord&)> on_epoch = {};  ///< called after every epoch and its test
 };
 

@@ -71,11 +71,12 @@ struct TrainResult {
   std::vector<MixtureInfo> mixtures = {};
   std::vector<StepRecord> steps = {};  ///< every TrainOpts::log_steps steps
   std::vector<EpochRecord> epochs = {};
-  std::vector<std::string> warnings = {};  ///< sentences, each once
+  std::vector<std::string> warnings = {};  ///< sentences with the step at which they came
   std::optional<TestRecord> test = {};     ///< the last time the test set was run
   std::int64_t step = 0;                   ///< steps done in all
   int epoch = 0;                           ///< epochs done in all
   Ended ended = Ended::all_epochs;
+  int signal = 0;            ///< number of the signal that stopped it, for an exit status of 128 + signal; 0: none
   double seconds = 0;        ///< training only, all sittings
   bool resumed = false;      ///< this sitting went on from a checkpoint
   std::string goodbye = {};  ///< how it ended and how to go on, in a sentence; fit() does not print it

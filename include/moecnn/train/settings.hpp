@@ -1,7 +1,10 @@
 #pragma once
 /// \file
-/// The settings of a run as text, by which a checkpoint recognises its own run.
+/// The settings of a run as text, by which a checkpoint recognises its own run. Settings are what shapes the result; what
+/// does not (threads, where the data lie, how long the run is to be) goes into a list of its own, the notes, which a
+/// checkpoint holds and nobody compares: see TrainOpts::settings and TrainOpts::notes.
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,8 +34,14 @@ inline Settings settings_from_json(const std::string& text, const std::string& w
   return settings;
 }
 
-/// "batch was 128, is now 64; lr was …": every difference in one sentence; empty when there is none.
-inline std::string differences(const Settings& then, const Settings& now) {
+/// "batch was '128', is now '64'; lr was …": every difference in one sentence, but for settings whose names are in
+/// `accepted`; empty when there is none. Bytes that are no UTF-8, which a path may have, are compared as files hold them.
+inline std::string differences(const Settings& then, const Settings& given,
+                               const std::vector<std::string>& accepted = {}) {
+  const Settings now = settings_from_json(to_json(given), "the settings");
+  const auto fixed = [&](const std::string& name) {
+    return std::find(accepted.begin(), accepted.end(), name) == accepted.end();
+  };
   const auto find = [](const Settings& in, const std::string& name) -> const std::string* {
     for (const auto& [n, value] : in)
       if (n == name) return &value;
@@ -42,11 +51,11 @@ inline std::string differences(const Settings& then, const Settings& now) {
   const auto add = [&](std::string sentence) { text += (text.empty() ? "" : "; ") + std::move(sentence); };
   for (const auto& [name, value] : then) {
     const std::string* other = find(now, name);
-    if (!other) add(formatted("{} was '{}', is now not given", name, value));
-    if (other && *other != value) add(formatted("{} was '{}', is now '{}'", name, value, *other));
+    if (!other && fixed(name)) add(formatted("{} was '{}', is now not given", name, value));
+    if (other && *other != value && fixed(name)) add(formatted("{} was '{}', is now '{}'", name, value, *other));
   }
   for (const auto& [name, value] : now)
-    if (!find(then, name)) add(formatted("{} was not given, is now '{}'", name, value));
+    if (!find(then, name) && fixed(name)) add(formatted("{} was not given, is now '{}'", name, value));
   return text;
 }
 

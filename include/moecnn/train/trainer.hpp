@@ -10,7 +10,9 @@
 #include "moecnn/train/options.hpp"
 #include "moecnn/train/rate_watch.hpp"
 #include "moecnn/train/run_files.hpp"
+#include "moecnn/train/run_settings.hpp"
 #include "moecnn/train/stop_signals.hpp"
+#include "moecnn/train/test_text.hpp"
 #include "moecnn/train/watches.hpp"
 
 namespace moecnn {
@@ -18,7 +20,8 @@ namespace moecnn {
 /// One training run; fit() is the way to use it. Test is a BatchSource or NoBatches.
 ///
 /// Everything random is keyed by counters and every sum has a fixed order, so a run that was stopped and resumed ends with
-/// the same bits as one that was not, given the same number of threads. A step allocates nothing outside of records.
+/// the same bits as one that was not, given the same number of threads. A step allocates nothing outside of records, and
+/// memory grows with the records alone: some hundred bytes every TrainOpts::log_steps steps and every epoch.
 template <class Net, class Backend, BatchSource Train, class Test>
 class Trainer {
  public:
@@ -40,7 +43,9 @@ class Trainer {
         window_(mixtures_),
         epoch_sums_(mixtures_),
         watches_(mixtures_, patience()),
-        progress_(opts.progress, mixtures_) {
+        progress_(opts.progress, mixtures_),
+        files_(opts.out),
+        stop_(opts.stop_on_signals, opts.should_stop) {
     check(opts.epochs >= 1, "the number of epochs is {}, expected at least 1", opts.epochs);
     check(opts.max_steps >= 0 && opts.log_steps >= 1 && opts.clip_norm >= 0 && opts.checkpoint_steps >= 0,
           "training options: max_steps {}, clip_norm {} and checkpoint_steps {} must be 0 (off) or more, log_steps {} "
@@ -50,26 +55,29 @@ class Trainer {
     detail::check_images(train_, model.images(), Net::in);
     result_.mixtures = mixtures_;
     run_.seed = opts.seed;
-    run_.settings = settings();
+    run_.settings = detail::settings_of(opts, train, patience(), model.training().graph());
+    run_.accepted = opts.accept;
+    run_.notes = notes_ = detail::notes_of(opts);
     run_.sums = {{"window", window_.state()}, {"epoch", epoch_sums_.state()}, {"watch", watches_.state()}};
   }
 
   TrainResult run() {
-    const StopSignals signals(opts_.stop_on_signals);
     begin();
-    const char* signal = nullptr;
-    bool stop = false;
-    while (!stop && !done()) {
-      const bool epoch_done = step();
-      if (epoch_done) end_epoch();
-      signal = signals.received();
-      stop = signal || (opts_.should_stop && opts_.should_stop());
-      if (epoch_done || stop || done() || checkpoint_due()) checkpoint();
+    bool stop = false, at_end = run_.batch == batches_;  // of an epoch, whose test is still to be made
+    while (!stop && (at_end || !done())) {
+      at_end = at_end || step();
+      const bool of_epoch = at_end;
+      if (at_end) at_end = !end_epoch();
+      stop = stop_();
+      if (of_epoch || stop || done())
+        checkpoint(Also::weights);
+      else if (checkpoint_due())
+        checkpoint(Also::nothing);
     }
     if (stop && run_.epoch < opts_.epochs)
-      finish(Ended::stopped, signal ? signal : "request");
+      finish(Ended::stopped);
     else
-      finish(run_.epoch >= opts_.epochs ? Ended::all_epochs : Ended::max_steps, "");
+      finish(run_.epoch >= opts_.epochs ? Ended::all_epochs : Ended::max_steps);
     return std::move(result_);
   }
 
@@ -79,61 +87,51 @@ class Trainer {
     return opts_.watch_steps > 0 ? opts_.watch_steps : std::max(10, train_.batches_per_epoch() / 10);
   }
 
-  /// What must be the same for a run to go on.
-  Settings settings() const {
-    Settings all = opts_.settings;
-    const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
-    add("training images", formatted("{} in {} batches", train_.images_per_epoch(), batches_));
-    if constexpr (requires {
-                    { train_.text() } -> std::convertible_to<std::string>;
-                  })
-      add("batches", train_.text());
-    add("optimizer", text_of(opts_.optimizer));
-    add("learning rate", text_of(opts_.schedule));
-    add("gradient clipping", opts_.clip_norm > 0 ? formatted("{}", opts_.clip_norm) : "off");
-    add("noise", opts_.noise ? formatted("seed {}", opts_.seed) : "off");
-    add("watch", formatted("{} steps", patience()));
-    return all;
-  }
-
   void begin() {
     run_.threads = thread_count();
-    files_ = RunFiles(opts_.out);
-    if (opts_.start == Start::resume && files_.has_checkpoint()) {
+    if (files_.open(opts_.start)) {
       resume();
     } else {
-      files_.start(mixtures_, run_.settings);
-      checkpoint();  // shows that the folder can be written, and replaces what an older run has left
+      files_.begin(mixtures_, run_.settings);
+      if (!opts_.out.empty()) write_state(Also::weights);  // shows that the folder can be written
     }
+    const bool at_end = run_.batch == batches_;
     auto position = train_.position();
-    position.epoch = static_cast<int>(run_.epoch), position.batch = static_cast<int>(run_.batch);
-    if (!done()) train_.seek(position);
+    position.epoch = static_cast<int>(run_.epoch + at_end);
+    position.batch = at_end ? 0 : static_cast<int>(run_.batch);
+    if (!done() && position.epoch < opts_.epochs) train_.seek(position);
+    if (at_end) lr_ = rate_at(opts_.schedule, {static_cast<int>(run_.epoch), batches_ - 1, batches_});
     saved_ = Clock::now();
+    if (opts_.on_start) opts_.on_start();
   }
 
   void resume() {
     load_checkpoint(files_.checkpoint(), store_, optimizer_, run_);
-    check(run_.batch < batches_ && run_.epoch >= 0, "{}: it stands before batch {} of {}; it is damaged",
+    check(run_.batch <= batches_ && run_.epoch >= 0, "{}: it stands before batch {} of {}; it is damaged",
           files_.checkpoint().string(), run_.batch, batches_);
     watches_.restore();
+    written_ = run_.step;
     auto earlier = files_.resume(run_.step, mixtures_, run_.settings);
     result_.steps = std::move(earlier.steps), result_.epochs = std::move(earlier.epochs);
     result_.warnings = std::move(earlier.warnings), result_.test = earlier.test;
     result_.resumed = true;
-    progress_.say(formatted("resumed {} at step {} (epoch {}, batch {})", files_.checkpoint().string(), run_.step,
-                            run_.epoch + 1, run_.batch + 1));
+    progress_.say(formatted("resumed {} at step {} (epoch {}, {})", files_.checkpoint().string(), run_.step,
+                            run_.epoch + 1,
+                            run_.batch < batches_ ? formatted("batch {}", run_.batch + 1) : std::string("its end")));
     if (run_.threads != thread_count())
-      progress_.say(formatted("note: the run had {} threads and has {} now; it goes on well, but not to the same bits",
-                              run_.threads, thread_count()));
-    run_.threads = thread_count();
+      progress_.say(formatted("note: the run had {} and has {} now; it goes on well, but not to the same bits",
+                              counted(run_.threads, "thread"), thread_count()));
+    const std::string others = run_.notes.empty() ? std::string() : differences(run_.notes, notes_);
+    if (!others.empty()) progress_.say("note: " + others);
+    run_.threads = thread_count(), run_.notes = notes_;
   }
 
   /// One batch. Returns true after the last one of an epoch.
   bool step() {
     const auto start = Clock::now();
     const auto& batch = train_.next();
-    check(batch.count > 0, "the training data ended after {} steps, but {} epochs were asked for", run_.step,
-          opts_.epochs);
+    if (batch.count == 0)
+      fail("the training data ended after {} of {}", counted(run_.step, "step"), counted(opts_.epochs, "epoch"));
     auto& program = model_.training(batch.count);
     const Graph& g = program.graph();
     const Edge& out = g.edges[g.outputs[0]];
@@ -149,17 +147,14 @@ class Trainer {
     try {
       program.forward(context);
     } catch (const Error& e) {
-      explain(program, batch, context, e.what());
+      fail_non_finite(program, store_, batch, context, e.what());
     }
     const double loss = program.loss(), balance = program.balance_loss();
-    if (!std::isfinite(loss + balance)) explain(program, batch, context, {});
+    if (!std::isfinite(loss + balance)) fail_non_finite(program, store_, batch, context, {});
     program.backward(context);
-    double norm = 0;
-    if (opts_.clip_norm > 0) {
-      norm = norm_.clip(store_, opts_.clip_norm);
-      check(std::isfinite(norm), "step {}: the gradient of parameter {} is not finite; lower the learning rate",
-            run_.step + 1, non_finite_gradient(store_));
-    }
+    const double norm = norm_.norm(store_);
+    if (!std::isfinite(norm)) fail_non_finite_gradient(store_, run_.step + 1, loss);
+    if (opts_.clip_norm > 0) norm_.scale(store_, norm, opts_.clip_norm);
     optimizer_.step(store_, lr);
 
     logits_.resize(static_cast<std::size_t>(out.elements()));
@@ -176,8 +171,8 @@ class Trainer {
     ++run_.step;
     const bool last = batch.last_of_epoch;
     const StepInfo info{run_.step, batch.position.epoch, batch.position.batch, batch.count, loss, balance, lr, norm};
-    run_.epoch = last ? info.epoch + 1 : info.epoch;
-    run_.batch = last ? 0 : info.batch + 1;
+    run_.epoch = info.epoch;
+    run_.batch = last ? batches_ : info.batch + 1;  // end_epoch() moves on to the next epoch
     lr_ = lr;
 
     progress_.step({info.epoch, opts_.epochs, info.batch, batches_, info.images, right, loss, seconds, left(seconds)},
@@ -204,13 +199,15 @@ class Trainer {
   }
 
   void warn(std::string text) {
+    text = formatted("step {}: {}", run_.step, text);
     progress_.say("warning: " + text);
     files_.log(io::Json::object({{"kind", "warning"}, {"step", run_.step}, {"text", text}}));
     result_.warnings.push_back(std::move(text));
   }
 
-  void end_epoch() {
-    const int epoch = static_cast<int>(run_.epoch) - 1;
+  /// Test and record of the epoch whose batches are done. False: the test was stopped, and all of this is still to be done.
+  bool end_epoch() {
+    const int epoch = static_cast<int>(run_.epoch);
     EpochRecord r{epoch,
                   run_.step,
                   epoch_sums_.loss(),
@@ -221,45 +218,48 @@ class Trainer {
                   epoch_sums_.seconds(),
                   epoch_sums_.use(),
                   {}};
+    if (opts_.test_epochs > 0 && ((epoch + 1) % opts_.test_epochs == 0 || epoch + 1 >= opts_.epochs)) try {
+        r.test = test();
+      } catch (const Stopped&) {
+        stop_.stop();
+        return false;
+      }
     epoch_sums_.reset();
-    if (opts_.test_epochs > 0 && (run_.epoch % opts_.test_epochs == 0 || run_.epoch >= opts_.epochs)) r.test = test();
+    run_.epoch = epoch + 1, run_.batch = 0;
     std::string text = formatted("epoch {}/{}: loss {:.3f}, accuracy {:.2f} %, {} images/s", epoch + 1, opts_.epochs,
                                  r.loss, 100 * r.accuracy, rate_text(r.images_per_s));
-    if (r.test) text += test_text(*r.test);
+    if (r.test) text += test_text(*r.test, mixtures_);
     progress_.say(text);
     files_.log(detail::json_of(r, mixtures_));
-    if (opts_.keep_best && r.test && !opts_.out.empty() && is_best(*r.test)) save_weights(store_, files_.best());
+    if (opts_.keep_best && r.test && !opts_.out.empty()) keep_best(*r.test);
     result_.epochs.push_back(std::move(r));
     if (opts_.on_epoch) opts_.on_epoch(result_.epochs.back());
+    return true;
   }
 
-  /// Whether no epoch before had as high a score. They are those of the log, so a resumed run knows them too.
-  bool is_best(const TestRecord& t) const {
-    return std::none_of(result_.epochs.begin(), result_.epochs.end(),
-                        [&](const EpochRecord& e) { return e.test && e.test->score() >= t.score(); });
+  void keep_best(const TestRecord& t) {
+    if (!std::isnan(run_.best) && !(t.score() > run_.best) && detail::is_there(files_.best())) return;
+    check_finite(store_, run_.step);
+    try {
+      save_weights(store_, files_.best());
+      run_.best = t.score();
+    } catch (const Error& e) {
+      warn(formatted("the best weights so far could not be written, those before them are kept: {}", e.what()));
+    }
   }
 
   std::optional<TestRecord> test() {
     const auto start = Clock::now();
     if (opts_.test) {
-      result_.test = opts_.test();
+      result_.test = opts_.test([this] { return stop_(); });
     } else {
       if constexpr (has_test)
-        result_.test = evaluate(model_, test_).record();
+        result_.test = evaluate(model_, test_, {.stop = [this] { return stop_(); }}).record();
       else
         return {};
     }
     test_seconds_ = since(start);
     return result_.test;
-  }
-
-  std::string test_text(const TestRecord& t) const {
-    std::string text = formatted("; test: loss {:.3f}, ", t.loss);
-    text += t.of_maps() ? formatted("mIoU {:.2f} %, pixels {:.2f} %", 100 * t.mean_iou, 100 * t.top1)
-                        : formatted("top-1 {:.2f} %, top-5 {:.2f} %", 100 * t.top1, 100 * t.top5);
-    for (std::size_t m = 0; m < t.mixtures.size(); ++m)
-      text += formatted(", {} load {}", mixtures_[m].name, tiny_bars(t.mixtures[m].load, false));
-    return text;
   }
 
   bool checkpoint_due() const {
@@ -268,57 +268,66 @@ class Trainer {
            (opts_.checkpoint_seconds > 0 && since(saved_) >= opts_.checkpoint_seconds);
   }
 
-  void checkpoint() {
-    if (opts_.out.empty()) return;
-    const std::string bad = non_finite_parameter(store_);
-    check(bad.empty(),
-          "step {}: {} is not finite, so no checkpoint is written; lower the learning rate or clip gradients",
-          run_.step, bad);
+  /// Whether last.safetensors is due beside a checkpoint.
+  enum class Also { nothing, weights };
+
+  void write_state(Also also) {
+    files_.sync();  // first, so that no checkpoint knows of an epoch whose record a power cut takes
     save_checkpoint(files_.checkpoint(), store_, optimizer_, run_, opts_.keep_previous && run_.step > 0);
-    saved_ = Clock::now();
-    if (run_.batch == 0 || done()) save_weights(store_, files_.weights());
+    written_ = run_.step;
+    if (also == Also::weights) save_weights(store_, files_.weights());
   }
 
-  void finish(Ended how, const std::string& why) {
-    result_.ended = how;
-    result_.step = run_.step;
-    result_.epoch = static_cast<int>(run_.epoch);
-    result_.seconds = run_.seconds;
-    const std::string where = opts_.out.empty() ? "" : formatted(", {} holds the state", files_.checkpoint().string());
-    if (how == Ended::stopped) {
-      if (!opts_.out.empty()) save_weights(store_, files_.weights());
-      result_.goodbye =
-          formatted("stopped by {} after step {}{}{}", why, run_.step, where,
-                    where.empty() ? "" : "; the same run with --resume (Start::resume) goes on from there");
-    } else {
-      if (how == Ended::max_steps && opts_.test_epochs > 0 && opts_.test_at_stop && run_.batch != 0) {
-        if (const auto t = test()) {
-          progress_.say(formatted("step {}{}", run_.step, test_text(*t)));
-          files_.log(
-              io::Json::object({{"kind", "test"}, {"step", run_.step}, {"test", detail::json_of(*t, mixtures_)}}));
-        }
-      }
-      result_.goodbye = formatted("{} of {} epochs, {} steps in {}{}", result_.epoch, opts_.epochs, run_.step,
-                                  clock_text(run_.seconds), where);
+  /// A disk that is full or away for a while does not end a run: the checkpoint before stays, and the next one is due at its
+  /// own time.
+  void checkpoint(Also also) {
+    if (opts_.out.empty()) return;
+    check_finite(store_, run_.step);
+    saved_ = Clock::now();
+    try {
+      write_state(also);
+      if (!unwritten_.empty()) progress_.say(formatted("step {}: the checkpoint is written again", run_.step));
+      unwritten_.clear();
+    } catch (const Error& e) {
+      const bool news = unwritten_.empty();
+      unwritten_ = e.what();
+      if (news)
+        warn(
+            formatted("no checkpoint is written: {}. Training goes on; that of step {} is kept until the next one that "
+                      "can be written",
+                      unwritten_, written_));
     }
   }
 
-  /// The loss is no number: says which layer it begins in, and ends the run.
-  template <class Program, class Batch>
-  [[noreturn]] void explain(Program& program, const Batch& batch, const StepContext& context, const std::string& said) {
-    program.set_images(batch.images);
-    program.set_labels(batch.labels);
-    const std::string where = find_non_finite(program, store_, context);
-    if (where.empty() && !said.empty()) throw Error(said);
-    const std::string what =
-        said.empty() ? formatted("the loss is {}, the balance loss {}", program.loss(), program.balance_loss())
-                     : std::string("the forward pass failed");
-    fail(
-        "step {} (epoch {}, batch {}): {}: {}. The last checkpoint is as it was; lower the learning rate, clip "
-        "gradients "
-        "or look at the data",
-        run_.step + 1, batch.position.epoch + 1, batch.position.batch + 1, what,
-        where.empty() ? "every layer's output is finite" : where);
+  void finish(Ended how) {
+    if (!unwritten_.empty())
+      fail(
+          "the run is at step {}, but its state could not be written: {}. {} holds step {}; when there is room, the "
+          "same "
+          "run, resumed, goes on from there",
+          run_.step, unwritten_, files_.checkpoint().string(), written_);
+    if (how == Ended::max_steps && opts_.test_epochs > 0 && opts_.test_at_stop && run_.batch != 0) try {
+        if (const auto t = test()) {
+          progress_.say(formatted("step {}{}", run_.step, test_text(*t, mixtures_)));
+          files_.log(
+              io::Json::object({{"kind", "test"}, {"step", run_.step}, {"test", detail::json_of(*t, mixtures_)}}));
+          files_.sync();
+        }
+      } catch (const Stopped&) {
+        how = Ended::stopped;
+      }
+    result_.ended = how;
+    result_.signal = how == Ended::stopped ? stop_.signal() : 0;
+    result_.step = run_.step;
+    result_.epoch = static_cast<int>(run_.epoch);
+    result_.seconds = run_.seconds;
+    result_.goodbye = how == Ended::stopped
+                          ? formatted("stopped by {} after step {}", stop_.text(), run_.step)
+                          : formatted("{} of {}, {} in {}", result_.epoch, counted(opts_.epochs, "epoch"),
+                                      counted(run_.step, "step"), clock_text(run_.seconds));
+    if (opts_.out.empty()) return;
+    result_.goodbye += formatted("; {} holds the state", files_.checkpoint().string());
+    if (how == Ended::stopped) result_.goodbye += ", and the same run, resumed, goes on from there";
   }
 
   /// Seconds that are left, tests included.
@@ -350,7 +359,11 @@ class Trainer {
   CoreTimesSince cores_;
   Progress progress_;
   RunFiles files_;
+  StopRequest stop_;
   RunState run_;
+  Settings notes_;
+  std::int64_t written_ = 0;  ///< step of the checkpoint in the folder
+  std::string unwritten_;     ///< why there is no newer one; empty where all is well
   TrainResult result_;
   std::vector<T> logits_;
   double lr_ = 0, test_seconds_ = 0;

@@ -3,7 +3,6 @@
 /// Weights files: parameters and buffers under torchvision's names, plain order, and the constraints' state.
 
 #include <algorithm>
-#include <deque>
 
 #include "moecnn/io/safetensors.hpp"
 #include "moecnn/model/param_store.hpp"
@@ -14,25 +13,24 @@ namespace detail {
 
 inline std::vector<std::int64_t> file_shape(const ParamSpec& p) { return {p.shape.begin(), p.shape.end()}; }
 
-/// Adds tensors of a store to a file; keeps the copies that a change of layout or type needs until they are written.
+/// Adds tensors of a store to a file. What has another layout or type in the file is converted when it is written, one
+/// tensor at a time, so a file takes little memory beside the store. Both must live until the file is written.
 template <class T>
 class StoreWriter {
  public:
   explicit StoreWriter(ParamStore<T>& store) : store_(store) {}
+  StoreWriter(const StoreWriter&) = delete;
+  StoreWriter& operator=(const StoreWriter&) = delete;
 
   /// Memory that is stored like parameter i, as type `Out`.
   template <class Out>
   void add(const std::string& name, int i, const T* stored) {
     const ParamSpec& p = store_.spec(i);
-    if constexpr (std::is_same_v<Out, T>) {
-      if (!store_.layouts()[i]) return file.add(name, dtype_of<T>, file_shape(p), stored);
-    }
-    std::vector<T> plain(p.elements());
-    store_.read_as(i, stored, plain.data());
-    if constexpr (std::is_same_v<Out, T>)
-      file.add(name, dtype_of<T>, file_shape(p), copies_.emplace_back(std::move(plain)).data());
+    if (std::is_same_v<Out, T> && !store_.layouts()[i])
+      file.add(name, dtype_of<Out>, file_shape(p), stored);
     else
-      file.add(name, dtype_of<Out>, file_shape(p), casts<Out>().emplace_back(plain.begin(), plain.end()).data());
+      file.add(name, dtype_of<Out>, file_shape(p),
+               [this, i, stored](void* to) { convert(i, stored, static_cast<Out*>(to)); });
   }
 
   /// All parameters and buffers as type `Out`, and the constraints' state as doubles.
@@ -47,14 +45,18 @@ class StoreWriter {
 
  private:
   template <class Out>
-  std::deque<std::vector<float>>& casts() {
-    static_assert(std::is_same_v<Out, float>, "files hold the store's own type or float");
-    return casts_;
+  void convert(int i, const T* stored, Out* to) {
+    if constexpr (std::is_same_v<Out, T>) {
+      store_.read_as(i, stored, to);
+    } else {
+      plain_.resize(static_cast<std::size_t>(store_.spec(i).elements()));
+      store_.read_as(i, stored, plain_.data());
+      std::copy(plain_.begin(), plain_.end(), to);
+    }
   }
 
   ParamStore<T>& store_;
-  std::deque<std::vector<T>> copies_;
-  std::deque<std::vector<float>> casts_;
+  std::vector<T> plain_;
 };
 
 /// Reads tensor `name` into memory that is stored like parameter i.

@@ -1,0 +1,38 @@
+#pragma once
+/// \file
+/// What a run's checkpoint stores in words: the settings that a resumed run must have, and what may differ.
+
+#include <concepts>
+
+#include "moecnn/train/graph_settings.hpp"
+#include "moecnn/train/options.hpp"
+
+namespace moecnn::detail {
+
+/// The caller's, then the trainer's own, then the network's.
+template <class Train>
+Settings settings_of(const TrainOpts& opts, const Train& train, int patience, const Graph& g) {
+  Settings all = opts.settings;
+  const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
+  add("training images",
+      formatted("{} in {}", train.images_per_epoch(), counted(train.batches_per_epoch(), "batch", "batches")));
+  if constexpr (requires {
+                  { train.text() } -> std::convertible_to<std::string>;
+                })
+    add("batches", train.text());
+  add("optimizer", text_of(opts.optimizer));
+  add("learning rate", text_of(opts.schedule));
+  add("gradient clipping", opts.clip_norm > 0 ? formatted("{}", opts.clip_norm) : "off");
+  add("noise", opts.noise ? formatted("seed {}", opts.seed) : "off");
+  add("watch", counted(patience, "step"));
+  for (auto& setting : graph_settings(g)) all.push_back(std::move(setting));
+  return all;
+}
+
+inline Settings notes_of(const TrainOpts& opts) {
+  Settings all = opts.notes;
+  all.emplace_back("epochs", formatted("{}", opts.epochs));
+  return all;
+}
+
+}  // namespace moecnn::detail

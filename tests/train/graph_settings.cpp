@@ -1,0 +1,78 @@
+#include "moecnn/train/graph_settings.hpp"
+
+#include <doctest/doctest.h>
+
+#include "io/scratch.hpp"
+#include "train/tiny.hpp"
+
+using namespace moecnn;
+
+namespace {
+
+/// What can be tuned without a parameter showing it.
+struct Tuned {
+  double balance = 0.5, limit = 0.25, momentum = 0.1, own = 1;
+  Weights weights = Weights::renormalised;
+};
+
+/// A balance loss of the program's own.
+struct Own {
+  double weight = 1;
+  double operator()(const Routing&, BalanceSlope&) const { return 0; }
+};
+
+template <class Balance>
+Graph recorded(const Tuned& t, Balance balance) {
+  Graph g;
+  for (const auto& [name, momentum] : {std::pair{"bn1", 0.1}, {"bn2", 0.1}, {"bn3", t.momentum}}) {
+    Node& n = g.nodes.emplace_back();
+    n.op = ops::BatchNorm{.momentum = momentum};
+    n.name = name;
+  }
+  const TopK<dynamic> router{.k = 2, .weights = t.weights};
+  g.routings.push_back(
+      {.name = "mix", .policy = make_policy(router, balance, constraint::RelativeImportance{.limit = t.limit}, 4)});
+  return g;
+}
+
+std::string change(const Tuned& now) {
+  const auto any = [](const Tuned& t) { return balance::Any(balance::Importance{.weight = t.balance}); };
+  return differences(graph_settings(recorded({}, any({}))), graph_settings(recorded(now, any(now))));
+}
+
+}  // namespace
+
+TEST_CASE("every setting that no parameter shows is compared, and named with both values") {
+  CHECK(change({}).empty());
+  CHECK(change({.balance = 0.125}) ==
+        "mix balance was 'Importance, weight 0.5, sparse', is now 'Importance, weight 0.125, sparse'");
+  CHECK(change({.limit = 0.5}) ==
+        "mix constraint was 'RelativeImportance, limit 0.25', is now 'RelativeImportance, limit 0.5'");
+  CHECK(change({.momentum = 0.5}) ==
+        "batch norm was 'momentum 0.1, eps 1e-05', is now 'momentum 0.1, eps 1e-05; but momentum 0.5, eps 1e-05 in "
+        "bn3'");
+  CHECK(change({.weights = Weights::raw}) ==
+        "mix router was 'TopK, k 2, renormalised weights, learned noise', is now 'TopK, k 2, raw weights, learned "
+        "noise'");
+  CHECK(differences(graph_settings(recorded({}, Own{})), graph_settings(recorded({}, Own{.weight = 2}))) ==
+        "mix balance was 'Own, weight 1', is now 'Own, weight 2'");
+}
+
+TEST_CASE("a run of another balance weight or of other class weights is not gone on with") {
+  const auto set = tiny_images(16);
+  const Scratch out;
+  const auto run = [&]<class Balance>(Balance, std::vector<double> weights) {
+    data::Loader train(set, tiny_loader());
+    Model<TinyNet<Balance>, backend::Reference<float>> model({.n = 8, .h = 8, .w = 8},
+                                                             {.loss = {.class_weights = std::move(weights)}});
+    fit(model, train,
+        {.epochs = 2, .max_steps = 2, .out = out.dir(), .start = Start::resume_or_fresh, .progress = silent()});
+  };
+  run(balance::KlDivergence{}, {1, 2, 3, 4});
+  const auto text = error_of([&] { run(balance::None{}, {1, 2, 3, 0.5}); });
+  INFO(text);
+  CHECK(has(text, "loss was 'weight 1, ignored label -1, class weights 1 2 3 4', is now '"));
+  CHECK(has(text, "class weights 1 2 3 0.5'"));
+  CHECK(has(text, "mix balance was 'KlDivergence, weight 0.5', is now 'None'"));
+  run(balance::KlDivergence{}, {1, 2, 3, 4});
+}
