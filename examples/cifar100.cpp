@@ -2,6 +2,7 @@
 // one of its stages. `cifar100 --help` shows what can be chosen.
 #include "cifar100/options.hpp"
 #include "cifar100/report.hpp"
+#include "common/run_control.hpp"
 #include "common/with_backend.hpp"
 
 #include <moecnn/io/tensor_writer.hpp>
@@ -25,10 +26,12 @@ data::Loader make_loader(const data::ImageSet& set, const Options& o, bool train
 
 template <class Backend>
 int train(const Options& o, const std::string& command) {
+  const Start start = start_of(o);
+  goes_on(o.out, start);  // says so before data are loaded where it may not
   const data::ImageSet train_set = load(o, data::Split::train), test_set = load(o, data::Split::test);
   check(o.batch <= train_set.n, "a batch of {} is larger than the training set of {} images", o.batch, train_set.n);
   CifarModel<Backend> model({o.batch, train_set.h, train_set.w}, {.seed = o.seed}, o.net());
-  if (!o.init.empty()) load_weights(model.params(), o.init);
+  if (!o.init.empty() && start != Start::resume) load_weights(model.params(), o.init);
   fmt::print("{}, {} parameters; {} training and {} test images; backend {}\n", o.net_text(),
              parameter_count(model.recorded()), train_set.n, test_set.n, Backend::name);
 
@@ -41,13 +44,13 @@ int train(const Options& o, const std::string& command) {
               .seed = o.seed,
               .noise = o.noise,
               .out = o.out,
-              .start = o.resume ? Start::resume : Start::fresh,
+              .start = start,
               .checkpoint_steps = o.checkpoint_steps,
               .settings = settings_of(o),
               .test_at_stop = false};
   const TrainResult run = fit(model, batches, test_batches, t);
   fmt::print("{}\n", run.goodbye);
-  if (run.ended == Ended::stopped) return 0;
+  if (run.ended == Ended::stopped) return interrupted(run);
 
   // A run cut short by --max-steps is a trial: its report looks at a part of the test set.
   const data::ImageSet seen = run.ended == Ended::max_steps ? thin(test_set, 500) : test_set;
@@ -152,7 +155,10 @@ int run(int argc, char** argv) {
 
 }  // namespace cifar
 
-int main(int argc, char** argv) try { return cifar::run(argc, argv); } catch (const std::exception& e) {
+int main(int argc, char** argv) try {
+  flush_every_line();
+  return cifar::run(argc, argv);
+} catch (const std::exception& e) {
   fmt::print(stderr, "cifar100: {}\n", e.what());
   return 1;
 }

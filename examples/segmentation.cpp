@@ -1,6 +1,7 @@
 // The segmentation study in one program: six networks with a mixture of experts in the place of a convolution, on street
 // scenes. `segmentation --help` shows what can be done.
 #include "common/environment.hpp"
+#include "common/run_control.hpp"
 #include "segmentation/command_line.hpp"
 
 #ifdef _OPENMP
@@ -113,6 +114,7 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
 }  // namespace segmentation
 
 int main(int argc, char** argv) try {
+  flush_every_line();
   return segmentation::run({argv + 1, argv + argc}, environment::command_line(argc, argv));
 } catch (const std::exception& e) {
   fmt::print(stderr, "segmentation: {}\n", e.what());

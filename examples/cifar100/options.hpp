@@ -3,6 +3,7 @@
 
 #include "../common/machine_options.hpp"
 #include "../common/optimizer.hpp"
+#include "../common/run_control.hpp"
 #include "../common/with_backend.hpp"
 
 #include <moecnn/moecnn.hpp>
@@ -24,7 +25,7 @@ struct Options {
   // training
   std::string optimizer = "adam", schedule = "auto";
   double lr = 0, momentum = 0.9, weight_decay = 0, clip = 0;
-  bool nesterov = false, resume = false;
+  bool nesterov = false, resume = false, overwrite = false;
   int epochs = 0, batch = 128;
   long long max_steps = 0;
   int checkpoint_steps = 0;
@@ -132,7 +133,7 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--init", o.init, "start from these weights (safetensors, torchvision's names)");
   app.add_option("--out", o.out, "folder for weights, checkpoint, metrics.jsonl and report.html")
       ->capture_default_str();
-  app.add_flag("--resume", o.resume, "go on from OUT/checkpoint.safetensors, bit for bit");
+  add_start(app, o);
   app.add_option("--loader-threads", o.loader_threads, "threads that make batches ready")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();

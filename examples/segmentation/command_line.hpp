@@ -2,6 +2,7 @@
 /// The command line of `segmentation`.
 
 #include "../common/machine_options.hpp"
+#include "../common/run_control.hpp"
 #include "commands.hpp"
 #include "run_folder.hpp"
 
@@ -119,7 +120,7 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--out", o.out, "folder for weights, checkpoint, metrics.jsonl and report.html")
       ->capture_default_str();
   app.add_flag("!--no-report", o.report, "no report.html");
-  app.add_flag("--resume", o.resume, "go on from OUT/checkpoint.safetensors, bit for bit");
+  add_start(app, o);
 }
 
 inline void add_eval_batch(CLI::App& app, Options& o) {

@@ -7,9 +7,6 @@
 
 namespace segmentation {
 
-/// What `train` returns when a signal ended it, as shells do.
-inline constexpr int stopped = 130;
-
 int train(const Options& o);
 int evaluate(const Options& o);
 int predict(const Options& o);

@@ -41,7 +41,7 @@ struct Options {
   std::string optimizer = "sgd", schedule = "constant";
   double lr = 0, momentum = 0.9, weight_decay = 0, power = 0.9, warm_up = 0, clip = 0;
   std::vector<int> lr_steps;
-  bool nesterov = false, resume = false;
+  bool nesterov = false, resume = false, overwrite = false;
   int epochs = 200, batch = 8, eval_batch = 4, eval_every = 1, log_steps = 20;
   long long max_steps = 0;
   int checkpoint_steps = 0;

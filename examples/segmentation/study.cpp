@@ -211,7 +211,7 @@ class Run {
     }
     folder_ = std::filesystem::path(o.out) / "runs" / formatted("{}_seed-{}", name, seed);
     words_ = Words{"train"} + protocol.train + words_ +
-             Words{"--seed", std::to_string(seed), "--out", folder_.string(), "--resume"} + o.passed_on;
+             Words{"--seed", std::to_string(seed), "--out", folder_.string()} + o.passed_on;
     if (o.scale == "paper" && !options.contains("data"))
       words_ = words_ + Words{"--dataset", "cityscapes", "--data", o.data};
   }
@@ -222,13 +222,14 @@ class Run {
   }
   bool done() const { return std::filesystem::exists(result()); }
 
-  /// Trains where that is still to do, and evaluates. False when a signal stopped it. What goes wrong with one run is
-  /// written down and does not stop the others.
-  bool work(const Program& program) const {
+  /// Trains where that is still to do, and evaluates. Returns 0, or the exit status of a training that a signal stopped.
+  /// What goes wrong with one run is written down and does not stop the others.
+  int work(const Program& program) const {
     try {
       if (!std::filesystem::exists(folder_ / "trained")) {
-        const int status = program(words_);
-        if (status == stopped) return false;
+        const bool begun = std::filesystem::exists(folder_ / "checkpoint.safetensors");
+        const int status = program(begun ? words_ + Words{"--resume"} : words_);
+        if (status > 128) return status;
         check(status == 0, "training ended with status {}", status);
         write_text(folder_ / "trained", "yes\n");
       }
@@ -240,7 +241,7 @@ class Run {
       fmt::print(stderr, "segmentation study: {}: {}\n", folder_.string(), e.what());
       write_text(folder_ / "error.txt", std::string(e.what()) + "\n");
     }
-    return true;
+    return 0;
   }
 
  private:
@@ -313,7 +314,7 @@ int study(const StudyOptions& o, const Program& program) {
         fmt::print("{} {}, seed {}: {}\n", e.id, row.name, 42 + s, run.done() ? "done" : run.folder().string());
         std::fflush(stdout);
         if (o.list || run.done()) continue;
-        if (!run.work(program)) return stopped;
+        if (const int status = run.work(program)) return status;
       }
       if (!o.list) write_table(o, protocol, e, seeds);
     }

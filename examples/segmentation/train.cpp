@@ -1,3 +1,4 @@
+#include "../common/run_control.hpp"
 #include "backends.hpp"
 #include "commands.hpp"
 #include "report.hpp"
@@ -34,6 +35,8 @@ inline std::vector<double> class_weights(const Options& o, const data::Segmentat
 
 template <class Backend>
 int train_on(const Options& o) {
+  const Start start = start_of(o);
+  goes_on(o.out, start);  // says so before data are loaded where it may not
   const data::SegmentationSet train_set = load_training(o);
   const data::SegmentationSet test_set = load(o, data::Split::val);
   const int classes = class_count(o), batch = std::min(o.batch, o.overfit > 0 ? o.overfit : train_set.size());
@@ -46,17 +49,13 @@ int train_on(const Options& o) {
               .rebuild = rebuild_of(o)};
   if (o.has_aux()) m.auxiliary = {{.value = o.info().aux, .factor = o.aux}};
   Model<AnyNet, Backend> model({batch, batches.size().h, batches.size().w}, m, net_of(o, classes));
-  if (!o.backbone.empty()) load_backbone(model.params(), o);
-  if (!o.init.empty()) load_weights(model.params(), o.init);
+  if (!o.backbone.empty() && start != Start::resume) load_backbone(model.params(), o);
+  if (!o.init.empty() && start != Start::resume) load_weights(model.params(), o.init);
   const Graph g = model.recorded();
   fmt::print("{}, {} parameters, {} mixture layer(s) active\n", net_text(o), parameter_count(g), g.routings.size());
   fmt::print("{} and {} pairs of {}, {} classes; crops of {}x{}, tests at {}x{}; backend {}\n", train_set.size(),
              test_set.size(), o.dataset, classes, batches.size().h, batches.size().w, test_batches.size().h,
              test_batches.size().w, Backend::name);
-  std::fflush(stdout);
-  // A checkpoint may be refused: until it has been taken, the options beside it are the old run's.
-  const bool resumes = o.resume && std::filesystem::exists(std::filesystem::path(o.out) / "checkpoint.safetensors");
-  if (!resumes) save_options(o);
 
   TrainOpts t{.epochs = o.epochs,
               .max_steps = o.max_steps,
@@ -65,21 +64,21 @@ int train_on(const Options& o) {
               .clip_norm = o.clip,
               .seed = o.seed,
               .out = o.out,
-              .start = o.resume ? Start::resume : Start::fresh,
+              .start = start,
               .checkpoint_steps = o.checkpoint_steps,
               .keep_best = true,
               .settings = settings_of(o),
               .log_steps = o.log_steps,
               .test_epochs = o.eval_every,
               .test =
-                  [&] {
-                    const TestRecord found = analysis::evaluate_maps(model, test_batches).record();
+                  [&](const StopAsked& stop) {
+                    const TestRecord found = analysis::evaluate_maps(model, test_batches, {.stop = stop}).record();
                     for (const std::string& w : test_batches.warnings()) fmt::print(stderr, "test: {}\n", w);
                     return found;
                   },
-              .test_at_stop = false};
+              .test_at_stop = false,
+              .on_start = [&] { save_options(o); }};  // until then the options in the folder are an older run's
   const TrainResult run = fit(model, batches, t);
-  if (resumes) save_options(o);
   fmt::print("{}\n", run.goodbye);
   if (run.test) fmt::print("mIoU     {:.2f} %\npixels   {:.2f} %\n", 100 * run.test->mean_iou, 100 * run.test->top1);
   if (const auto n = batches.broken().all().size())
@@ -87,7 +86,7 @@ int train_on(const Options& o) {
   if (const auto n = test_batches.broken().all().size())
     fmt::print("{} of the test pairs cannot be read; the figures are those of the others\n", n);
   fmt::print("weights  {}\n", (std::filesystem::path(o.out) / "last.safetensors").string());
-  if (run.ended == Ended::stopped) return stopped;
+  if (run.ended == Ended::stopped) return interrupted(run);
   if (!o.report) return 0;
   // A run cut short by --max-steps is a trial: its report looks at a part of the test set.
   const data::SegmentationSet seen = run.ended == Ended::max_steps ? thin(test_set, 8) : test_set;
