@@ -33,13 +33,14 @@ class Program {
 
   Ran operator()(const std::vector<std::string>& arguments) const { return run(arguments, nullptr); }
 
-  /// The same, but kills it as soon as `now()` is true, which is asked every few milliseconds.
-  Ran killed(const std::vector<std::string>& arguments, const std::function<bool()>& now) const {
-    return run(arguments, now);
+  /// The same, but sends it a signal as soon as `now()` is true, which is asked every few milliseconds.
+  Ran killed(const std::vector<std::string>& arguments, const std::function<bool()>& now, int signal = SIGKILL) const {
+    return run(arguments, now, signal);
   }
 
  private:
-  Ran run(const std::vector<std::string>& arguments, const std::function<bool()>& kill_now) const {
+  Ran run(const std::vector<std::string>& arguments, const std::function<bool()>& kill_now,
+          int signal = SIGKILL) const {
     std::vector<std::string> words{path_.string()};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
@@ -60,7 +61,7 @@ class Program {
     if (kill_now)
       killer = std::jthread([&](std::stop_token stop) {
         while (!stop.stop_requested() && !kill_now()) std::this_thread::sleep_for(std::chrono::milliseconds(3));
-        if (!stop.stop_requested()) ::kill(child, SIGKILL);
+        if (!stop.stop_requested()) ::kill(child, signal);
       });
     Ran ran;
     char buffer[4096];
