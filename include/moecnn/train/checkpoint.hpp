@@ -139,12 +139,13 @@ void load_checkpoint(const std::filesystem::path& path, ParamStore<T>& store, Op
   const auto notes = file.metadata().find("notes");
   run.notes = notes == file.metadata().end() ? Settings() : settings_from_json(notes->second, path.string());
   for (auto& s : run.sums) file.read(detail::sums_name(s.name), s.values);
-  std::vector<T> plain;
   for (const auto& m : moments)
-    for (int i = 0; i < store.size(); ++i)
-      if (store.spec(i).trained)
-        detail::read_stored(file, detail::moment_name(m.name, store.spec(i).name), store, i, m.stored + store.offset(i),
-                            io::Cast::no, plain);
+    for (int i = 0; i < store.size(); ++i) {
+      if (!store.spec(i).trained) continue;
+      std::vector<T> plain;  // not kept, so that no more than one tensor is in memory twice
+      detail::read_stored(file, detail::moment_name(m.name, store.spec(i).name), store, i, m.stored + store.offset(i),
+                          io::Cast::no, plain);
+    }
   detail::read_all(file, store, io::Cast::no);
 }
 
