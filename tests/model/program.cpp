@@ -150,6 +150,148 @@ TEST_CASE("program: programs of one store share parameters and memory, and follo
   CHECK(rig.arena.bytes() < b.plan().arena_bytes + AlignedBuffer::alignment);
 }
 
+namespace {
+
+/// Two programs of one arena, and what the first one may be asked for.
+struct Shared {
+  Graph small = record(Net{}, {2, 8, 8}), large = record(Net{}, {40, 8, 8});
+  test::Rig<Reference> rig;
+  Program<Reference>& a =
+      rig.add(small, {.training = true, .input_grad = true, .seeds = {small.outputs[0]}, .keep = {small.outputs[0]}});
+  test::Batch batch = test::random_batch(small, 1), many = test::random_batch(large, 1);
+  const StepContext step{.training = true, .noise_off = true};
+
+  Shared() { test::fill(rig.store, 1); }
+  void forward() {
+    a.set_images(batch.images.data());
+    a.forward(step);
+  }
+  /// The gradient of the images.
+  std::vector<double> backward() {
+    a.seed(small.outputs[0], batch.c.data());
+    a.backward(step);
+    std::vector<double> dx(batch.images.size());
+    a.read_grad(small.input, dx.data());
+    return dx;
+  }
+  /// Asks for everything that lies in the arena.
+  void check_gone(const std::string& words) {
+    std::vector<double> dx(batch.images.size());
+    const auto says = [&](const auto& call) {
+      try {
+        call();
+        FAIL_CHECK("no error");
+      } catch (const Error& e) {
+        CHECK(std::string(e.what()) == words);
+      }
+    };
+    says([&] { a.read(small.outputs[0]); });
+    says([&] { a.read("fc"); });
+    says([&] { a.seed(small.outputs[0], batch.c.data()); });
+    says([&] { a.backward(step); });
+    says([&] { a.backward(small.nodes.size() - 1, step); });
+    says([&] { a.read_grad(small.input, dx.data()); });
+  }
+};
+
+const std::string what_to_do =
+    "Make all programs before the first run, use the values of one before the next gets its images, or give this one "
+    "its images and run forward() again";
+
+}  // namespace
+
+TEST_CASE("program: values that are gone since the memory grew are not read") {
+  Shared s;
+  s.forward();
+  const auto y = s.a.read(s.small.outputs[0]);
+  const auto dx = s.backward();
+  s.forward();
+  s.rig.add(s.large, {});
+  s.check_gone(
+      "the values of the training program for 2 images of 8 × 8 are gone: all programs of a model share the memory of "
+      "activations, and the inference program for 40 images of 8 × 8 was made or given images since. " +
+      what_to_do);
+  // Images given before that are gone, too.
+  CHECK_THROWS_AS(s.a.forward(s.step), Error);
+  // With its images once more it runs in the memory that is there now.
+  test::poison(s.rig.arena);
+  s.forward();
+  CHECK(s.a.read(s.small.outputs[0]) == y);
+  CHECK(s.backward() == dx);
+}
+
+TEST_CASE("program: another program's values are not read") {
+  Shared s;
+  auto& b = s.rig.add(s.large, {});
+  s.forward();
+  const auto y = s.a.read(s.small.outputs[0]);
+  b.set_images(s.many.images.data());
+  const std::string gone =
+      "the values of the training program for 2 images of 8 × 8 are gone: all programs of a model share the memory of "
+      "activations, and the inference program for 40 images of 8 × 8 was made or given images since. " +
+      what_to_do;
+  s.check_gone(gone);
+  b.forward({});
+  s.check_gone(gone);
+  CHECK(b.read(s.large.outputs[0]).size() == 400);
+  CHECK(b.read("fc") == b.read(s.large.outputs[0]));
+  s.a.set_images(s.batch.images.data());
+  CHECK_THROWS_AS(b.read("fc"), Error);
+  s.a.forward(s.step);
+  CHECK(s.a.read(s.small.outputs[0]) == y);
+
+  // Images are values as well: those of the other program would be taken for them.
+  s.a.set_images(s.batch.images.data());
+  b.set_images(s.many.images.data());
+  try {
+    s.a.forward(s.step);
+    FAIL_CHECK("ran on the images of another program");
+  } catch (const Error& e) {
+    CHECK(std::string(e.what()).find("the images of the training program for 2 images") == 0);
+  }
+  // What is not in the arena stays.
+  CHECK(s.a.routing("mixture").rows == 2);
+}
+
+TEST_CASE("program: a program that fits into the memory leaves the values there") {
+  Shared s;
+  auto& b = s.rig.add(s.large, {});
+  s.forward();
+  const auto y = s.a.read(s.small.outputs[0]);
+  s.rig.add(s.small, {});
+  CHECK(s.a.read(s.small.outputs[0]) == y);
+  s.backward();
+  // The owner may be gone itself.
+  s.rig.add(s.small, {}).set_images(s.batch.images.data());
+  s.rig.programs.pop_back();
+  CHECK_THROWS_AS(s.a.read("fc"), Error);
+  CHECK_THROWS_AS(b.read("fc"), Error);
+}
+
+#ifndef __SANITIZE_ADDRESS__  // which would rather stop the program
+TEST_CASE("program: where the memory could not grow, values are gone and the next run has memory again") {
+  Shared s;
+  s.forward();
+  const auto y = s.a.read("fc");
+  CHECK_THROWS_AS(s.rig.arena.reserve(std::size_t(1) << 60), Error);
+  CHECK_THROWS_AS(s.a.read("fc"), Error);
+  CHECK_THROWS_AS(s.a.backward(s.step), Error);
+  s.forward();
+  CHECK(s.a.read("fc") == y);
+}
+#endif
+
+TEST_CASE("program: what was never run is not read") {
+  Shared s;
+  s.check_gone("the training program for 2 images of 8 × 8 has no images yet; call set_images() before forward()");
+  CHECK_THROWS_AS(s.a.forward(s.step), Error);
+  s.a.set_images(s.batch.images.data());
+  CHECK_THROWS_WITH_AS(
+      s.a.read("fc"),
+      "the training program for 2 images of 8 × 8 has images but no values yet; call forward() after set_images()",
+      Error);
+}
+
 TEST_CASE("program: in inference a row's result does not depend on the rest of the batch") {
   const Graph one = record(Net{}, {1, 8, 8}), many = record(Net{}, {7, 8, 8});
   test::Rig<Reference> rig;

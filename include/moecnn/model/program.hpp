@@ -11,21 +11,33 @@
 
 namespace moecnn {
 
-/// The memory that the programs of one model share; they never run at the same time. It only grows.
+/// A program in words, for messages. It is known to the arena by the address of this.
+using ProgramName = std::shared_ptr<const std::string>;
+
+/// The memory that the programs of one model share; they never run at the same time. It only grows. The values in it are
+/// those of one program, its owner: the one that was given images last.
 class Arena {
  public:
-  void reserve(std::size_t bytes) {
+  /// Makes room for a program. Where the memory has to grow, what it held is gone and `who` owns it.
+  void reserve(std::size_t bytes, ProgramName who = {}) {
     if (bytes <= memory_.bytes()) return;
+    ++generation_;
+    owner_ = std::move(who);
     memory_ = AlignedBuffer();  // give the old one back first
     memory_ = AlignedBuffer(bytes);
-    ++generation_;
   }
+  void claim(const ProgramName& who) {
+    if (owner_ != who) owner_ = who;
+  }
+  const ProgramName& owner() const { return owner_; }
+
   std::byte* data() const { return memory_.data(); }
   std::size_t bytes() const { return memory_.bytes(); }
   int generation() const { return generation_; }
 
  private:
   AlignedBuffer memory_;
+  ProgramName owner_;
   int generation_ = 0;
 };
 
@@ -37,6 +49,8 @@ struct ProgramOpts {
   Rebuild rebuild = Rebuild::where_cheap;  ///< memory for time, see plan.hpp
 };
 
+/// The programs of one arena take turns: values are there from set_images() on until another program gets images, or
+/// until one is made that needs more memory. Asking for them after that throws Error.
 template <class Backend>
 class Program {
  public:
@@ -60,7 +74,8 @@ class Program {
     routings_.resize(graph_.routings.size());
     slopes_.resize(graph_.routings.size());
     count_labels();
-    arena_.reserve(plan_.arena_bytes);
+    name_ = std::make_shared<const std::string>(text());
+    arena_.reserve(plan_.arena_bytes, name_);
     bind();
   }
   Program(const Program&) = delete;
@@ -72,11 +87,21 @@ class Program {
   const Lowered<T>& lowered() const { return lowered_; }
   const ProgramOpts& opts() const { return opts_; }
   int batch() const { return graph_.batch(); }
+  /// "the training program for 64 images of 32 × 32".
+  std::string text() const {
+    const Extent images = graph_.edges[graph_.input].extent;
+    return formatted("the {} program for {} image{} of {} × {}", opts_.training ? "training" : "inference", images.n,
+                     images.n == 1 ? "" : "s", images.h, images.w);
+  }
 
   /// Images [batch, C, h, w] in plain order; converted to the backend's scalar.
   template <class U>
   void set_images(const U* images) {
+    arena_.reserve(plan_.arena_bytes, name_);  // there is room, unless growing has failed since
     rebind_if_moved();
+    arena_.claim(name_);
+    given_images_ = true;
+    ran_ = false;
     const int e = graph_.input;
     const auto n = static_cast<std::size_t>(graph_.edges[e].elements());
     if (lowered_.value_layout[e]) {
@@ -93,6 +118,7 @@ class Program {
   void forward(const StepContext& step) {
     check(!step.training || opts_.training, "this program was made for inference; run the model's training program");
     watch_cores();
+    check_owner("the images");
     rebind_if_moved();
     if (refreshed_ != store_.version()) {
       folded_.refresh(graph_, store_);
@@ -100,6 +126,7 @@ class Program {
       refreshed_ = store_.version();
     }
     for (auto& k : lowered_.kernels) k->forward(step);
+    ran_ = true;
     if (step.training) {
       store_.touch();  // running statistics have moved, which other programs have folded into weights
       refreshed_ = store_.version();
@@ -107,11 +134,13 @@ class Program {
   }
 
   void backward(const StepContext& step) {
+    check_values();
     for (std::size_t n = graph_.nodes.size(); n-- > 0;) backward(n, step);
   }
   /// One node's part of it, to be called from the last node to the first: first makes again what this node is the first
   /// to read.
   void backward(std::size_t node, const StepContext& step) {
+    check_owner("the values");
     for (int n : plan_.rebuilds[node]) lowered_.kernels[n]->rebuild();
     if (flow_.runs_backward[node]) lowered_.kernels[node]->backward(step);
   }
@@ -143,7 +172,10 @@ class Program {
   }
 
   /// Copies the value of an edge, in plain order. The edge must be an output or have been kept.
-  void read(int edge, T* plain) const { read_as(lowered_.value_layout, plan_.value, edge, plain); }
+  void read(int edge, T* plain) const {
+    check_values();
+    read_as(lowered_.value_layout, plan_.value, edge, plain);
+  }
   std::vector<T> read(int edge) const {
     std::vector<T> plain(graph_.edges[edge].elements());
     read(edge, plain.data());
@@ -157,10 +189,14 @@ class Program {
     return read(e);
   }
   /// Copies the gradient of an edge that is still there: that of the images, of seeds, or while debugging.
-  void read_grad(int edge, T* plain) const { read_as(lowered_.grad_layout, plan_.grad, edge, plain); }
+  void read_grad(int edge, T* plain) const {
+    check_values();
+    read_as(lowered_.grad_layout, plan_.grad, edge, plain);
+  }
 
-  /// Gives the gradient of a seed edge, in plain order, before backward().
+  /// Gives the gradient of a seed edge, in plain order, between forward() and backward().
   void seed(int edge, const T* plain) {
+    check_values();
     T* g = grad(edge);
     if (lowered_.grad_layout[edge])
       lowered_.grad_layout[edge]->pack(plain, g);
@@ -168,6 +204,7 @@ class Program {
       std::copy_n(plain, graph_.edges[edge].elements(), g);
   }
 
+  /// Where an edge lies in the arena now, in the backend's order; good until the arena grows, and not checked.
   T* value(int edge) const { return pointer(plan_.value[edge]); }
   T* grad(int edge) const { return pointer(plan_.grad[edge]); }
 
@@ -212,6 +249,23 @@ class Program {
     }
     losses_.assign(factors_.size(), 0.0);
     labels_.resize(labels ? labels : static_cast<std::size_t>(graph_.batch()));
+  }
+
+  /// Throws unless the arena holds what this program has put there.
+  void check_owner(const char* what) const {
+    if (given_images_ && arena_.owner() == name_) [[likely]]
+      return;
+    check(given_images_, "{} has no images yet; call set_images() before forward()", *name_);
+    fail(
+        "{} of {} are gone: all programs of a model share the memory of activations, and {} was made or given images "
+        "since. Make all programs before the first run, use the values of one before the next gets its images, or give "
+        "this one its images and run forward() again",
+        what, *name_, arena_.owner() ? *arena_.owner() : std::string("another program"));
+  }
+  /// Throws unless the values of this program's last forward pass are there.
+  void check_values() const {
+    check_owner("the values");
+    check(ran_, "{} has images but no values yet; call forward() after set_images()", *name_);
   }
 
   void rebind_if_moved() {
@@ -266,6 +320,8 @@ class Program {
   std::vector<int> labels_;
   std::vector<T> plain_;
   std::vector<double> losses_, factors_;  ///< per cross-entropy
+  ProgramName name_;
+  bool given_images_ = false, ran_ = false;  ///< ever; forward() since the last images
   int bound_ = -1;
   std::uint64_t refreshed_ = 0;
 };
