@@ -115,6 +115,71 @@ TEST_CASE("model: values named in `keep` are readable after training and inferen
                        Error);
 }
 
+namespace {
+
+/// A stage, and a resize that has nothing to do where the images have 6 × 6 pixels.
+struct Resizes {
+  static constexpr int in = 3;
+  struct ToSix {
+    template <int C>
+    Value<C> wire(Recorder& g, Value<C> x) const {
+      return g.resize(x, 6);
+    }
+  };
+  Value<4> wire(Recorder& g, Value<3> x) const {
+    const auto a = g("layer1", ResStage<4, 4>{}, g("stem", Conv<3, 4>{}, x));
+    return g("fc", Linear<4, 4>{}, g.global_avg_pool(g("up", ToSix{}, a)));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("model: a kept value is found by all its names, whatever the size of the images") {
+  using Resizing = Model<Resizes, backend::Reference<double>>;
+  const std::vector<std::string> names{"layer1", "layer1.1", "up", "layer1.0"};
+  for (const Extent images : {Extent{2, 6, 6}, Extent{2, 5, 7}}) {
+    Resizing model(images, {.keep = names});
+    const auto batch = test::random_batch(model.recorded(), 1);
+    for (auto* program : {&model.training(), &model.inference()}) {
+      test::forward(*program, batch, {});
+      const auto stage = program->read("layer1");
+      CHECK(stage.size() == static_cast<std::size_t>(2 * 4 * images.h * images.w));
+      CHECK(program->read("layer1.1") == stage);
+      CHECK(program->read("layer1.0") != stage);
+      CHECK(program->read("up").size() == 2 * 4 * 36);
+      CHECK((program->read("up") == stage) == (images.h == 6));
+    }
+    // One name is enough to keep it.
+    Resizing one(images, {.keep = {"layer1.1"}});
+    test::forward(one.inference(), batch, {});
+    CHECK(one.inference().read("layer1") == one.inference().read("layer1.1"));
+  }
+}
+
+TEST_CASE("model: an inference program made between forward and backward ends the step with a clear error") {
+  for (const int rows : {256, 1}) {  // the second fits into the memory that is there
+    Small model({4, 6, 6});
+    const auto batch = test::random_batch(model.recorded(), 2), many = test::random_batch(model.recorded(rows), 3);
+    const StepContext step{.training = true, .noise_off = true};
+    auto& training = model.training();
+    training.set_images(batch.images.data());
+    training.set_labels(batch.labels.data());
+    training.forward(step);
+    auto& inference = model.inference(rows);
+    inference.set_images(many.images.data());
+    inference.forward({});
+    CAPTURE(rows);
+    try {
+      training.backward(step);
+      FAIL_CHECK("a step backwards through another program's values");
+    } catch (const Error& e) {
+      const std::string words = e.what();
+      CHECK(words.find("the values of the training program for 4 images of 6 × 6 are gone") == 0);
+      CHECK(words.find("the inference program for " + std::to_string(rows) + " image") != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("model: an empty batch is refused") {
   CHECK_THROWS_AS(Small({0, 6, 6}), Error);
   Small model({2, 6, 6});

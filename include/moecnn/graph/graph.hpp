@@ -4,11 +4,14 @@
 
 #include "moecnn/graph/node.hpp"
 
+#include <algorithm>
+
 namespace moecnn {
 
 struct Graph {
   std::vector<Node> nodes;
   std::vector<Edge> edges;
+  std::vector<Alias> aliases;  ///< in the order in which they were given
   std::vector<ParamSpec> params;
   std::vector<StateSpec> states;  ///< doubles that constraints keep between batches, by full name
   std::vector<RoutingSpec> routings;
@@ -22,11 +25,13 @@ struct Graph {
 
   const Edge& output_of(const Node& n) const { return edges[n.output]; }
 
-  /// The edge with that name, the last one recorded under it; -1 if there is none.
+  /// The edge with that name or alias, the last one that was given it; -1 if there is none.
   int find_edge(std::string_view name) const {
-    for (int e = static_cast<int>(edges.size()) - 1; e >= 0; --e)
+    const auto alias = std::find_if(aliases.rbegin(), aliases.rend(), [&](const Alias& a) { return a.name == name; });
+    const int since = alias == aliases.rend() ? 0 : alias->since;
+    for (int e = static_cast<int>(edges.size()) - 1; e >= since; --e)
       if (edges[e].name == name) return e;
-    return -1;
+    return alias == aliases.rend() ? -1 : alias->edge;
   }
 
   /// Nodes that read an edge, in running order.

@@ -44,9 +44,17 @@ struct Edge {
   int channels = 0;
   int routing = -1;   ///< ≥ 0: rows are the slots of that routing; extent.n is their largest number, rows × k
   int producer = -1;  ///< node
-  std::string name;   ///< scope in which it was made; the result of `g("layer3", …)` is also named "layer3"
+  std::string name;   ///< scope in which it was made; the result of `g("layer3", …)` is named "layer3", see Alias
 
   long long elements() const { return static_cast<long long>(extent.n) * channels * extent.pixels(); }
+};
+
+/// A further name of an edge: the result of a layer may be that of the last layer inside it ("layer3" and "layer3.1"), and
+/// a layer that has nothing to do, such as a resize to the same size, may return what it was given.
+struct Alias {
+  std::string name;
+  int edge = -1;
+  int since = 0;  ///< edges that there were when it was given
 };
 
 /// One operation. Inside a mixture `routing` ≥ 0 and `copies` is the number of experts: parameter i of expert e is
@@ -88,7 +96,7 @@ struct ParamSpec {
 
 /// One mixture: who decides at its Route node, and the sizes of the decision.
 struct RoutingSpec {
-  std::string name;  ///< layer name, e.g. "layer4", the key under which Model::routing() finds it
+  std::string name;  ///< layer name, e.g. "layer4", under which Program::routing() finds it
   int node = -1;     ///< the Route node
   int rows = 0, experts = 0, k = 0;
   std::shared_ptr<const RoutePolicy> policy = {};

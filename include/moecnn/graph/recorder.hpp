@@ -79,8 +79,22 @@ class Recorder : public Verbs {
     auto result = layer.wire(*this, in...);
     // The result carries the layer's name, so that Model::value("layer3") finds it.
     if constexpr (requires { result.edge; })
-      if (result.edge >= 0) graph_.edges[result.edge].name = path();
+      if (result.edge >= 0) name_result(result.edge, before);
     return result;
+  }
+
+  /// The result of a layer carries the layer's name, so that Program::read("layer3") finds it. The name that it had goes
+  /// on to find it. A value that was there before the layer keeps its name and gets the layer's besides.
+  void name_result(int edge, int before) {
+    const std::string name = path(), old = graph_.edges[edge].name;
+    const auto also = [&](const std::string& alias) {
+      if (graph_.find_edge(alias) != edge)
+        graph_.aliases.push_back({alias, edge, static_cast<int>(graph_.edges.size())});
+    };
+    const bool known = !old.empty() && graph_.find_edge(old) == edge;
+    if (edge >= before) graph_.edges[edge].name = name;
+    if (known) also(old);
+    also(name);
   }
 
   int record_route(std::shared_ptr<const RoutePolicy> policy, int scores, int noise) {
