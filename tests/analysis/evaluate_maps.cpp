@@ -63,6 +63,29 @@ TEST_CASE("figures are those of the logits, whatever the batch size, also where 
   }
 }
 
+namespace {
+
+/// The same with a second mixture of two experts.
+struct TwoMixtures {
+  static constexpr int in = 3, out = 10;
+  Value<10> wire(Recorder& g, Value<3> image) const {
+    using Mix = PatchConvMoE<3, 6, ConvOpts{.kernel = 3, .pad = 1}, 4>;
+    using Last = PatchConvMoE<6, 10, ConvOpts{}, 2>;
+    return g("last", Last{.patches = {.grid = 2}}, g("mix", Mix{.patches = {.grid = 2}}, image));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("equal weights serve mixtures of different sizes") {
+  const auto set = data::synthetic_segmentation(2, 16, 24, 1);
+  TestModel model({2, 16, 24}, {.training = false}, TwoMixtures{});
+  data::SegmentationLoader pairs(set, whole(2));
+  const auto e = analysis::evaluate_maps(model, pairs, {.equal_weights = true});
+  for (double share : e.routing[0].stats().importance_share()) CHECK(share == doctest::Approx(0.25));
+  for (double share : e.routing[1].stats().importance_share()) CHECK(share == doctest::Approx(0.5));
+}
+
 TEST_CASE("other k, one expert alone, all experts equally") {
   const auto set = data::synthetic_segmentation(2, 16, 24, 1);
   TestModel model({2, 16, 24}, {.training = false}, MapNet{});

@@ -130,6 +130,8 @@ TEST_CASE("set_k: slots grow and shrink with k, impossible ones are refused") {
     ++slots;
   }
   CHECK(slots > 10);
-  CHECK_THROWS_WITH_AS(passes::set_k(g, 5), "layer2: k = 5 is not possible with 4 experts; choose 1 to 4", Error);
+  CHECK_THROWS_WITH_AS(passes::set_k(g, 5),
+                       "layer2: k = 5 is not possible with 4 experts; choose 1 to 4, or every_expert", Error);
   CHECK_THROWS_AS(passes::set_k(g, 0), Error);
+  CHECK_THROWS_AS(passes::set_k(g, -2), Error);
 }

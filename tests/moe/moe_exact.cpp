@@ -192,7 +192,8 @@ TEST_CASE("another k at evaluation") {
     other.forward({});
     CHECK(test::distance(program.read(program.graph().outputs[0]), other.read(other.graph().outputs[0])) < 1e-15);
   }
-  CHECK_THROWS_WITH_AS(model.inference(0, 5), ": k = 5 is not possible with 4 experts; choose 1 to 4", Error);
+  CHECK_THROWS_WITH_AS(model.inference(0, 5), ": k = 5 is not possible with 4 experts; choose 1 to 4, or every_expert",
+                       Error);
 }
 
 TEST_CASE("a fixed expert and equal weights, by the step's context and by constant gates") {
@@ -228,7 +229,9 @@ TEST_CASE("a fixed expert and equal weights, by the step's context and by consta
   Bench small(record(Alone{mixture<ConvExpert>({.experts = 3, .router = top(2)})}, images));
   CHECK_THROWS_WITH_AS(
       small.run({.equal_weights = true}, Backward::no),
-      "layer: equal weights run all 3 experts, this program has room for k = 2; ask for a program with k = 3", Error);
+      "layer: equal weights run all 3 experts, this program has room for k = 2; ask the model for a program "
+      "with k = every_expert",
+      Error);
 }
 
 TEST_CASE("noise is heard in training alone, belongs to seed and step, and its weights learn") {

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "io/scratch.hpp"
+#include "moecnn/analysis/predictions.hpp"
 #include "train/tiny.hpp"
 
 using namespace moecnn;
@@ -53,6 +54,40 @@ TEST_CASE("other k, one expert alone, all experts equally") {
   CHECK(evaluate(model, test, {.fixed_expert = 1}).routing[0].load_share() == std::vector{0.0, 1.0, 0.0});
   const auto even = evaluate(model, test, {.k = 3, .equal_weights = true}).routing[0].importance_share();
   for (double share : even) CHECK(share == doctest::Approx(1.0 / 3));
+}
+
+namespace {
+
+/// Mixtures of three and of five experts.
+struct Unequal {
+  static constexpr int in = 3, out = 4;
+  Value<4> wire(Recorder& g, Value<3> image) const {
+    const auto x = g("conv1", Conv<3, 6, ConvOpts{.kernel = 3, .stride = 2, .pad = 1}>{}, image);
+    const auto y = g("three", MoE<TinyExpert, 3>{}, x);
+    return g("fc", Linear<6, 4>{}, g.global_avg_pool(g("five", MoE<TinyExpert, 5>{}, y)));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("equal weights need no k and serve mixtures of different sizes") {
+  const auto set = tiny_images(10);
+  Model<Unequal, backend::Reference<float>> model({.n = 8, .h = 8, .w = 8});
+  data::Loader test(set, test_loader());
+  for (const int k : {0, 2}) {
+    const auto e = evaluate(model, test, {.k = k, .equal_weights = true});
+    REQUIRE(e.routing.size() == 2);
+    for (std::size_t m = 0; m < 2; ++m) {
+      const int n = m == 0 ? 3 : 5;
+      CHECK(e.mixtures[m].k == n);
+      CHECK(e.routing[m].load() == std::vector<double>(static_cast<std::size_t>(n), 10.0));
+      for (double share : e.routing[m].importance_share()) CHECK(share == doctest::Approx(1.0 / n));
+    }
+  }
+  const auto p = analysis::predict(model, set, {.equal_weights = true});
+  CHECK(p.mixtures[0].weights(9, 2) == doctest::Approx(1.0 / 3));
+  CHECK(p.mixtures[1].weights(9, 4) == doctest::Approx(1.0 / 5));
+  CHECK(evaluate(model, test).mixtures[1].k == 2);
 }
 
 TEST_CASE("labels beyond the classes are refused") {

@@ -28,7 +28,7 @@ struct EvaluatedMaps {
 struct EvaluateMapsOpts {
   int k = 0;                   ///< active experts; 0: as built
   int fixed_expert = -1;       ///< ≥ 0: this expert serves every patch with weight 1
-  bool equal_weights = false;  ///< every expert runs, with weight 1/N
+  bool equal_weights = false;  ///< every expert runs, with weight 1/N; k does not count
   std::function<void(const EvaluatedMaps&)> on_batch = {};
   StopAsked stop = {};  ///< true: evaluate_maps() throws Stopped
 };
@@ -74,10 +74,7 @@ MapEvaluation evaluate_maps(Model& model, data::SegmentationLoader& source, cons
     if (batch.count == 0) break;
     last = batch.last_of_epoch;
     const Extent extent{batch.count, size.h, size.w};
-    int k = opts.k;
-    if (opts.equal_weights)  // every expert runs, so slots for all of them are needed
-      for (const RoutingSpec& r : model.inference(extent).graph().routings) k = std::max(k, r.experts);
-    auto& program = model.inference(extent, k);
+    auto& program = model.inference(extent, opts.equal_weights ? every_expert : opts.k);
     const Graph& g = program.graph();
     const Edge& out = g.edges[g.outputs[0]];
     moecnn::detail::check_labels(batch.labels, batch.count, out.channels, static_cast<long long>(to.h) * to.w,

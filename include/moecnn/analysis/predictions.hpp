@@ -7,6 +7,7 @@
 #include "moecnn/data/augment.hpp"
 #include "moecnn/data/image_set.hpp"
 #include "moecnn/graph/kernel.hpp"
+#include "moecnn/graph/passes/set_k.hpp"
 #include "moecnn/train/metrics.hpp"
 
 #include <algorithm>
@@ -42,7 +43,7 @@ struct PredictOpts {
   int batch = 100;
   int k = 0;                   ///< active experts; 0: as the network was built
   int fixed_expert = -1;       ///< ≥ 0: this expert alone serves every image
-  bool equal_weights = false;  ///< every expert runs with weight 1/N
+  bool equal_weights = false;  ///< every expert runs, with weight 1/N; k does not count
   data::AugmentOpts normalise = data::AugmentOpts::none();
   std::function<void(int images_done)> progress = {};
 };
@@ -62,10 +63,7 @@ Predictions predict(Model& model, const data::ImageSet& set, const PredictOpts& 
   const Rng unused(0, Purpose::augment);
   for (int first = 0; first < set.n; first += opts.batch) {
     const int rows = std::min(opts.batch, set.n - first);
-    int k = opts.k;
-    if (opts.equal_weights)  // every expert runs, so slots for all of them are needed
-      for (const RoutingSpec& r : model.inference(rows).graph().routings) k = std::max(k, r.experts);
-    auto& program = model.inference(rows, k);
+    auto& program = model.inference(rows, opts.equal_weights ? every_expert : opts.k);
     for (int i = 0; i < rows; ++i)
       data::augment(set.image(first + i), images.data() + i * set.image_bytes(), opts.normalise, unused, first + i,
                     set.h, set.w);

@@ -28,7 +28,7 @@ struct StepContext {
   std::uint64_t step = 0;
   bool noise_off = false;      ///< no gate noise, no dropout
   int fixed_expert = -1;       ///< ≥ 0: all rows go to this expert with weight 1
-  bool equal_weights = false;  ///< all experts run with weight 1/N; needs a program built with k = N
+  bool equal_weights = false;  ///< all experts run with weight 1/N; needs a program with k = every_expert
 };
 
 /// Memory that one node asks for, in bytes, and what it still reads in its backward pass.

@@ -86,8 +86,8 @@ class Model {
     return *slot;
   }
 
-  /// Inference for `rows` images (0: the size given at construction) with `k` active experts (0: as built): batch norm
-  /// folded, nothing saved, no noise. Each has folded weights of its own, so only the last few programs are kept: the
+  /// Inference for `rows` images (0: the size given at construction) with `k` active experts (0: as built; every_expert:
+  /// all of each mixture, as equal weights want it): batch norm folded, nothing saved, no noise. Each has folded weights of its own, so only the last few programs are kept: the
   /// reference is good until three others have been asked for.
   ProgramType& inference(int rows = 0, int k = 0) { return inference(with_rows(rows), k); }
 
@@ -104,7 +104,7 @@ class Model {
     auto& slot = inference_.back().second;
     if (!slot) {
       Graph g = record(net_, images);
-      if (k > 0) passes::set_k(g, k);
+      if (k != 0) passes::set_k(g, k);
       const std::vector<int> keep = edges(g, opts_.keep);
       if (opts_.mix_linear_experts) passes::mix_linear_experts(g, keep);
       passes::drop_dropout(g, keep);

@@ -27,9 +27,9 @@ struct EvaluatedBatch {
 
 template <class T>
 struct EvaluateOpts {
-  int k = 0;                                                    ///< active experts; 0: as built
-  int fixed_expert = -1;                                        ///< ≥ 0: this expert serves every image with weight 1
-  bool equal_weights = false;                                   ///< every expert runs, with weight 1/N
+  int k = 0;                   ///< active experts; 0: as built
+  int fixed_expert = -1;       ///< ≥ 0: this expert serves every image with weight 1
+  bool equal_weights = false;  ///< every expert runs, with weight 1/N; k does not count
   std::function<void(const EvaluatedBatch<T>&)> on_batch = {};  ///< for dumps and analysis
   StopAsked stop = {};                                          ///< true: evaluate() throws Stopped
 };
@@ -116,7 +116,7 @@ Evaluation evaluate(Model<Net, Backend>& model, Source& source,
     const auto& batch = source.next();
     if (batch.count == 0) break;
     last = batch.last_of_epoch;
-    auto& program = model.inference(batch.count, opts.k);
+    auto& program = model.inference(batch.count, opts.equal_weights ? every_expert : opts.k);
     const Graph& g = program.graph();
     const int edge = g.outputs[0], classes = g.edges[edge].channels;
     check(g.edges[edge].extent.pixels() == 1,

@@ -26,8 +26,9 @@ class RouteKernel final : public NodeKernel<T> {
 
   void forward(const StepContext& step) override {
     check(!step.equal_weights || spec_.k == spec_.experts,
-          "{}: equal weights run all {} experts, this program has room for k = {}; ask for a program with k = {}",
-          spec_.name, spec_.experts, spec_.k, spec_.experts);
+          "{}: equal weights run all {} experts, this program has room for k = {}; ask the model for a program with "
+          "k = every_expert",
+          spec_.name, spec_.experts, spec_.k);
     std::copy_n(at.input[0], logits_.flat().size(), logits_.flat().begin());
     std::copy_n(node_.inputs.size() > 1 ? at.input[1] : nullptr, noise_.flat().size(), noise_.flat().begin());
     context_.training = step.training;

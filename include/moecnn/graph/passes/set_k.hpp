@@ -1,17 +1,25 @@
 #pragma once
 #include "moecnn/graph/graph.hpp"
 
-namespace moecnn::passes {
+namespace moecnn {
 
-/// Gives every router another number of active experts; buffers of slots change with it. For a graph as recorded.
+/// In the place of a k: all experts of each mixture, however many it has.
+inline constexpr int every_expert = -1;
+
+namespace passes {
+
+/// Gives every router another number of active experts, or `every_expert`; buffers of slots change with it. For a graph
+/// as recorded.
 inline void set_k(Graph& g, int k) {
   for (RoutingSpec& r : g.routings) {
-    check(k >= 1 && k <= r.experts, "{}: k = {} is not possible with {} experts; choose 1 to {}", r.name, k, r.experts,
-          r.experts);
-    r.k = k;
+    const int now = k == every_expert ? r.experts : k;
+    check(now >= 1 && now <= r.experts, "{}: k = {} is not possible with {} experts; choose 1 to {}, or every_expert",
+          r.name, k, r.experts, r.experts);
+    r.k = now;
   }
   for (Edge& e : g.edges)
-    if (e.routing >= 0) e.extent.n = g.routings[e.routing].rows * k;
+    if (e.routing >= 0) e.extent.n = g.routings[e.routing].rows * g.routings[e.routing].k;
 }
 
-}  // namespace moecnn::passes
+}  // namespace passes
+}  // namespace moecnn
