@@ -26,6 +26,8 @@ struct Any {
   static constexpr std::array<std::string_view, 9> names{
       "gap", "conv", "relu-gap", "conv-gap", "2conv-gap", "3conv-gap", "deterministic", "single-entry", "random"};
 
+  bool takes_noise() const { return kind != Kind::random; }
+
   template <int N, int C>
   Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     const auto as = [&](const auto& gate) { return gate.template wire<N, C>(g, x, experts); };

@@ -21,15 +21,19 @@ struct SingleEntry {
   template <int N, int C>
   Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     check(experts.count <= g.channels(x),
-          "{}: a single-entry gate reads one channel per expert; {} channels are too few for {}", g.path(),
+          "{}: a single-entry gate reads one channel per expert; {} channels are too few for {}", g.place(),
           g.channels(x), experts.count);
     const auto first = g.template slice<dynamic>(g.global_avg_pool(x), 0, experts.count);
     return {first.edge};
   }
 };
 
-/// New normal numbers for every row and step, in evaluation too.
+/// k experts at random for every row, others in every step, in evaluation too. All of them have the same weight: 1/k where
+/// weights are renormalised, 1/N where they are raw. (The segmentation study's code gives each the weight 1 instead of 1/k;
+/// a factor that experts learn.) With a router that adds learned noise, the noise would choose; MoE refuses that.
 struct Random {
+  bool takes_noise() const { return false; }
+
   template <int N, int C>
   Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     return g.template random_scores<N>(x, experts.count);

@@ -43,11 +43,13 @@ struct ConstantScores {
   int expert = -1;  ///< ≥ 0: the only one; the others have logits of minus infinity
 };
 
-/// Normal random logits, new ones in every step, in evaluation too: the random gate. Input: any [n, …], of which only the
-/// row count matters. Output: [n, N]; row r and expert e have the number r · N + e of the stream (seed, random_gate,
-/// stream + step). Carries no gradient.
+/// Normal random logits, new ones in every step, in evaluation too: the random gate. They are so small that a softmax
+/// gives all of them the same weight, to the last bit of a double: they say who is chosen, and nothing else. Input: any
+/// [n, …], of which only the row count matters. Output: [n, N]; row r and expert e have the number r · N + e of the stream
+/// (seed, random_gate, stream + step), times `scale`. Carries no gradient.
 struct RandomScores {
-  std::uint64_t stream = 0;  ///< hash of the name; set by the recorder
+  static constexpr double scale = 0x1p-80;  // a float has it, too
+  std::uint64_t stream = 0;                 ///< hash of the name; set by the recorder
 };
 
 }  // namespace moecnn::ops

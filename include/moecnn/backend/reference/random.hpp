@@ -68,7 +68,7 @@ class RandomScoresKernel final : public NodeKernel<T> {
   void forward(const StepContext& step) override {
     const Rng rng(step.seed, Purpose::random_gate, stream_ + step.step);
     const long long n = 1LL * this->rows() * this->out_.channels;
-    for (long long i = 0; i < n; ++i) this->at.output[i] = static_cast<T>(rng.normal(i));
+    for (long long i = 0; i < n; ++i) this->at.output[i] = static_cast<T>(ops::RandomScores::scale * rng.normal(i));
   }
 
  private:
