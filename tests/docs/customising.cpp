@@ -81,6 +81,22 @@ struct TinyNet {
 };
 // [together]
 
+// [shared_gate]
+/// Two mixtures of the same rows that one gate scores. Each routes by itself, with noise, balance loss and constraint of
+/// its own.
+struct OneGate {
+  static constexpr int in = 3;
+
+  Value<5> wire(Recorder& g, Value<3> image) const {
+    const auto x = g.relu(g("stem", Conv<3, 8, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, image));
+    const auto scores = g("gate", gate::GapLinear{}, x, Experts<4>{});
+    const MoE<OneConv<8, 12>, 4, TopK<2>, gate::Shared<4>> mixture{.gate = {scores}};
+    const auto y = g.add(g("first", mixture, x), g("second", mixture, x));
+    return g("fc", Linear<12, 5>{}, g.global_avg_pool(y));
+  }
+};
+// [shared_gate]
+
 /// The net in double on the reference backend, fed with the same 6 images at every step.
 struct Run {
   Model<TinyNet, backend::Reference<double>> model{{.n = 6, .h = 8, .w = 8}, {.seed = 7}};
@@ -112,6 +128,21 @@ TEST_CASE("a gate and an expert of one's own give their parameters names below t
   CHECK(has("mixture.experts.3.conv.bias"));
   CHECK_FALSE(has("mixture.experts.4.conv.bias"));
   CHECK_FALSE(has("mixture.gate.noise.weight"));  // an active constraint goes without noise
+}
+
+TEST_CASE("two mixtures with one gate train") {
+  Model<OneGate, backend::Reference<double>> model({.n = 6, .h = 8, .w = 8});
+  auto& program = model.training();
+  std::vector<double> images(6 * 3 * 8 * 8);
+  for (std::size_t i = 0; i < images.size(); ++i) images[i] = Rng(7, Purpose::other).normal(i);
+  program.set_images(images.data());
+  program.set_labels(std::vector<int>{0, 1, 2, 3, 4, 0}.data());
+  const StepContext step{.training = true, .noise_off = true};
+  program.forward(step);
+  program.backward(step);
+  CHECK(program.routing("first").slot_row == program.routing("second").slot_row);
+  const double* grad = model.params().grad(model.params().find("gate.fc.weight"));
+  CHECK(std::any_of(grad, grad + 4 * 8, [](double v) { return v != 0; }));
 }
 
 TEST_CASE("a net of one's own parts runs") {

@@ -41,6 +41,56 @@ TEST_CASE("recorder: names are the path of scopes and the leaf") {
   CHECK(s.graph.nodes.back().name == "a.inner.conv");
 }
 
+namespace {
+
+/// Returns what it was given.
+struct Nothing {
+  template <int C>
+  Value<C> wire(Recorder&, Value<C> x) const {
+    return x;
+  }
+};
+
+/// Gives its first value back, although others of its name follow.
+struct FirstOfTwo {
+  Value<4> wire(Recorder& g, Value<4> x) const {
+    const auto first = g.relu(x);
+    g.relu(first);
+    return first;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("recorder: a value has the name of the layer that made it and of those whose result it is") {
+  Start s;
+  const auto stage = s.g("layer1", ResStage<4, 4>{}, s.x);
+  CHECK(s.graph.edges[stage.edge].name == "layer1");
+  CHECK(s.graph.find_edge("layer1") == stage.edge);
+  CHECK(s.graph.find_edge("layer1.1") == stage.edge);  // torchvision's name of the last block
+  const int block = s.graph.find_edge("layer1.0");
+  CHECK(block != stage.edge);
+  CHECK(std::holds_alternative<ops::Relu>(s.graph.nodes[s.graph.edges[block].producer].op));
+  CHECK(s.graph.consumers()[block].size() ==
+        2);  // the next block's convolution and shortcut: no value inside the block
+
+  // Layers with nothing to do.
+  CHECK(s.g("up", Nothing{}, stage).edge == stage.edge);
+  CHECK(s.graph.edges[stage.edge].name == "layer1");
+  for (const char* name : {"layer1", "layer1.1", "up"}) CHECK(s.graph.find_edge(name) == stage.edge);
+  CHECK(s.g("image", Nothing{}, s.x).edge == s.x.edge);
+  CHECK(s.graph.find_edge("image") == s.x.edge);
+
+  // Of several values with one name the last one counts, whichever way it got it.
+  const auto first = s.g("two", FirstOfTwo{}, stage);
+  CHECK(s.graph.find_edge("two") == first.edge);
+  const auto other = s.g("up", Conv<4, 4>{}, first);
+  CHECK(s.graph.find_edge("up") == other.edge);
+  CHECK(s.g("up", Nothing{}, first).edge == first.edge);
+  CHECK(s.graph.find_edge("up") == first.edge);
+  CHECK(s.graph.find_edge("two") == first.edge);
+}
+
 TEST_CASE("recorder: one name used twice is one parameter, with other shapes it is an error") {
   Start s;
   const auto y = s.g("conv", Conv<4, 4>{}, s.x);
@@ -94,11 +144,13 @@ TEST_CASE("recorder: the mean of a map is computed once") {
 TEST_CASE("recorder: misuse is refused with the place and what to do") {
   Start s;
   const auto small = s.g.max_pool(s.x, {.kernel = 2, .stride = 2});
-  CHECK_THROWS_WITH_AS(s.g.add(s.x, small), ": cannot add a map of 3x6x6 to one of 3x3x3 (rows, height, width)", Error);
+  CHECK_THROWS_WITH_AS(s.g.add(s.x, small),
+                       "the network: cannot add a map of 3x6x6 to one of 3x3x3 (rows, height, width)", Error);
   CHECK_THROWS_AS(s.g.max_pool(s.x, {.kernel = 2, .stride = 1, .pad = 2}), Error);
   CHECK_THROWS_AS(s.g.max_pool(s.x, {.kernel = 7, .stride = 1}), Error);
 
-  const auto policy = make_policy(TopK<2>{}, balance::None{}, constraint::None{}, 3);
+  const TopK<2, RouterOpts{.noise = Noise::none}> router;
+  const auto policy = make_policy(router, balance::None{}, constraint::None{}, 3);
   const auto scores = scores_of<3>(s.g("fc", Linear<4, 3>{}, s.g.global_avg_pool(s.x)));
   const auto r = s.g.route(policy, scores), other = s.g.route(policy, scores);
   const auto slots = s.g.gather(s.x, r);
@@ -116,8 +168,21 @@ TEST_CASE("recorder: misuse is refused with the place and what to do") {
   expect([&] { s.g("conv", Conv<4, 4>{}, slots); }, "wire it inside experts()");
   expect([&] { s.g.add(slots, s.g.gather(s.x, other)); }, "cannot add rows of the batch to rows grouped by expert");
   s.g.combine(slots, r);
-  expect([&] { s.g.combine(slots, r); }, "a routing can be combined once");
-  const auto four = make_policy(TopK<2>{}, balance::None{}, constraint::None{}, 4);
+  expect([&] { s.g.route(make_policy(TopK<2>{}, balance::None{}, constraint::None{}, 3), scores); },
+         "the network: the router adds learned noise to the scores, and route() was given none");
+  expect(
+      [&] { s.g.combine(slots, r); },
+      "the network: the slots of the network's routing are combined already, in the network; a routing can be combined "
+      "once, so join what its experts give before that (g.concat, g.add), or route the scores once more for the second "
+      "value");
+  {
+    const auto scope = s.g.scope("twice");
+    const auto third = s.g.route(policy, scores);
+    const auto rows = s.g.gather(s.x, third);
+    s.g.combine(rows, third);
+    expect([&] { s.g.combine(rows, third); }, "twice: the slots of \"twice\" are combined already, in \"twice\"");
+  }
+  const auto four = make_policy(router, balance::None{}, constraint::None{}, 4);
   expect([&] { s.g.route(four, scores); }, "the gate scores 3 experts, the router has 4");
   expect([&] { s.g("nested", MoE<MoE<Conv<4, 4>, 2>, 3>{}, s.x); }, "is not supported");
 }

@@ -66,6 +66,63 @@ TEST_CASE("mixture: used twice under one name it shares experts, gate and state,
   CHECK(test::check_graph(g, {.elements = 1}) == "");
 }
 
+namespace {
+
+/// One gate, two mixtures of the same rows, by their layers or by the recorder's verbs.
+template <bool by_verbs>
+struct OneGate {
+  static constexpr int in = 4;
+  Noise noise = Noise::learned;
+  auto wire(Recorder& g, Value<4> x) const {
+    const auto scores = g("gate", gate::GapLinear{}, x, Experts<3>{});
+    const TopK<dynamic> router{.k = 2, .noise = by_verbs ? Noise::none : noise};
+    if constexpr (by_verbs) {
+      const auto policy = make_policy(router, balance::Importance{}, constraint::None{}, 3);
+      const auto mix = [&](const char* name) {
+        const auto scope = g.scope(name);
+        const auto r = g.route(policy, scores);
+        return g.combine(g.experts("experts", ConvExpert{}, g.gather(x, r), r), r);
+      };
+      return g.add(mix("first"), mix("second"));
+    } else {
+      const MoE<ConvExpert, 3, TopK<dynamic>, gate::Shared<3>, balance::Importance> mixture{.router = router,
+                                                                                            .gate = {scores}};
+      return g.add(g("first", mixture, x), g("second", mixture, x));
+    }
+  }
+};
+
+}  // namespace
+
+TEST_CASE("mixture: one gate for two mixtures") {
+  CHECK(check_net(OneGate<true>{}, {5, 4, 3}, {.elements = 1}) == "");
+  CHECK(check_net(OneGate<false>{}, {5, 4, 3}, {.elements = 1}) == "");
+  const Graph g = record(OneGate<false>{}, {5, 4, 3});
+  REQUIRE(g.routings.size() == 2);
+  CHECK(g.routings[0].name == "first");
+  CHECK(g.routings[1].name == "second");
+  std::vector<std::string> gates;
+  for (const ParamSpec& p : g.params)
+    if (p.name.find("gate") != std::string::npos) gates.push_back(p.name);
+  CHECK(gates == std::vector<std::string>{"gate.fc.weight", "gate.fc.bias", "first.gate.noise.weight",
+                                          "second.gate.noise.weight"});
+
+  // Without noise both route alike, and as the verbs do.
+  test::Rig<backend::Reference<double>> rig_a, rig_b;
+  const Graph a = record(OneGate<false>{Noise::none}, {5, 4, 3}), b = record(OneGate<true>{}, {5, 4, 3});
+  auto &program_a = rig_a.add_training(a), &program_b = rig_b.add_training(b);
+  test::fill(rig_a.store, 1), test::fill(rig_b.store, 1);
+  const auto batch = test::random_batch(a, 1);
+  const auto out_a = test::run(rig_a, program_a, batch, {.training = true});
+  CHECK(test::identical(out_a, test::run(rig_b, program_b, batch, {.training = true})));
+  CHECK(out_a.routings[0].slot_row == out_a.routings[1].slot_row);
+
+  using Unwired = MoE<ConvExpert, 3, TopK<2>, gate::Shared<3>>;
+  CHECK_THROWS_WITH_AS(record(Alone<Unwired>{}, {5, 4, 3}),
+                       "layer.gate: the shared gate has no scores; give it those of a gate that was wired before",
+                       Error);
+}
+
 TEST_CASE("mixture: two in a row have routings, noise and states of their own") {
   struct Chain {
     Value<4> operator()(Recorder& g, Value<4> x) const {

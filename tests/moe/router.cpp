@@ -42,7 +42,12 @@ TEST_CASE("the same rules hold at run time") {
   CHECK_THROWS_WITH_AS(make(5, Weights::raw, 4), "TopK: k is 5, but the layer has only 4 expert(s); set k to 1 … 4",
                        Error);
   CHECK_THROWS_AS(make(0, Weights::raw, 4), Error);
-  CHECK_THROWS_AS(make(1, Weights::renormalised, 4), Error);
+  CHECK_THROWS_WITH_AS(
+      make(1, Weights::renormalised, 4),
+      "k = 1 with renormalised weights: the weight of the one expert chosen is always 1, so the gate of 4 "
+      "experts learns nothing; choose k = 2 or more (in code, TopK with Weights::raw or "
+      "Weights::straight_through learns with k = 1, too)",
+      Error);
   CHECK_THROWS_AS(make(2, Weights::straight_through, 4), Error);
   CHECK_THROWS_AS(make(1, Weights::raw, 0), Error);
 }

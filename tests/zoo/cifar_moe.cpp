@@ -111,8 +111,13 @@ TEST_CASE("CIFAR study: choices that cannot be are refused with what can be") {
   CHECK_THROWS_WITH_AS(record(CifarMoENet{.position = 5}, image),
                        "position 5 is no stage of ResNet-18; choose 1 to 4, or 0 for the plain net", Error);
   CHECK_THROWS_WITH_AS(record(CifarMoENet{.position = 4, .experts = 4, .k = 5}, image),
-                       "TopK: k is 5, but the layer has only 4 expert(s); set k to 1 … 4", Error);
-  CHECK_THROWS_AS(record(CifarMoENet{.position = 4, .k = 1}, image), Error);  // the gate would not learn
+                       "layer4: TopK: k is 5, but the layer has only 4 expert(s); set k to 1 … 4", Error);
+  CHECK_THROWS_WITH_AS(
+      record(CifarMoENet{.position = 4, .k = 1}, image),
+      "layer4: k = 1 with renormalised weights: the weight of the one expert chosen is always 1, so the "
+      "gate of 4 experts learns nothing; choose k = 2 or more (in code, TopK with Weights::raw or "
+      "Weights::straight_through learns with k = 1, too)",
+      Error);
   CHECK_THROWS_AS(record(CifarMoENet{.position = 4, .experts = 0}, image), Error);
   CHECK_THROWS_WITH_AS(record(CifarMoENet{}, {0, 32, 32}),
                        "a batch of 0 images of 32x32 pixels is empty; every size must be at least 1", Error);

@@ -77,6 +77,8 @@ class Builder {
 
   /// Names joined by dots, e.g. "layer4.experts.0.conv1".
   std::string path() const { return path_of_copy(0); }
+  /// The same for messages, where wire() of the network itself needs a name, too.
+  std::string place() const { return scopes_.empty() ? "the network" : path(); }
 
   Graph& graph() { return graph_; }
   const Graph& graph() const { return graph_; }

@@ -76,8 +76,8 @@ class Recorder : public Verbs {
   template <class L, class... In>
   auto scoped(std::string_view name, const L& layer, In... in) {
     const Scope scope(*this, name);
+    const auto before = static_cast<int>(graph_.edges.size());
     auto result = layer.wire(*this, in...);
-    // The result carries the layer's name, so that Model::value("layer3") finds it.
     if constexpr (requires { result.edge; })
       if (result.edge >= 0) name_result(result.edge, before);
     return result;
@@ -98,11 +98,16 @@ class Recorder : public Verbs {
   }
 
   int record_route(std::shared_ptr<const RoutePolicy> policy, int scores, int noise) {
-    check(expert_routing_ < 0, "{}: a mixture inside an expert is not supported; place it outside", path());
+    check(expert_routing_ < 0, "{}: a mixture inside an expert is not supported; place it outside", place());
     const Extent rows = graph_.edges[scores].extent;
     const int experts = policy->experts(), k = policy->k();
-    check(graph_.edges[scores].channels == experts, "{}: the gate scores {} experts, the router has {}", path(),
+    check(graph_.edges[scores].channels == experts, "{}: the gate scores {} experts, the router has {}", place(),
           graph_.edges[scores].channels, experts);
+    check(noise >= 0 || !policy->wants_noise() || experts == 1,
+          "{}: the router adds learned noise to the scores, and route() was given none; give it the gate's noise "
+          "scales as "
+          "its third argument, or choose a router with Noise::none",
+          place());
     RoutingSpec spec{routing_name(), static_cast<int>(graph_.nodes.size()), rows.n, experts, k};
     declare_state(*policy, spec);
     spec.policy = std::move(policy);
@@ -142,8 +147,9 @@ class Recorder : public Verbs {
   int record_gather(int x, int id) {
     const RoutingSpec& r = graph_.routings[id];
     const Edge in = graph_.edges[x];
-    check(in.routing < 0, "{}: these rows are grouped by expert already; combine them first", path());
-    check(in.extent.n == r.rows, "{}: {} rows cannot be gathered by a routing of {} rows", path(), in.extent.n, r.rows);
+    check(in.routing < 0, "{}: these rows are grouped by expert already; combine them first", place());
+    check(in.extent.n == r.rows, "{}: {} rows cannot be gathered by a routing of {} rows", place(), in.extent.n,
+          r.rows);
     const int e = record(ops::Gather{}, {x}, in.channels, {r.rows * r.k, in.extent.h, in.extent.w});
     graph_.edges[e].routing = graph_.nodes.back().routing = id;
     return e;
@@ -151,18 +157,24 @@ class Recorder : public Verbs {
 
   int record_combine(int slots, int id) {
     const Edge in = graph_.edges[slots];
-    check(in.routing == id, "{}: combine needs the slots of its own routing", path());
+    check(in.routing == id, "{}: combine needs the slots of its own routing", place());
     for (const Node& n : graph_.nodes)  // the slopes of the weights have one writer
-      check(!std::holds_alternative<ops::Combine>(n.op) || n.routing != id, "{}: a routing can be combined once",
-            path());
+      check(!std::holds_alternative<ops::Combine>(n.op) || n.routing != id,
+            "{}: the slots of {} are combined already, in {}; a routing can be combined once, so join what its experts "
+            "give before that (g.concat, g.add), or route the scores once more for the second value",
+            place(), words(graph_.routings[id].name, "the network's routing"), words(n.name, "the network"));
     const int e = record(ops::Combine{}, {slots}, in.channels, {graph_.routings[id].rows, in.extent.h, in.extent.w});
     graph_.edges[e].routing = -1;
     graph_.nodes.back().routing = id;
     return e;
   }
 
+  static std::string words(const std::string& name, const char* without) {
+    return name.empty() ? without : '"' + name + '"';
+  }
+
   void begin_experts(std::string_view name, int routing) {
-    check(expert_routing_ < 0, "{}: experts inside experts are not supported", path());
+    check(expert_routing_ < 0, "{}: experts inside experts are not supported", place());
     scopes_.emplace_back(name);
     expert_routing_ = routing;
     expert_depth_ = scopes_.size();

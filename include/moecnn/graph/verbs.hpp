@@ -26,10 +26,10 @@ class Verbs : public Builder {
   template <int C>
   Value<C> add(Value<C> a, Value<C> b) {
     const Extent ea = extent(a), eb = extent(b);
-    check(ea == eb, "{}: cannot add a map of {}x{}x{} to one of {}x{}x{} (rows, height, width)", path(), ea.n, ea.h,
+    check(ea == eb, "{}: cannot add a map of {}x{}x{} to one of {}x{}x{} (rows, height, width)", place(), ea.n, ea.h,
           ea.w, eb.n, eb.h, eb.w);
     check(graph_.edges[a.edge].routing == graph_.edges[b.edge].routing,
-          "{}: cannot add rows of the batch to rows grouped by expert; combine them first", path());
+          "{}: cannot add rows of the batch to rows grouped by expert; combine them first", place());
     return {record(ops::Add{}, {a.edge, b.edge}, channels(a), ea)};
   }
 
@@ -54,9 +54,9 @@ class Verbs : public Builder {
     check_padding(window.kernel, window.pad);
     check(window.kernel.h <= window.stride.h && window.kernel.w <= window.stride.w,
           "{}: windows that overlap may find one pixel twice, which cannot be undone; stride by at least the kernel",
-          path());
+          place());
     check(e.pixels() <= 1 << 24, "{}: a float cannot number the {} pixels of a map; make it smaller than 4096x4096",
-          path(), e.pixels());
+          place(), e.pixels());
     return {record(ops::ArgMaxPool{window.kernel, window.stride, window.pad}, {x.edge}, channels(x), window.output(e))};
   }
 
@@ -64,13 +64,13 @@ class Verbs : public Builder {
   template <int C>
   Value<C> max_unpool(Value<C> x, Indices<C> where, Size2 size) {
     const Extent e = extent(x), i = graph_.edges[where.edge].extent;
-    check(e == i, "{}: cannot unpool a map of {}x{}x{} with indices for {}x{}x{} (rows, height, width)", path(), e.n,
+    check(e == i, "{}: cannot unpool a map of {}x{}x{} with indices for {}x{}x{} (rows, height, width)", place(), e.n,
           e.h, e.w, i.n, i.h, i.w);
     check_together({x.edge, where.edge});
     const Extent pooled = graph_.edges[graph_.nodes[graph_.edges[where.edge].producer].inputs[0]].extent;
     check(Size2(pooled.h, pooled.w) == size,
           "{}: the indices are those of a map of {}x{} pixels and mean nothing in one of {}x{}; unpool to the former",
-          path(), pooled.h, pooled.w, size.h, size.w);
+          place(), pooled.h, pooled.w, size.h, size.w);
     const ops::MaxUnpool op{size};
     return {record(op, {x.edge, where.edge}, channels(x), op.output(e))};
   }
@@ -84,7 +84,7 @@ class Verbs : public Builder {
   /// Means of bins.h × bins.w parts of the map.
   template <int C>
   Value<C> adaptive_avg_pool(Value<C> x, Size2 bins) {
-    check(bins.h >= 1 && bins.w >= 1, "{}: a map cannot be pooled to {}x{} bins; ask for at least one", path(), bins.h,
+    check(bins.h >= 1 && bins.w >= 1, "{}: a map cannot be pooled to {}x{} bins; ask for at least one", place(), bins.h,
           bins.w);
     const ops::AdaptiveAvgPool op{bins};
     return {record(op, {x.edge}, channels(x), op.output(extent(x)))};
@@ -133,7 +133,7 @@ class Verbs : public Builder {
     requires(Count <= C || C < 0)
   Value<Count> slice(Value<C> x, int first = 0, int count = Count) {
     check(count >= 1 && first >= 0 && first + count <= channels(x), "{}: there are no channels {} to {} among {}",
-          path(), first, first + count - 1, channels(x));
+          place(), first, first + count - 1, channels(x));
     return {record(ops::Slice{first, count}, {x.edge}, count, extent(x))};
   }
 
@@ -145,7 +145,7 @@ class Verbs : public Builder {
     const Extent ex = extent(x), es = extent(s);
     check_together({x.edge, s.edge});
     check(es == Extent{ex.n, 1, 1}, "{}: a map is scaled by {} rows of one pixel, these are {}x{}x{}; pool first",
-          path(), ex.n, es.n, es.h, es.w);
+          place(), ex.n, es.n, es.h, es.w);
     return {record(ops::Scale{}, {x.edge, s.edge}, channels(x), ex)};
   }
 
@@ -182,7 +182,7 @@ class Verbs : public Builder {
   /// [B, C, H, W] → [B · p, C, …], see ops::ToPatches.
   template <int C>
   Value<C> to_patches(Value<C> x, const PatchGrid& grid) {
-    check(size(x) == grid.map, "{}: the patches are made for maps of {}x{} pixels, this one has {}x{}", path(),
+    check(size(x) == grid.map, "{}: the patches are made for maps of {}x{} pixels, this one has {}x{}", place(),
           grid.map.h, grid.map.w, size(x).h, size(x).w);
     check_rows_may_change(x.edge);
     const ops::ToPatches op{grid};
@@ -195,7 +195,7 @@ class Verbs : public Builder {
     check(size(x) == grid.patch && e.n % grid.count() == 0,
           "{}: {} patches of {}x{} make no maps of {} patches of {}x{}; what works on patches with halos has to leave "
           "the halos out",
-          path(), e.n, e.h, e.w, grid.count(), grid.patch.h, grid.patch.w);
+          place(), e.n, e.h, e.w, grid.count(), grid.patch.h, grid.patch.w);
     check_rows_may_change(x.edge);
     const ops::FromPatches op{grid};
     return {record(op, {x.edge}, channels(x), op.output(e))};
@@ -203,7 +203,7 @@ class Verbs : public Builder {
 
   // Scores and losses.
 
-  /// New normal logits for every row in every step. N may be `dynamic`; then `count` says how many.
+  /// New random logits for every row in every step, see ops::RandomScores. N may be `dynamic`; then `count` says how many.
   template <int N, int C>
   Scores<N> random_scores(Value<C> x, int count = N) {
     return {record(ops::RandomScores{stream()}, {x.edge}, count, {extent(x).n, 1, 1})};
@@ -212,7 +212,7 @@ class Verbs : public Builder {
   /// Adds a loss to the network's: the mean cross-entropy of an edge of logits, see ops::CrossEntropy.
   int cross_entropy(int logits, const LossOpts& opts = {}) {
     const Edge& x = graph_.edges[logits];
-    check(x.routing < 0, "{}: a loss on rows grouped by expert; combine them first", path());
+    check(x.routing < 0, "{}: a loss on rows grouped by expert; combine them first", place());
     ops::CrossEntropy op{x.channels, opts.ignore, -1, opts.factor};
     if (!opts.class_weights.empty()) {
       check(static_cast<int>(opts.class_weights.size()) == x.channels, "{} class weights are given for {} classes",
@@ -226,7 +226,7 @@ class Verbs : public Builder {
  private:
   template <int C>
   Value<C> drop(Value<C> x, double p, bool spatial) {
-    check(p >= 0 && p < 1, "{}: dropout with probability {}; choose 0 up to less than 1", path(), p);
+    check(p >= 0 && p < 1, "{}: dropout with probability {}; choose 0 up to less than 1", place(), p);
     if (p == 0) return x;
     return {record(ops::Dropout{p, spatial, stream()}, {x.edge}, channels(x), extent(x))};
   }
@@ -243,25 +243,25 @@ class Verbs : public Builder {
 
   void check_padding(Size2 kernel, Size2 pad) const {
     check(2 * pad.h <= kernel.h && 2 * pad.w <= kernel.w,
-          "{}: pooling windows of {}x{} with padding {}x{} may hold no pixel; pad by at most half a window", path(),
+          "{}: pooling windows of {}x{} with padding {}x{} may hold no pixel; pad by at most half a window", place(),
           kernel.h, kernel.w, pad.h, pad.w);
   }
   void check_size(Size2 to) const {
-    check(to.h >= 1 && to.w >= 1, "{}: a map cannot have {}x{} pixels; ask for at least one", path(), to.h, to.w);
+    check(to.h >= 1 && to.w >= 1, "{}: a map cannot have {}x{} pixels; ask for at least one", place(), to.h, to.w);
   }
   void check_same_size(int a, int b) const {
     const Extent &x = graph_.edges[a].extent, &y = graph_.edges[b].extent;
-    check(x == y, "{}: cannot join maps of {}x{}x{} and {}x{}x{} (rows, height, width); resize or pad first", path(),
+    check(x == y, "{}: cannot join maps of {}x{}x{} and {}x{}x{} (rows, height, width); resize or pad first", place(),
           x.n, x.h, x.w, y.n, y.h, y.w);
   }
   void check_together(const std::vector<int>& edges) const {
     for (int e : edges)
       check(graph_.edges[e].routing == graph_.edges[edges[0]].routing,
-            "{}: cannot mix rows of the batch with rows grouped by expert; combine them first", path());
+            "{}: cannot mix rows of the batch with rows grouped by expert; combine them first", place());
   }
   void check_rows_may_change(int edge) const {
     check(graph_.edges[edge].routing < 0, "{}: patches of rows that are grouped by expert; cut before the mixture",
-          path());
+          place());
   }
 };
 

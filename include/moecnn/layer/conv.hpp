@@ -26,7 +26,7 @@ struct Conv {
 
   Value<Out> wire(Recorder& g, Value<In> x) const {
     check(outputs >= 1 && outputs % O.groups == 0,
-          "{}: a convolution of {} groups cannot have {} outputs; give a multiple of the groups, at least 1", g.path(),
+          "{}: a convolution of {} groups cannot have {} outputs; give a multiple of the groups, at least 1", g.place(),
           O.groups, outputs);
     const ops::Conv op{.in = In,
                        .out = outputs,

@@ -38,7 +38,7 @@ struct ConvTranspose {
     check(good(more.h, O.stride.h, O.dilation.h) && good(more.w, O.stride.w, O.dilation.w),
           "{}: a transposed convolution of a map of {}x{} cannot have an output of {}x{}; {}x{} is the least, and less "
           "than a stride more",
-          g.path(), g.size(x).h, g.size(x).w, size.h, size.w, y.h, y.w);
+          g.place(), g.size(x).h, g.size(x).w, size.h, size.w, y.h, y.w);
     return record(g, x, more);
   }
 

@@ -15,9 +15,9 @@ struct Linear {
 
   Value<Out> wire(Recorder& g, Value<In> x) const {
     const Extent e = g.extent(x);
-    check(e.h == 1 && e.w == 1, "{}: a linear layer wants one pixel per row and got {}x{}; pool first", g.path(), e.h,
+    check(e.h == 1 && e.w == 1, "{}: a linear layer wants one pixel per row and got {}x{}; pool first", g.place(), e.h,
           e.w);
-    check(outputs >= 1, "{}: a linear layer needs at least one output, it was given {}", g.path(), outputs);
+    check(outputs >= 1, "{}: a linear layer needs at least one output, it was given {}", g.place(), outputs);
     constexpr bool bias = B == Bias::yes;
     std::vector<int> params{g.param("weight", {outputs, In}, Init::kaiming_uniform)};
     if (bias) params.push_back(g.param("bias", {outputs}, Init::fan_in_uniform, In));

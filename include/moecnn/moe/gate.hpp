@@ -57,13 +57,30 @@ struct ReluGapLinear {
   }
 };
 
+/// The scores of a gate that was wired before: one gate for several mixtures of N experts, each with a routing and noise
+/// of its own. `const auto scores = g("gate", gate::GapLinear{}, x, Experts<4>{});` and then, for each,
+/// `MoE<Expert, 4, TopK<2>, gate::Shared<4>>{.gate = {scores}}`.
+template <int N>
+struct Shared {
+  Scores<N> scores{};
+
+  template <int M, int C>
+  Scores<M> wire(Recorder& g, Value<C>, Experts<M>) const {
+    static_assert(M == N, "gate::Shared<N>: the mixture must have as many experts as the gate scores");
+    check(scores.edge >= 0, "{}: the shared gate has no scores; give it those of a gate that was wired before",
+          g.place());
+    return scores;
+  }
+};
+
 /// Every row to one expert with weight 1 (analysis).
 struct Fixed {
   int expert = 0;
 
   template <int N, int C>
   Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
-    check(expert >= 0 && expert < experts.count, "{}: there is no expert {} among {}", g.path(), expert, experts.count);
+    check(expert >= 0 && expert < experts.count, "{}: there is no expert {} among {}", g.place(), expert,
+          experts.count);
     return {g.record(ops::ConstantScores{expert}, {x.edge}, experts.count, {g.extent(x).n, 1, 1})};
   }
 };

@@ -22,7 +22,7 @@ void check_room(const Recorder& g, Value<C> x, int convolutions) {
       e.h >= least && e.w >= least,
       "{}: a gate of {} convolution(s) without padding needs rows of at least {} × {} pixels and gets {} × {}; choose "
       "a coarser grid or a gate with fewer convolutions",
-      g.path(), convolutions, least, least, e.h, e.w);
+      g.place(), convolutions, least, least, e.h, e.w);
 }
 
 }  // namespace detail

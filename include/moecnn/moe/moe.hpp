@@ -29,7 +29,7 @@ struct MoE {
   int experts = N;
 
   Value<out> wire(Recorder& g, Value<in> x) const {
-    const auto policy = make_policy(router, balance, constraint, experts);
+    const auto policy = checked_policy(g);
     const auto [scores, noise] = score(g, x, policy->wants_noise() && experts > 1);
     const auto routing = g.route(policy, scores, noise);
     const auto slots = g.gather(x, routing);
@@ -37,9 +37,21 @@ struct MoE {
   }
 
  private:
+  /// Errors name the layer.
+  std::shared_ptr<const RoutePolicy> checked_policy(Recorder& g) const try {
+    return make_policy(router, balance, constraint, experts);
+  } catch (const Error& e) {
+    fail("{}: {}", g.place(), e.what());
+  }
+
   /// The gate's logits, and the learned scales of its noise: `gate.noise.weight` [N, in] on the pooled input.
   std::pair<Scores<N>, Scores<N>> score(Recorder& g, Value<in> x, bool noisy) const {
     const auto scope = g.scope("gate");
+    if constexpr (requires { gate.takes_noise(); })
+      check(!noisy || gate.takes_noise(),
+            "{}: the scores of this gate are random already, and learned noise would decide instead of them; choose a "
+            "router with Noise::none",
+            g.place());
     const Scores<N> scores = gate.template wire<N, in>(g, x, Experts<N>{experts});
     if (!noisy) return {scores, {}};
     return {scores, scores_of<N>(g("noise", Linear<in, N, Bias::no>{experts}, g.global_avg_pool(x)))};

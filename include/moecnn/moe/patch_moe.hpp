@@ -83,7 +83,7 @@ struct PatchMoE {
       check(beside != Beside::input,
             "{}: the input has {} channels and cannot be added to {}; add nothing or a shared "
             "expert",
-            g.path(), in, out);
+            g.place(), in, out);
     }
     return y;
   }

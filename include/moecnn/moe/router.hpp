@@ -66,10 +66,12 @@ inline void verify_top_k(Weights weights, int k, int experts, bool training) {
   check(k <= experts, "TopK: k is {}, but the layer has only {} expert(s); set k to 1 … {}", k, experts, experts);
   check(weights != Weights::straight_through || k == 1,
         "TopK: straight-through weights are defined for k = 1 only, k is {}; choose renormalised or raw weights", k);
-  check(!training || weights != Weights::renormalised || k > 1 || experts == 1,
-        "TopK: with k = 1 a renormalised weight is always 1 and the gate of {} experts gets no gradient; choose raw or "
-        "straight-through weights, or k = 2",
-        experts);
+  check(
+      !training || weights != Weights::renormalised || k > 1 || experts == 1,
+      "k = 1 with renormalised weights: the weight of the one expert chosen is always 1, so the gate of {} experts "
+      "learns nothing; choose k = 2 or more (in code, TopK with Weights::raw or Weights::straight_through learns with "
+      "k = 1, too)",
+      experts);
 }
 
 /// The k best experts of one row, best first, into `best`; returns how many there are. Equal logits: the lowest index
