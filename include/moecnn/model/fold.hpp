@@ -11,18 +11,18 @@ class FoldedParams {
  public:
   FoldedParams() = default;
 
-  /// Room for every parameter of `g` beyond those of the store.
+  /// For every parameter of `g` beyond those of the store. allocate() comes before anything else.
   FoldedParams(const Graph& g, const ParamStore<T>& store, const ParamLayouts<T>& layouts)
       : first_(store.size()), layouts_(layouts) {
     layouts_.resize(g.params.size());
-    std::size_t at = 0;
     for (std::size_t i = first_; i < g.params.size(); ++i) {
-      offsets_.push_back(at);
+      offsets_.push_back(elements_);
       const auto n = layouts_[i] ? layouts_[i]->elements() : static_cast<std::size_t>(g.params[i].elements());
-      at += (n + 15) / 16 * 16;
+      elements_ += (n + 15) / 16 * 16;
     }
-    memory_ = AlignedBuffer(at * sizeof(T));
   }
+  std::size_t bytes() const { return elements_ * sizeof(T); }
+  void allocate() { memory_ = AlignedBuffer(bytes()); }
 
   T* value(int id) const { return memory_.as<T>() + offsets_[id - first_]; }
 
@@ -63,6 +63,7 @@ class FoldedParams {
   int first_ = 0;
   ParamLayouts<T> layouts_;
   std::vector<std::size_t> offsets_;
+  std::size_t elements_ = 0;
   AlignedBuffer memory_;
   std::vector<T> gamma_, mean_, variance_, weight_, bias_, old_bias_;  // of one convolution, in plain order
 };

@@ -31,6 +31,9 @@ struct ModelOpts {
   bool training = true;                    ///< false: no gradients are ever made; training() is an error
   bool mix_linear_experts = true;          ///< experts that are one convolution: mix their kernels where that pays
   Rebuild rebuild = Rebuild::where_cheap;  ///< memory of training for time, see graph/plan.hpp
+  /// What parameters, gradients, activations and the optimiser's moments may take. More is refused with a sentence before
+  /// it is allocated. MemoryLimit::none() switches the check off.
+  MemoryLimit memory = MemoryLimit::system();
 };
 
 /// Owns parameters and programs. A program is made when first asked for and kept: one per batch size, and for inference
@@ -45,6 +48,7 @@ class Model {
   /// `images`: the batch size and image size that the model is made for; other batch sizes can be asked for later.
   explicit Model(Extent images, ModelOpts opts = {}, Net net = {})
       : net_(std::move(net)), images_(images), opts_(std::move(opts)) {
+    store_.limit_memory(opts_.memory);
     // The training program decides how parameters are stored, since it is the one that changes them.
     if (opts_.training)
       training();
@@ -123,7 +127,11 @@ class Model {
   Extent with_rows(int rows) const { return {rows == 0 ? images_.n : rows, images_.h, images_.w}; }
 
   /// Without a training program nothing has chosen layouts: plain ones, which every inference program can read.
-  void adopt_for_inference() { store_.adopt(recorded(), {}); }
+  void adopt_for_inference() {
+    const Graph g = recorded();
+    check_memory({.parameters = ParamStore<T>::places(g.params, {}).all * sizeof(T)}, opts_.memory, "the network");
+    store_.adopt(g, {});
+  }
 
   static std::vector<int> edges(const Graph& g, const std::vector<std::string>& names) {
     std::vector<int> found;

@@ -3,6 +3,7 @@
 /// The owner of everything a network learns: values, gradients and the constraints' state, one allocation each.
 
 #include "moecnn/core/aligned.hpp"
+#include "moecnn/core/memory.hpp"
 #include "moecnn/core/rng.hpp"
 #include "moecnn/graph/kernel.hpp"
 
@@ -20,6 +21,31 @@ class ParamStore {
  public:
   bool empty() const { return specs_.empty(); }
 
+  /// Where each parameter begins, in elements, and how many there are in all.
+  struct Places {
+    std::vector<std::size_t> offsets;
+    std::size_t trained = 0, all = 0;
+  };
+  static Places places(const std::vector<ParamSpec>& specs, const ParamLayouts<T>& layouts) {
+    Places p;
+    p.offsets.resize(specs.size());
+    for (const bool trained : {true, false}) {
+      for (std::size_t i = 0; i < specs.size(); ++i)
+        if (specs[i].trained == trained) {
+          p.offsets[i] = p.all;
+          const bool plain = i >= layouts.size() || !layouts[i];
+          const auto n = plain ? static_cast<std::size_t>(specs[i].elements()) : layouts[i]->elements();
+          p.all += (n + lanes - 1) / lanes * lanes;
+        }
+      if (trained) p.trained = p.all;
+    }
+    return p;
+  }
+
+  /// How much memory may be taken for what is stored here and in programs of this store; set before the first of them.
+  void limit_memory(const MemoryLimit& limit) { memory_limit_ = limit; }
+  const MemoryLimit& memory_limit() const { return memory_limit_; }
+
   /// Takes the parameters of a recorded graph; called once, by the model's first program.
   void adopt(const Graph& g, const ParamLayouts<T>& layouts) {
     check(empty(), "the parameter store already holds a network");
@@ -27,17 +53,10 @@ class ParamStore {
     layouts_ = layouts;
     layouts_.resize(specs_.size());
     state_specs_ = g.states;
-    offsets_.resize(specs_.size());
-    std::size_t at = 0;
-    for (const bool trained : {true, false}) {
-      for (std::size_t i = 0; i < specs_.size(); ++i)
-        if (specs_[i].trained == trained) {
-          offsets_[i] = at;
-          at += (stored_elements(static_cast<int>(i)) + lanes - 1) / lanes * lanes;
-        }
-      if (trained) trained_elements_ = at;
-    }
-    values_ = AlignedBuffer(at * sizeof(T));
+    Places p = places(specs_, layouts_);
+    offsets_ = std::move(p.offsets);
+    trained_elements_ = p.trained;
+    values_ = AlignedBuffer(p.all * sizeof(T));
     for (std::size_t i = 0; i < specs_.size(); ++i) ids_.emplace(specs_[i].name, static_cast<int>(i));
     int doubles = 0;
     for (const StateSpec& s : state_specs_) state_offsets_.push_back(doubles), doubles += s.size;
@@ -144,6 +163,7 @@ class ParamStore {
   std::vector<int> state_offsets_;
   std::unordered_map<std::string, int> ids_;
   std::uint64_t version_ = 1;
+  MemoryLimit memory_limit_ = MemoryLimit::system();
 };
 
 }  // namespace moecnn

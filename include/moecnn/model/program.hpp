@@ -5,6 +5,7 @@
 #include "moecnn/core/shared_cores.hpp"
 #include "moecnn/graph/plan.hpp"
 #include "moecnn/model/fold.hpp"
+#include "moecnn/model/memory_check.hpp"
 #include "moecnn/model/param_store.hpp"
 
 #include <algorithm>
@@ -64,18 +65,15 @@ class Program {
     check(!store_.empty() || graph_.folds.empty(),
           "a program with folded batch norms needs the store that it folds them from; make a program of the unfolded "
           "graph first, as Model does");
-    if (store_.empty()) store_.adopt(graph_, lowered_.param_layout);
-    if (opts_.training) store_.make_gradients();
-    folded_ = FoldedParams<T>(graph_, store_, lowered_.param_layout);
     needs_.reserve(graph_.nodes.size());
     for (const auto& k : lowered_.kernels) needs_.push_back(k->needs());
     plan_ = make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), opts_.keep,
                       opts_.rebuild);
+    name_ = std::make_shared<const std::string>(text());
+    allocate();
     routings_.resize(graph_.routings.size());
     slopes_.resize(graph_.routings.size());
     count_labels();
-    name_ = std::make_shared<const std::string>(text());
-    arena_.reserve(plan_.arena_bytes, name_);
     bind();
   }
   Program(const Program&) = delete;
@@ -209,6 +207,29 @@ class Program {
   T* grad(int edge) const { return pointer(plan_.grad[edge]); }
 
  private:
+  /// All that this program needs and the store or the arena do not have yet, or Error where there is too little memory.
+  void allocate() {
+    const bool first = store_.empty();
+    if (!first) folded_ = FoldedParams<T>(graph_, store_, lowered_.param_layout);
+    MemoryNeed need{.folded = folded_.bytes(),
+                    .activations = plan_.arena_bytes,
+                    .given_back = arena_.bytes(),
+                    .images = graph_.batch()};
+    if (first || (opts_.training && store_.gradients().empty())) {
+      const auto places = ParamStore<T>::places(graph_.params, lowered_.param_layout);
+      if (first) need.parameters = places.all * sizeof(T);
+      if (opts_.training) need.gradients = places.trained * sizeof(T);
+    }
+    check_memory(need, store_.memory_limit(), *name_);
+    if (first) {
+      store_.adopt(graph_, lowered_.param_layout);
+      folded_ = FoldedParams<T>(graph_, store_, lowered_.param_layout);
+    }
+    if (opts_.training) store_.make_gradients();
+    folded_.allocate();
+    arena_.reserve(plan_.arena_bytes, name_);
+  }
+
   std::vector<std::size_t> bytes(const std::vector<std::shared_ptr<const Layout<T>>>& layouts) const {
     std::vector<std::size_t> b(graph_.edges.size());
     for (std::size_t e = 0; e < b.size(); ++e)

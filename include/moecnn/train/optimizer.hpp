@@ -7,6 +7,7 @@
 
 #include "moecnn/core/dispatch.hpp"
 #include "moecnn/core/threads.hpp"
+#include "moecnn/model/memory_check.hpp"
 #include "moecnn/model/param_store.hpp"
 #include "moecnn/train/adam.hpp"
 #include "moecnn/train/sgd.hpp"
@@ -37,6 +38,7 @@ class Optimizer {
   Optimizer(AnyOptimizer rule, const ParamStore<T>& store) : rule_(std::move(rule)) {
     dispatch(rule_, [&](const auto& r) {
       r.verify();
+      check_memory({.moments = r.moment_count() * store.trained().size_bytes()}, store.memory_limit(), text_of(rule_));
       for (int m = 0; m < r.moment_count(); ++m) {
         moments_.emplace_back(store.trained().size_bytes());
         names_.emplace_back(r.moments[m]);
