@@ -40,6 +40,8 @@ TEST_CASE("model: programs are made once per batch size and k, and share paramet
   CHECK(&model.inference(4, 3) != &inference);
   CHECK(model.inference(9).batch() == 9);
   CHECK(&inference == &model.inference());
+  CHECK(inference.text() == "the inference program for 4 images of 6 × 6");
+  CHECK(model.inference(1, 3).text() == "the inference program for 1 image of 6 × 6 with k = 3");
 
   const auto batch = test::random_batch(model.recorded(), 1);
   const auto before = result(inference, batch, {});

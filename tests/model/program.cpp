@@ -281,6 +281,16 @@ TEST_CASE("program: where the memory could not grow, values are gone and the nex
 }
 #endif
 
+TEST_CASE("program: a pass that failed leaves no values to read") {
+  Shared s;
+  s.forward();
+  CHECK_THROWS_AS(s.a.forward({.training = true, .fixed_expert = 9}), Error);  // there are fewer experts
+  CHECK_THROWS_WITH_AS(
+      s.a.read("fc"),
+      "the training program for 2 images of 8 × 8 has images but no values yet; call forward() after set_images()",
+      Error);
+}
+
 TEST_CASE("program: what was never run is not read") {
   Shared s;
   s.check_gone("the training program for 2 images of 8 × 8 has no images yet; call set_images() before forward()");

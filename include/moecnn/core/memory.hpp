@@ -58,7 +58,7 @@ inline std::optional<std::uint64_t> left_in(const MemoryFiles::Group& g) {
   std::uint64_t files = 0;
   for (const std::string_view kind : {"inactive_file ", "active_file "}) {
     const auto with_children = number_of(g.stat, "total_" + std::string(kind));
-    files += (with_children ? with_children : number_of(g.stat, kind)).value_or(0) & (UINT64_MAX >> 2);
+    files += std::min((with_children ? with_children : number_of(g.stat, kind)).value_or(0), UINT64_MAX / 2);
   }
   const std::uint64_t used = *usage - std::min(*usage, files);
   return *limit - std::min(*limit, used);
@@ -125,7 +125,7 @@ class MemoryLimit {
  public:
   /// What the system has left. It is asked anew each time.
   static MemoryLimit system() { return MemoryLimit(Kind::system, 0); }
-  /// So many bytes.
+  /// So many bytes, each time that it is asked.
   static MemoryLimit bytes(std::uint64_t n) { return MemoryLimit(Kind::bytes, n); }
   /// Nothing is checked.
   static MemoryLimit none() { return MemoryLimit(Kind::none, 0); }

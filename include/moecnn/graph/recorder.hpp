@@ -105,8 +105,7 @@ class Recorder : public Verbs {
           graph_.edges[scores].channels, experts);
     check(noise >= 0 || !policy->wants_noise() || experts == 1,
           "{}: the router adds learned noise to the scores, and route() was given none; give it the gate's noise "
-          "scales as "
-          "its third argument, or choose a router with Noise::none",
+          "scales as its third argument, or choose a router with Noise::none",
           place());
     RoutingSpec spec{routing_name(), static_cast<int>(graph_.nodes.size()), rows.n, experts, k};
     declare_state(*policy, spec);

@@ -88,8 +88,11 @@ class Program {
   /// "the training program for 64 images of 32 × 32".
   std::string text() const {
     const Extent images = graph_.edges[graph_.input].extent;
-    return formatted("the {} program for {} image{} of {} × {}", opts_.training ? "training" : "inference", images.n,
-                     images.n == 1 ? "" : "s", images.h, images.w);
+    std::string text = formatted("the {} program for {} image{} of {} × {}", opts_.training ? "training" : "inference",
+                                 images.n, images.n == 1 ? "" : "s", images.h, images.w);
+    for (const RoutingSpec& r : graph_.routings)
+      if (r.k != r.policy->k()) return text + formatted(" with k = {}", r.k);
+    return text;
   }
 
   /// Images [batch, C, h, w] in plain order; converted to the backend's scalar.
@@ -117,6 +120,7 @@ class Program {
     check(!step.training || opts_.training, "this program was made for inference; run the model's training program");
     watch_cores();
     check_owner("the images");
+    ran_ = false;
     rebind_if_moved();
     if (refreshed_ != store_.version()) {
       folded_.refresh(graph_, store_);
