@@ -91,8 +91,9 @@ struct OneGate {
     const auto x = g.relu(g("stem", Conv<3, 8, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, image));
     const auto scores = g("gate", gate::GapLinear{}, x, Experts<4>{});
     const MoE<OneConv<8, 12>, 4, TopK<2>, gate::Shared<4>> mixture{.gate = {scores}};
-    const auto y = g.add(g("first", mixture, x), g("second", mixture, x));
-    return g("fc", Linear<12, 5>{}, g.global_avg_pool(y));
+    const auto a = g("first", mixture, x);
+    const auto b = g("second", mixture, x);
+    return g("fc", Linear<12, 5>{}, g.global_avg_pool(g.add(a, b)));
   }
 };
 // [shared_gate]

@@ -83,11 +83,13 @@ struct OneGate {
         const auto r = g.route(policy, scores);
         return g.combine(g.experts("experts", ConvExpert{}, g.gather(x, r), r), r);
       };
-      return g.add(mix("first"), mix("second"));
+      const auto first = mix("first");
+      return g.add(first, mix("second"));
     } else {
       const MoE<ConvExpert, 3, TopK<dynamic>, gate::Shared<3>, balance::Importance> mixture{.router = router,
                                                                                             .gate = {scores}};
-      return g.add(g("first", mixture, x), g("second", mixture, x));
+      const auto first = g("first", mixture, x);
+      return g.add(first, g("second", mixture, x));
     }
   }
 };
