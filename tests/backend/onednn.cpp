@@ -155,6 +155,15 @@ TEST_CASE("onednn: batch norm, residuals, ReLU and sums equal the reference, fus
   }
 }
 
+TEST_CASE("onednn: with frozen statistics the gradients of batch norm equal the reference, too") {
+  for (const bool fuse : {true, false}) {
+    CAPTURE(fuse);
+    compare(Blocks{}, {4, 8, 8}, {.frozen = true, .fuse = fuse});
+    compare(Blocks{}, {2, 40, 33}, {.frozen = true, .fuse = fuse});
+    compare(Head{}, {3, 11, 10}, {.frozen = true, .fuse = fuse});
+  }
+}
+
 TEST_CASE("onednn: pooling and linear layers equal the reference") {
   compare(Head{}, {3, 11, 10});
   compare(Head{}, {2, 40, 40}, {.input_grad = false});

@@ -98,6 +98,7 @@ void step_once(One& one) {
 
 struct CompareOpts {
   bool training = true;
+  bool frozen = false;  ///< a training program runs with `StepContext::training = false`
   bool backward = true;
   bool input_grad = true;
   bool fuse = true;
@@ -113,7 +114,7 @@ void run_and_compare(One& one, Ref& ref, const CompareOpts& opts) {
   const Graph& g = ref.program->graph();
   const auto images = random_values<float>(g.edges[g.input].elements(), 7, 1, opts.shift);
   StepContext step;
-  step.training = opts.training;
+  step.training = opts.training && !opts.frozen;
   for (int s = 0; s < opts.steps; ++s) {
     one.program->set_images(images.data()), ref.program->set_images(images.data());
     one.program->forward(step), ref.program->forward(step);

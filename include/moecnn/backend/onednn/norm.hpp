@@ -48,9 +48,9 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
     });
   }
 
-  void backward(const StepContext&) override {
+  void backward(const StepContext& step) override {
     for_each_copy([&](int copy, int first, int count) {
-      if (count > 0) return backward(copy, first, count);
+      if (count > 0) return backward(copy, first, count, step.training);
       for (int i : {0, 1})
         if (param_mode_[i] == GradMode::overwrite) std::fill_n(param_grad(i, copy), op_.channels, 0.f);
     });
@@ -154,7 +154,8 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
     return t;
   }
 
-  void backward(int copy, int first, int count) const {
+  /// `measured`: the forward pass took the statistics of these rows.
+  void backward(int copy, int first, int count, bool measured) const {
     Sums<B>* sums = reinterpret_cast<Sums<B>*>(at.scratch_backward);
     const float* x = at.input[0];
     const int step = group(count, 2);
@@ -177,7 +178,7 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
 #pragma omp for schedule(static) nowait
       for (int i = 0; i < tiles; ++i) {
         const int b = b0 + i / count, r = first + i % count;
-        if (settled != b) settle_backward(copy, count, b, sums, r == first, line), settled = b;
+        if (settled != b) settle_backward(copy, count, b, sums, measured, r == first, line), settled = b;
         if (!wants_input(0)) continue;
         input_slope<B>((store ? at.input_grad[1] : at.output_grad) + offset(r, b), store ? nullptr : mask(r, b),
                        x + offset(r, b), at.input_grad[0] + offset(r, b), adds_to_input(0), past, pixels_, line);
@@ -185,8 +186,10 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
     }
   }
 
-  /// dx = scale · dy + slope · (x - mean) + shift, and the gradients of weight and bias.
-  void settle_backward(int copy, int count, int block, const Sums<B>* sums, bool owns, Line<B>& line) const {
+  /// dx = scale · dy + slope · (x - mean) + shift, and the gradients of weight and bias. Slope and shift are what dx owes
+  /// to the statistics; running ones are constants.
+  void settle_backward(int copy, int count, int block, const Sums<B>* sums, bool measured, bool owns,
+                       Line<B>& line) const {
     const double m = static_cast<double>(count) * static_cast<double>(pixels_);
     const Moments<B>& known = moments(copy)[block];
     const Sums<B> sum = total(sums + block * count, count);
@@ -196,8 +199,10 @@ class BlockedNormKernel final : public reference::NodeKernel<float> {
       const double inverse = known.inverse[l], dot = sum.b[l] * inverse, scale = param(0, copy)[c] * inverse;
       line.mean[l] = known.mean[l];
       line.scale[l] = static_cast<float>(scale);
-      line.slope[l] = static_cast<float>(-scale * inverse * dot / m);
-      line.shift[l] = static_cast<float>(-scale * sum.a[l] / m);
+      if (measured) {
+        line.slope[l] = static_cast<float>(-scale * inverse * dot / m);
+        line.shift[l] = static_cast<float>(-scale * sum.a[l] / m);
+      }
       if (!owns) continue;
       if (wants_param(0)) deliver(param_grad(0, copy)[c], dot, adds_to_param(0));
       if (wants_param(1)) deliver(param_grad(1, copy)[c], sum.a[l], adds_to_param(1));
