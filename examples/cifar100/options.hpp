@@ -147,10 +147,12 @@ inline AnySchedule schedule_of(const Options& o) {
   if (o.schedule == "constant") return schedule::Constant{.rate = lr};
   if (o.schedule == "cosine") return schedule::Cosine{.base = lr, .epochs = o.epochs};
   if (o.schedule == "poly") return schedule::Poly{.base = lr, .epochs = o.epochs};
-  auto steps = o.position == 0    ? schedule::cifar_baseline(scale, o.epochs)
-               : o.hard()         ? schedule::cifar_hard(scale, o.epochs)
-               : o.gate == "conv" ? schedule::cifar_conv_soft(scale, o.epochs)
-                                  : schedule::cifar_soft(scale, o.epochs);
+  // relu-gap is what the study's convolutional gate computed, so it is trained as that one was.
+  const bool convolutional = o.gate == "conv" || o.gate == "relu-gap";
+  auto steps = o.position == 0 ? schedule::cifar_baseline(scale, o.epochs)
+               : o.hard()      ? schedule::cifar_hard(scale, o.epochs)
+               : convolutional ? schedule::cifar_conv_soft(scale, o.epochs)
+                               : schedule::cifar_soft(scale, o.epochs);
   if (o.lr > 0) steps.warm_up = {};  // who names a rate means it from the first step on
   return steps;
 }

@@ -54,4 +54,23 @@ TEST_CASE("a soft constraint is a balance loss with its weight, a hard one has i
   o.constraint = "none";
   CHECK(value(o, "balance loss") == "none");
 }
+
+TEST_CASE("gate and constraint choose the study's schedule") {
+  cifar::Options o;
+  o.epochs = 150;
+  const auto rate = [&](int epoch) { return rate_at(cifar::schedule_of(o), {.epoch = epoch}); };
+  for (const char* constraint : {"none", "importance", "kl", "relative", "mean"})
+    for (const char* gate : {"gap", "conv", "relu-gap"}) {
+      CAPTURE(constraint);
+      CAPTURE(gate);
+      o.constraint = constraint, o.gate = gate;
+      const bool hard = o.hard(), warm = hard || o.gate != "gap";
+      // Hard: 4.5e-5 · (e + 1), soft with a convolutional gate: 1e-5 + 4.95e-5 · e, both for e < 20.
+      for (int e : {0, 1, 19})
+        CHECK(rate(e) == doctest::Approx(!warm ? 1e-3 : hard ? 4.5e-5 * (e + 1) : 1e-5 + 4.95e-5 * e));
+      CHECK(rate(20) == doctest::Approx(1e-3));
+      CHECK(rate(81) == doctest::Approx(1e-4));
+      CHECK(rate(120) == doctest::Approx(1e-5));
+    }
+}
 #endif
