@@ -1,0 +1,129 @@
+// What a trained network of `cifar100` says about a picture: the likeliest classes, and which experts were asked.
+// It shows a program for inference: no gradients, weights from a file, one image at a time.
+#include "cifar100/options.hpp"
+#include "common/with_backend.hpp"
+
+#include <moecnn/data/decode.hpp>
+#include <moecnn/data/image_input.hpp>
+
+#include <fstream>
+#include <numeric>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace {
+
+using namespace moecnn;
+
+struct Options : cifar::Options {
+  std::vector<std::string> pictures;
+  std::string names;
+  int top = 5;
+};
+
+/// Places of the `count` largest values, the largest first.
+std::vector<int> largest(std::span<const double> values, int count) {
+  std::vector<int> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return values[a] > values[b]; });
+  order.resize(std::min(order.size(), static_cast<std::size_t>(count)));
+  return order;
+}
+
+std::vector<double> softmax(const std::vector<float>& logits) {
+  const double top = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> p;
+  for (float z : logits) p.push_back(std::exp(z - top));
+  const double sum = std::accumulate(p.begin(), p.end(), 0.0);
+  for (double& v : p) v /= sum;
+  return p;
+}
+
+/// One name a line, as in fine_label_names.txt of CIFAR-100; without a file, numbers.
+std::vector<std::string> class_names(const std::string& file) {
+  std::vector<std::string> names;
+  std::ifstream in(file);
+  check(file.empty() || in.good(), "--names {}: the file cannot be opened", file);
+  for (std::string line; !file.empty() && std::getline(in, line);)
+    if (!line.empty()) names.push_back(line);
+  for (int c = 0; file.empty() && c < CifarMoENet::out; ++c) names.push_back(fmt::format("class {}", c));
+  check(names.size() == CifarMoENet::out, "--names {}: {} names, expected {}, one a line", file, names.size(),
+        CifarMoENet::out);
+  return names;
+}
+
+/// A picture as the network sees it.
+struct Input {
+  std::string file;
+  int h, w;
+  std::vector<float> values;
+};
+
+/// All of them before the network is made: a file that cannot be read is known at once.
+std::vector<Input> read(const std::vector<std::string>& files) {
+  std::vector<Input> inputs;
+  for (const std::string& file : files) {
+    const data::RgbImage picture = data::read_image(file);
+    inputs.push_back({file, picture.h, picture.w, data::image_input(picture, 32, 32)});
+  }
+  return inputs;
+}
+
+template <class Backend>
+int classify(const Options& o) {
+  const auto names = class_names(o.names);
+  const auto inputs = read(o.pictures);
+  Model<CifarMoENet, Backend> model({.n = 1, .h = 32, .w = 32}, {.training = false}, o.net());
+  load_weights(model.params(), o.weights);
+  auto& program = model.inference(1, o.eval_k);
+  const Graph& g = program.graph();
+  for (const Input& input : inputs) {
+    program.set_images(input.values.data());
+    program.forward({});
+    const auto p = softmax(program.read(g.outputs[0]));
+    fmt::print("{} ({} x {})\n", input.file, input.w, input.h);
+    for (int c : largest(p, o.top)) fmt::print("  {:5.1f} %  {}\n", 100 * p[c], names[c]);
+    for (std::size_t m = 0; m < g.routings.size(); ++m) {
+      const auto weights = program.routings()[m].weights.row(0);
+      fmt::print("  {}:", g.routings[m].name);
+      for (int e : largest(weights, program.routings()[m].slots())) fmt::print("  expert {} ({:.3f})", e, weights[e]);
+      fmt::print("\n");
+    }
+  }
+  return 0;
+}
+
+constexpr const char* examples = R"(examples:
+  cifar100 train --data cifar-100-binary --epochs 30 --out out/a
+  classify_image --weights out/a/last.safetensors photo.jpg
+  classify_image --weights out/a/last.safetensors --names cifar-100-binary/fine_label_names.txt --top 3 *.png
+  classify_image --weights out/b/last.safetensors --position 1 --experts 10 --k 1 photo.jpg
+
+--position, --experts, --gate and --constraint must be those of the training; --k may be another number.)";
+
+int run(int argc, char** argv) {
+  Options o;
+  CLI::App app{"Classes of pictures by a network of `cifar100`, and the experts that served them"};
+  app.footer(examples);
+  app.add_option("pictures", o.pictures, "PNG or JPEG files of any size; the middle square is looked at")->required();
+  app.add_option("--weights", o.weights, "last.safetensors of a training run")->required();
+  app.add_option("--names", o.names, "file with a name per class, one a line; without it they are numbered");
+  app.add_option("--top", o.top, "classes to print")->check(CLI::Range(1, CifarMoENet::out))->capture_default_str();
+  cifar::add_network(app, o);
+  app.remove_option(app.get_option("--k"));
+  app.add_option("--k", o.eval_k, "experts per picture; default: 2")->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+#ifdef _OPENMP
+  if (o.threads > 0) omp_set_num_threads(o.threads);
+#endif
+  return with_backend(o.backend, [&](auto backend) { return classify<decltype(backend)>(o); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try { return run(argc, argv); } catch (const std::exception& e) {
+  fmt::print(stderr, "classify_image: {}\n", e.what());
+  return 1;
+}
