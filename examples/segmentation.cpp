@@ -1,5 +1,6 @@
 // The segmentation study in one program: six networks with a mixture of experts in the place of a convolution, on street
 // scenes. `segmentation --help` shows what can be done.
+#include "common/commands.hpp"
 #include "common/environment.hpp"
 #include "common/run_control.hpp"
 #include "segmentation/command_line.hpp"
@@ -15,7 +16,7 @@ constexpr const char* examples = R"(examples:
   segmentation train --net enet --dataset camvid --data CamVid --epochs 100 --out out/enet
   segmentation train --net enet --dataset camvid --data CamVid --epochs 100 --out out/enet --resume
   segmentation train --net enet --moe off --dataset camvid --data CamVid --overfit 1 --epochs 300 --out out/one
-  segmentation eval --weights out/enet/best.safetensors --split test --json out/enet/test.json
+  segmentation eval --weights out/enet/best.safetensors --data CamVid --split test --json out/enet/test.json
   segmentation predict --weights out/enet/best.safetensors --out out/pictures street.png
   segmentation check --dataset cityscapes --data cityscapes
   segmentation info --net deeplabv3plus --experts 8
@@ -27,7 +28,7 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   CLI::App app{"Semantic segmentation of street scenes with sparse mixtures of experts", "segmentation"};
   app.footer(examples);
   app.require_subcommand(1);
-  // Options may come twice, since `eval` puts those of the training run before those that are typed.
+  // Options may come twice: `study` puts its own before those that are typed, which have the last word.
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   const auto command = [&](const char* name, const char* text) {
     CLI::App* c = app.add_subcommand(name, text);
@@ -52,8 +53,8 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   add_weights(*eval_command, o);
   add_eval_batch(*eval_command, o);
   eval_command->add_flag("!--no-augment", o.augment, "as in training");
-  eval_command->add_option("--split", o.split, "train, val or test")->capture_default_str();
-  eval_command->add_option("--expert", o.fixed_expert, "only this expert serves every patch");
+  add_split(*eval_command, o, "train, val or test; default: val");
+  add_expert(*eval_command, o);
   eval_command->add_flag("--equal-weights", o.equal_weights, "all experts run, with equal weight");
   eval_command->add_option("--json", o.json, "write all figures to this file");
   eval_command->add_option("--dump", o.dump, "write predicted classes and gate weights, in file order, to this file");
@@ -62,37 +63,33 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   add_data(*predict_command, o);
   add_weights(*predict_command, o);
   predict_command->add_option("--out", o.out, "folder for the pictures")->capture_default_str();
-  predict_command->add_option("--expert", o.fixed_expert, "only this expert serves every patch");
+  add_expert(*predict_command, o);
   predict_command->add_option("pictures", o.pictures, "PNG or JPEG files")->required()->take_all();
 
   add_data(*check_command, o);
-  check_command->add_option("--classes", o.classes, "of generated scenes");
-  check_command->add_option("--split", o.split, "train, val or test; default: all that are there");
-  check_command->add_option("--seed", o.seed, "of generated scenes");
+  check_command->add_option("--classes", o.classes, "of generated scenes")->check(whole_between(1, 254));
+  add_split(*check_command, o, "train, val or test; default: all that are there");
+  check_command->add_option("--seed", o.seed, "of generated scenes")->check(whole_between(0, 1'000'000'000'000'000));
 
   StudyOptions study_options;
   add_study(*study_command, study_options);
 
   add_network(*info_command, o);
   info_command->add_option("--dataset", o.dataset, "whose classes and crop are meant")
-      ->check(CLI::IsMember({"cityscapes", "bdd100k", "camvid", "synthetic"}))
+      ->check(one_of({"cityscapes", "bdd100k", "camvid", "synthetic"}))
       ->capture_default_str();
-  info_command->add_option("--size", o.size, "of generated scenes");
+  info_command->add_option("--size", o.size, "of generated scenes")->check(a_size("the size"));
   add_step(*info_command, o);
 
   try {
-    check(!words.empty(), "no command is given; --help lists them");
-    std::vector<std::string> arguments(words.begin() + 1, words.end());
-    const auto named = app.get_subcommands([&](const CLI::App* c) { return c->get_name() == words[0]; });
-    const CLI::App* chosen = named.empty() ? nullptr : named[0];
-    if (chosen) arguments = with_saved_options(*chosen, std::move(arguments));
-    if (chosen == check_command) o.split.clear();
-    arguments.insert(arguments.begin(), words[0]);
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
-    app.parse(arguments);
+    ::check_command(app, words);
+    if (words[0] == check_command->get_name()) o.split.clear();
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // from the last on, as CLI11 wants them
   } catch (const CLI::ParseError& e) {
     return app.exit(e);
   }
+  for (CLI::App* uses_weights : {eval_command, predict_command})
+    if (*uses_weights) take_saved_options(*uses_weights, *train_command, o);
   if (*study_command) {
     study_options.passed_on = study_command->remaining();
     return study(study_options, [](const std::vector<std::string>& other) {

@@ -47,6 +47,29 @@ inline CLI::Validator from_to_below(double low, double high) {
                      fmt::format("a number of at least {} and below {}", low, high));
 }
 
+/// Whole numbers `low` to `high`.
+inline CLI::Validator whole_between(long long low, long long high) {
+  return number_that(
+      [low, high](double x) {
+        return x == std::floor(x) && x >= static_cast<double>(low) && x <= static_cast<double>(high);
+      },
+      fmt::format("a whole number from {} to {}", low, high));
+}
+
+/// What `read(text)` accepts without throwing; what it throws is the message.
+template <class Read>
+CLI::Validator accepted_by(const Read& read) {
+  const auto check = [read](std::string& text) -> std::string {
+    try {
+      read(text);
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+    return {};
+  };
+  return {check, ""};
+}
+
 /// One of the names; case matters.
 inline CLI::Validator one_of(const std::vector<std::string>& names) {
   const auto check = [names](std::string& text) -> std::string {

@@ -40,11 +40,21 @@ inline int class_count(const Options& o) {
 /// Of generated scenes.
 inline Size2 scene_size(const Options& o) { return o.size.empty() ? Size2(96, 128) : size_of(o.size, "--size"); }
 
+/// --max-megapixels
+inline long long most_pixels(const Options& o) {
+  return static_cast<long long>(std::min(o.most_megapixels, 1e9) * 1e6 + 0.5);
+}
+
 /// All pairs of a split.
 inline data::SegmentationSet whole_set(const Options& o, data::Split split) {
   if (o.dataset == "synthetic") {
     const Size2 size = scene_size(o);
     const int n = split == data::Split::train ? o.images : std::max(1, o.images / 4);
+    constexpr double most = 16e9;
+    const double bytes = 4.0 * n * size.h * size.w;
+    check(bytes <= most,
+          "{} scenes of {}x{} pixels take {:.0f} GB of memory, more than {:.0f}; lower --images or --size", n, size.h,
+          size.w, bytes / 1e9, most / 1e9);
     return data::synthetic_segmentation(n, size.h, size.w, o.seed, classes_of(o).classes(), split);
   }
   check(!o.data.empty(), "--data is missing: the folder that holds {}", o.dataset);
@@ -63,6 +73,7 @@ inline data::SegmentationSet load(const Options& o, data::Split split) {
     set.pairs.resize(static_cast<std::size_t>(most));
     if (set.in_memory()) set.samples.resize(static_cast<std::size_t>(most));
   }
+  set.largest = most_pixels(o);
   check(set.size() >= 1, "{} in {} has no pairs of an image and a label map", set.name, o.data);
   return set;
 }

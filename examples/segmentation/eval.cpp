@@ -4,12 +4,13 @@
 #include "run_folder.hpp"
 
 #include <moecnn/analysis/evaluate_maps.hpp>
+#include <moecnn/analysis/median_seconds.hpp>
 #include <moecnn/train/weights.hpp>
 
 namespace segmentation {
 
 inline io::Json json_of(const Options& o, const analysis::MapEvaluation& e, const Graph& g,
-                        const std::vector<std::string>& names) {
+                        const std::vector<std::string>& names, double seconds_per_image) {
   io::Json mixtures = io::Json::array(), options = io::Json::object();
   for (const analysis::PatchRouting& m : e.routing) mixtures.add(m.json(names));
   for (const auto& [name, value] : lasting_options(o)) options.set(name, value);
@@ -25,7 +26,7 @@ inline io::Json json_of(const Options& o, const analysis::MapEvaluation& e, cons
                                    {"parameters", parameter_count(g)},
                                    {"active_parameters", active_parameter_count(g)},
                                    {"macs_per_image", macs_per_image(g)},
-                                   {"seconds_per_image", e.seconds / e.images}});
+                                   {"seconds_per_image", seconds_per_image}});
   all.set("options", options);
   all.set("confusion", e.confusion.json(names));
   all.set("mixtures", mixtures);
@@ -89,6 +90,21 @@ class Dump {
   std::vector<Weights> weights_;
 };
 
+/// The network's part of it: without reading, decoding and comparing. With the batch size and the experts of the evaluation.
+template <class Model>
+double seconds_per_image(Model& model, data::SegmentationLoader& batches, const analysis::EvaluateMapsOpts& opts) {
+  batches.seek({});
+  const auto& batch = batches.next();
+  check(batch.count > 0, "there are no images to measure the time with");
+  StepContext step;
+  step.noise_off = true;
+  step.fixed_expert = opts.fixed_expert;
+  step.equal_weights = opts.equal_weights;
+  auto& program = analysis::inference_program(model, {batch.count, batch.size.h, batch.size.w}, opts);
+  program.set_images(batch.images);
+  return analysis::median_seconds([&] { program.forward(step); }) / batch.count;
+}
+
 template <class Backend>
 int evaluate_on(const Options& o) {
   const data::SegmentationSet set = load(o, split_by_name(o.split));
@@ -110,7 +126,8 @@ int evaluate_on(const Options& o) {
   print(e, names);
   for (const auto& [i, reason] : batches.broken().all()) fmt::print("left out: {}\n", reason);
   if (!o.json.empty()) {
-    write_text(o.json, json_of(o, e, model.recorded(1), names).dump(2) + "\n");
+    const double seconds = seconds_per_image(model, batches, opts);
+    write_text(o.json, json_of(o, e, model.recorded(1), names, seconds).dump(2) + "\n");
     fmt::print("json     {}\n", o.json);
   }
   if (!o.dump.empty()) dump.write(o.dump);

@@ -4,10 +4,13 @@
 #include "../common/optimizer.hpp"
 #include "networks.hpp"
 
+#include <moecnn/data/rgb_image.hpp>
 #include <moecnn/graph/plan.hpp>
 #include <moecnn/train/optimizer.hpp>
 #include <moecnn/train/schedule.hpp>
 #include <moecnn/train/settings.hpp>
+
+#include <optional>
 
 namespace segmentation {
 
@@ -32,14 +35,16 @@ struct Options {
   std::string size, crop;  ///< "" : the data set's
   int images = 64;         ///< scenes to draw
   int limit = 0;           ///< pairs to use of each set; 0: all
-  int overfit = 0;         ///< train and test on the same few pairs
+  int overfit = 0;         ///< train and test on the same few pairs; 0: no
+  double most_megapixels = static_cast<double>(data::most_pixels) / 1e6;  ///< larger pictures are refused
   bool augment = true;
   double min_scale = 0.5, max_scale = 2, jitter = 0.3;
   std::string class_weights = "none";
   int loader_threads = 1, cache_mb = 1024;
   // training
   std::string optimizer = "sgd", schedule = "constant";
-  double lr = 0, momentum = 0.9, weight_decay = 0, power = 0.9, warm_up = 0, clip = 0;
+  std::optional<double> lr;
+  double momentum = 0.9, weight_decay = 0, power = 0.9, warm_up = 0, clip = 0;
   std::vector<int> lr_steps;
   bool nesterov = false, resume = false, overwrite = false;
   int epochs = 200, batch = 8, eval_batch = 4, eval_every = 1, log_steps = 20;
@@ -61,7 +66,7 @@ struct Options {
 
   const NetInfo& info() const { return network(net); }
   bool has_aux() const { return info().aux[0] != '\0' && aux > 0; }
-  double base_rate() const { return lr > 0 ? lr : optimizer == "sgd" ? 2e-2 : 5e-4; }
+  double base_rate() const { return lr.value_or(optimizer == "sgd" ? 2e-2 : 5e-4); }
 };
 
 /// "768" or "512x1024", height first; "" is 0. `option` is named in the error.
@@ -72,7 +77,7 @@ inline Size2 size_of(const std::string& text, const char* option) {
   if (found == 2 && end == static_cast<int>(text.size()) && h > 0 && w > 0) return {h, w};
   end = 0;
   if (std::sscanf(text.c_str(), "%d%n", &h, &end) == 1 && end == static_cast<int>(text.size()) && h > 0) return h;
-  fail("{} is \"{}\"; expected HEIGHTxWIDTH such as 512x1024, or one number for a square", option, text);
+  fail("{} is \"{}\"; expected HEIGHTxWIDTH with numbers above 0, such as 512x1024, or one for both", option, text);
 }
 
 inline SegMoE moe_of(const Options& o) {
@@ -131,12 +136,25 @@ inline AnySchedule schedule_of(const Options& o) {
   return schedule::Constant{.rate = lr};
 }
 
-/// Options of the network and the data, by the names they have on the command line: `train` writes them beside the
-/// weights, and other commands take them from there.
+/// A path as a text of its own in files that hold UTF-8: other bytes, and backslashes, are written as \xff.
+inline std::string path_text(const std::string& path) {
+  if (io::is_utf8(path) && path.find('\\') == path.npos) return path;
+  std::string text;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += byte < 0x80 && c != '\\' ? std::string(1, c) : formatted("\\x{:02x}", byte);
+  }
+  return text;
+}
+
+/// Options of the network and of how pictures are prepared, by the names they have on the command line: `train` writes
+/// them beside the weights, and other commands take them from there, and these alone. Paths are not among them: weights
+/// may come from elsewhere.
 inline Settings lasting_options(const Options& o) {
   const auto on = [](bool b) { return std::string(b ? "on" : "off"); };
+  const auto number_or_empty = [](int n) { return n > 0 ? formatted("{}", n) : std::string(); };  // empty: not given
   return {{"net", o.net},
-          {"classes", formatted("{}", o.classes)},
+          {"classes", number_or_empty(o.classes)},
           {"moe", on(o.moe)},
           {"grid", o.grid},
           {"patch", o.patch},
@@ -154,11 +172,10 @@ inline Settings lasting_options(const Options& o) {
           {"layers", formatted("{}", o.layers)},
           {"aux", formatted("{}", o.aux)},
           {"dataset", o.dataset},
-          {"data", o.data},
           {"size", o.size},
           {"images", formatted("{}", o.images)},
-          {"limit", formatted("{}", o.limit)},
-          {"overfit", formatted("{}", o.overfit)},
+          {"limit", number_or_empty(o.limit)},
+          {"overfit", number_or_empty(o.overfit)},
           {"crop", o.crop},
           {"no-augment", o.augment ? "" : "true"},
           {"seed", formatted("{}", o.seed)}};

@@ -38,7 +38,7 @@ int predict_on(const Options& o) {
   step.noise_off = true;
   step.fixed_expert = o.fixed_expert;
   for (const std::string& file : o.pictures) {
-    const data::SegmentationSample sample{data::read_image(file), {}};
+    const data::SegmentationSample sample{data::read_image(file, most_pixels(o)), {}};
     const Size2 own{sample.image.h, sample.image.w};
     const Size2 wanted = o.size.empty() || o.dataset == "synthetic" ? own : size_of(o.size, "--size");
     const Size2 size = size_for(o.info(), wanted);

@@ -1,50 +1,35 @@
 #pragma once
-/// What `train` leaves beside the weights so that other commands need not be told again: options.json.
+/// Files that the program's commands write and read.
 
 #include "options.hpp"
 
 #include <moecnn/io/atomic_file.hpp>
+#include <moecnn/io/input_file.hpp>
 #include <moecnn/io/json.hpp>
-
-#include <fstream>
-#include <sstream>
 
 namespace segmentation {
 
+inline void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  check(!error, "cannot make the folder {}: {}; choose another one", folder.string(), error.message());
+}
+
 inline void write_text(const std::filesystem::path& path, const std::string& text) {
-  if (path.has_parent_path()) {
-    std::error_code error;
-    std::filesystem::create_directories(path.parent_path(), error);
-    check(!error, "cannot make the folder {}: {}", path.parent_path().string(), error.message());
-  }
+  if (path.has_parent_path()) make_folder(path.parent_path());
   io::AtomicFile file(path);
   file.write(text);
   file.commit();
 }
 
 inline io::Json read_json(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  check(in.good(), "{} cannot be opened", path.string());
-  std::ostringstream text;
-  text << in.rdbuf();
-  return io::Json::parse(text.str(), path.string());
-}
-
-inline std::filesystem::path options_file(const std::filesystem::path& folder) { return folder / "options.json"; }
-
-inline void save_options(const Options& o) {
-  io::Json all = io::Json::object();
-  for (const auto& [name, value] : lasting_options(o)) all.set(name, value);
-  write_text(options_file(o.out), all.dump(2) + "\n");
-}
-
-/// Options that `train` left in the folder; none where there is no such file.
-inline Settings saved_options(const std::filesystem::path& folder) {
-  Settings options;
-  if (std::error_code ignored; !std::filesystem::exists(options_file(folder), ignored)) return options;
-  for (const auto& [name, value] : read_json(options_file(folder)).members())
-    options.emplace_back(name, value.text_or(""));
-  return options;
+  constexpr std::uint64_t most = 64u << 20;
+  const io::InputFile file(path);
+  check(file.size() <= most, "{} has {} bytes, expected at most {}; it was not written by this program", path.string(),
+        file.size(), most);
+  std::string text(static_cast<std::size_t>(file.size()), '\0');
+  file.read(0, text.data(), text.size(), "its text");
+  return io::Json::parse(text, path.string());
 }
 
 }  // namespace segmentation

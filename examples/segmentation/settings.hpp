@@ -46,8 +46,8 @@ inline Settings settings_of(const Options& o) {
   add("augmentation",
       augments(o) ? formatted("flips, scales {} to {}, colour jitter {}", o.min_scale, o.max_scale, o.jitter) : "none");
   add("seed", formatted("{}", o.seed));
-  add("initial weights", o.init.empty() ? "random" : o.init);
-  if (!o.backbone.empty()) add("encoder", o.backbone);
+  add("initial weights", o.init.empty() ? "random" : path_text(o.init));
+  if (!o.backbone.empty()) add("encoder", path_text(o.backbone));
   add("backend", backend_name(o.backend));
   return all;
 }

@@ -1,10 +1,12 @@
 // The experiments E1 to E10 of the segmentation study, as a list of runs that can be broken off and gone on with.
 #include "commands.hpp"
-#include "run_folder.hpp"
+#include "study_settings.hpp"
 
 #include <moecnn/report/study_table.hpp>
 
+#include <fstream>
 #include <map>
+#include <set>
 
 namespace segmentation {
 namespace {
@@ -210,30 +212,49 @@ class Run {
       if (key != "net" && key != "data") name += "_" + key + "-" + value;
     }
     folder_ = std::filesystem::path(o.out) / "runs" / formatted("{}_seed-{}", name, seed);
-    words_ = Words{"train"} + protocol.train + words_ +
-             Words{"--seed", std::to_string(seed), "--out", folder_.string()} + o.passed_on;
     if (o.scale == "paper" && !options.contains("data"))
       words_ = words_ + Words{"--dataset", "cityscapes", "--data", o.data};
+    words_ = protocol.train + words_ + Words{"--seed", std::to_string(seed)};
+    own_ = escaped(settings_from(words_));
+    words_ = words_ + o.passed_on;
+    settings_ = settings_from(words_);
+    for (const auto& [key, value] : settings_from(protocol.eval)) settings_.emplace_back("eval " + key, value);
+    settings_.emplace_back("eval weights", protocol.weights);
+    other_ = not_the_run(folder_, settings_);
   }
 
   const std::filesystem::path& folder() const { return folder_; }
   std::filesystem::path result() const {
     return folder_ / (expert_.empty() ? std::string("eval.json") : "expert_" + expert_ + ".json");
   }
-  bool done() const { return std::filesystem::exists(result()); }
+  /// Why what is in the folder is a run of other settings, which is not used; "" where it is this run.
+  const std::string& other() const { return other_; }
+  bool done() const { return other_.empty() && std::filesystem::exists(result()); }
+  /// What a finished run was made with besides what its row and the protocol say.
+  Settings additions() const {
+    Settings some;
+    for (const auto& one : read_record(folder_))
+      if (!one.first.starts_with("eval ") && std::find(own_.begin(), own_.end(), one) == own_.end())
+        some.push_back(one);
+    return some;
+  }
 
   /// Trains where that is still to do, and evaluates. Returns 0, or the exit status of a training that a signal stopped.
   /// What goes wrong with one run is written down and does not stop the others.
   int work(const Program& program) const {
     try {
       if (!std::filesystem::exists(folder_ / "trained")) {
+        write_record(folder_, settings_);
         const bool begun = std::filesystem::exists(folder_ / "checkpoint.safetensors");
-        const int status = program(begun ? words_ + Words{"--resume"} : words_);
+        const Words words = Words{"train"} + words_ + Words{"--out", folder_.string()};
+        const int status = program(begun ? words + Words{"--resume"} : words);
         if (status > 128) return status;
         check(status == 0, "training ended with status {}", status);
         write_text(folder_ / "trained", "yes\n");
       }
       Words eval = Words{"eval", "--weights", (folder_ / protocol_.weights).string(), "--json", result().string()};
+      for (const auto& [key, value] : settings_)
+        if (key == "data") eval = eval + Words{"--data", value};
       if (!expert_.empty()) eval = eval + Words{"--expert", expert_};
       check(program(eval + eval_) == 0, "the evaluation failed");
       std::filesystem::remove(folder_ / "error.txt");
@@ -247,48 +268,58 @@ class Run {
  private:
   const Protocol& protocol_;
   Words words_, eval_;
-  std::string expert_;
+  Settings own_;       ///< what the row and the protocol say, as in a record
+  Settings settings_;  ///< with all that was passed on, and how it is evaluated
+  std::string expert_, other_;
   std::filesystem::path folder_;
 };
 
-/// What the table has to say of options that were given for all runs.
-std::string in_every_run(const Words& passed_on) {
-  if (passed_on.empty()) return "";
-  std::string text = " Other than that, every run had";
-  for (const std::string& word : passed_on) text += " " + word;
-  return text + ".";
+/// What all the runs of a table had in common that neither its rows nor the protocol say.
+std::string in_every_run(const std::vector<Settings>& additions) {
+  const std::string words = typed(common(additions));
+  return words.empty() ? "" : " Other than that, every run had " + words + ".";
 }
 
 /// The table as far as runs are finished.
 void write_table(const StudyOptions& o, const Protocol& protocol, const Experiment& e, int seeds) {
   report::StudyTable t{.id = e.id,
                        .title = e.title,
-                       .about = e.about + " " + protocol.about + in_every_run(o.passed_on),
+                       .about = "",
                        .varied = e.varied,
                        .source = protocol.source,
                        .metrics = metrics_of(e),
                        .rows = {},
                        .baseline = e.baseline};
+  std::vector<Settings> additions;
   for (const Row& row : e.rows) {
     report::StudyRow to{row.name, {}};
     for (const auto& m : t.metrics) {
-      auto& value = to.values.emplace_back();
-      for (int s = 0; s < seeds; ++s) {
-        const Run run(o, protocol, row, 42 + s);
-        value.runs.push_back(run.done() ? figure(read_json(run.result()), m.key) : std::nan(""));
-      }
-      if (const auto known = row.published.find(m.key); known != row.published.end()) value.paper = known->second;
+      to.values.emplace_back();
+      if (const auto known = row.published.find(m.key); known != row.published.end())
+        to.values.back().paper = known->second;
     }
-    t.rows.push_back(std::move(to));
-  }
-  for (const Row& row : e.rows)
-    for (int s = 0; s < seeds; ++s)
-      if (const auto error = Run(o, protocol, row, 42 + s).folder() / "error.txt"; std::filesystem::exists(error)) {
+    for (int s = 0; s < seeds; ++s) {
+      const Run run(o, protocol, row, 42 + s);
+      const io::Json eval = run.done() ? read_json(run.result()) : io::Json();
+      for (std::size_t m = 0; m < t.metrics.size(); ++m)
+        to.values[m].runs.push_back(run.done() ? figure(eval, t.metrics[m].key) : std::nan(""));
+      if (run.done()) additions.push_back(run.additions());
+      const std::string name = formatted("{} with seed {}", row.name, 42 + s);
+      if (const long long left_out = eval["left_out"].whole_or(0); left_out > 0)
+        t.notes.push_back(formatted("{}: {} images could not be read and are left out.", name, left_out));
+      if (!run.other().empty()) {
+        t.notes.push_back(formatted("{} is not known: {} holds a run of other settings ({}).", name,
+                                    run.folder().string(), run.other()));
+      } else if (const auto error = run.folder() / "error.txt"; std::filesystem::exists(error)) {
         std::ifstream in(error);
         std::string text;
         std::getline(in, text);
         t.notes.push_back(formatted("{} failed with seed {}: {}", row.name, 42 + s, text));
       }
+    }
+    t.rows.push_back(std::move(to));
+  }
+  t.about = e.about + " " + protocol.about + in_every_run(additions);
   report::write_study(t, o.out);
 }
 
@@ -304,21 +335,31 @@ int study(const StudyOptions& o, const Program& program) {
   const auto wanted = [&](const Experiment& e) {
     return o.only.empty() || std::find(o.only.begin(), o.only.end(), e.id) != o.only.end();
   };
-  std::filesystem::create_directories(o.out);
+  make_folder(o.out);
+  std::set<std::string> others;
   // One seed of everything comes before the second of anything.
   for (int s = 0; s < seeds; ++s)
     for (const Experiment& e : all) {
       if (!wanted(e)) continue;
       for (const Row& row : e.rows) {
         const Run run(o, protocol, row, 42 + s);
-        fmt::print("{} {}, seed {}: {}\n", e.id, row.name, 42 + s, run.done() ? "done" : run.folder().string());
+        fmt::print("{} {}, seed {}: {}\n", e.id, row.name, 42 + s,
+                   !run.other().empty()
+                       ? formatted("not used: {} holds a run of other settings: {}", run.folder().string(), run.other())
+                   : run.done() ? "done"
+                                : run.folder().string());
         std::fflush(stdout);
-        if (o.list || run.done()) continue;
+        if (!run.other().empty()) others.insert(run.folder().string());
+        if (o.list || run.done() || !run.other().empty()) continue;
         if (const int status = run.work(program)) return status;
       }
       if (!o.list) write_table(o, protocol, e, seeds);
     }
   if (!o.list) fmt::print("tables   {}\n", (std::filesystem::path(o.out) / "E*.md").string());
+  check(others.empty(),
+        "{} run(s) in {} have other settings than those that are wanted now and are not used; give another --out, or "
+        "remove these folders, the first of which is {}",
+        others.size(), o.out, others.empty() ? "" : *others.begin());
   return 0;
 }
 

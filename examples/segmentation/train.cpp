@@ -1,4 +1,5 @@
 #include "../common/run_control.hpp"
+#include "../common/run_options.hpp"
 #include "backends.hpp"
 #include "commands.hpp"
 #include "report.hpp"
@@ -77,7 +78,10 @@ int train_on(const Options& o) {
                     return found;
                   },
               .test_at_stop = false,
-              .on_start = [&] { save_options(o); }};  // until then the options in the folder are an older run's
+              .on_start =
+                  [&] {
+                    run_options::save(o.out, lasting_options(o));
+                  }};  // until then the options in the folder are an older run's
   const TrainResult run = fit(model, batches, t);
   fmt::print("{}\n", run.goodbye);
   if (run.test) fmt::print("mIoU     {:.2f} %\npixels   {:.2f} %\n", 100 * run.test->mean_iou, 100 * run.test->top1);

@@ -24,6 +24,12 @@ TEST_CASE("numbers out of range and words are refused, and the message says what
   CHECK(between(1, 8)("9") == "9 is out of range; expected a number from 1 to 8");
   CHECK(from_to_below(0, 1)("0.9") == "");
   CHECK(from_to_below(0, 1)("1") == "1 is out of range; expected a number of at least 0 and below 1");
+  CHECK(whole_between(1, 8)("8") == "");
+  CHECK(whole_between(1, 8)("2.5") == "2.5 is out of range; expected a whole number from 1 to 8");
+  CHECK(whole_between(1, 8)("0") == "0 is out of range; expected a whole number from 1 to 8");
+  const auto even = accepted_by([](const std::string& text) { moecnn::check(text == "2", "{} is odd", text); });
+  CHECK(even("2") == "");
+  CHECK(even("3") == "3 is odd");
   CHECK(on_or_off()("on") == "");
   CHECK(on_or_off()("maybe") == "there is no choice \"maybe\"; expected on or off");
   CHECK(one_of({"a", "b", "c"})("d") == "there is no choice \"d\"; expected a, b or c");

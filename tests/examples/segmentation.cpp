@@ -101,6 +101,9 @@ TEST_CASE("train, eval and predict: figures agree, files are there") {
   CHECK(figures["mixtures"].elements().at(0)["experts"].whole() == 8);
   const auto dump = io::TensorFile::open(out / "dump.safetensors");
   CHECK(dump.contains("predicted"));
+  CHECK(dump.read<std::int32_t>("indices") == std::vector<std::int32_t>{0});
+  CHECK(figures["left_out"].whole() == 0);
+  CHECK(figures["seconds_per_image"].number() > 0);
   CHECK(dump.contains("gate_weights.regular5_1.ext_conv2.0"));
 
   const Ran one = segmentation(
@@ -214,6 +217,119 @@ TEST_CASE("check lists all that is wrong, and broken files stop a run") {
   CHECK(has(stopped.output, "train/scene1.png"));
 }
 
+TEST_CASE("images of a test that cannot be read count nowhere, and the dump does not hold them") {
+  NEEDS_PROGRAM
+  const Scratch data, out;
+  camvid_like(data.dir(), 102);
+  const Words where{"--data", data.dir()};
+  REQUIRE(segmentation(Words{"train", "--dataset", "camvid", "--batch", "2", "--crop", "40x56", "--max-steps", "2",
+                             "--eval-every", "0", "--no-report", "--threads", "1", "--out", out.dir()} +
+                       where)
+              .status == 0);
+  const auto eval = [&](const std::string& name) {
+    const Ran ran = segmentation(Words{"eval", "--weights", out / "last.safetensors", "--threads", "1", "--json",
+                                       out / (name + ".json"), "--dump", out / (name + ".safetensors")} +
+                                 where);
+    INFO(ran.output);
+    REQUIRE(ran.status == 0);
+    return ran.output;
+  };
+  const std::string broken = data / "val" / "scene41.png";  // the order is that of the names
+  put_bytes(broken, "nothing");
+  const std::string said = eval("with");
+  CHECK(has(said, "1 of 102 images are left out"));
+  CHECK(has(said, "left out: " + broken + " is neither PNG nor JPEG"));
+  std::filesystem::remove(broken);
+  std::filesystem::remove(data / "valannot" / "scene41.png");
+  eval("without");
+  const auto figures = io::Json::parse(bytes_of(out / "with.json"), "with.json");
+  const auto expected = io::Json::parse(bytes_of(out / "without.json"), "without.json");
+  CHECK(figures["images"].whole() == 101);
+  CHECK(figures["left_out"].whole() == 1);
+  CHECK((figures["confusion"].dump() == expected["confusion"].dump()));
+  for (const char* key : {"nre", "tec"})
+    CHECK(figures["mixtures"][0][key].number() == doctest::Approx(expected["mixtures"][0][key].number()));
+  const auto dump = io::TensorFile::open(out / "with.safetensors");
+  const auto other = io::TensorFile::open(out / "without.safetensors");
+  const auto indices = dump.read<std::int32_t>("indices");
+  REQUIRE(indices.size() == 101);
+  CHECK((dump.read<std::uint8_t>("predicted") == other.read<std::uint8_t>("predicted")));
+  const auto names = [&] {
+    std::vector<std::string> all;
+    for (const auto& file : std::filesystem::directory_iterator(data / "val"))
+      all.push_back(file.path().stem().string());
+    all.push_back("scene41");
+    std::sort(all.begin(), all.end());
+    return all;
+  }();
+  for (std::int32_t i : indices) CHECK(names.at(static_cast<std::size_t>(i)) != "scene41");
+}
+
+TEST_CASE("options.json beside weights is data: it opens no file and sets nothing but what describes the network") {
+  NEEDS_PROGRAM
+  const Scratch out;
+  REQUIRE(segmentation(train(out.dir(), {"--max-steps", "1", "--eval-every", "0", "--no-report"})).status == 0);
+  const std::string good = bytes_of(out / "options.json");
+  CHECK_FALSE(has(good, "\"data\""));
+  put_bytes(out / "precious", "precious");
+  const auto eval = [&](const std::string& options) {
+    put_bytes(out / "options.json", options);
+    const Ran ran = segmentation({"eval", "--weights", out / "last.safetensors", "--threads", "1"});
+    CHECK(bytes_of(out / "precious") == "precious");
+    INFO(ran.output);
+    CHECK((ran.status == 0) == (options == good));
+    return ran.output;
+  };
+  const auto with = [&](const std::string& member) { return "{" + member + "," + good.substr(1); };
+  const std::string file = (out / "precious").string();
+  eval(good);
+  for (const char* name : {"json", "dump", "weights", "data", "out", "init", "split", "threads"})
+    CHECK(has(eval(with(formatted("\"{}\": \"{}\"", name, file))),
+              formatted("'{}' is no option that describes a trained network", name)));
+  CHECK(has(eval(R"({"experts": "8 --json=)" + file + "\"}"), "options.json has a value that cannot be: --experts"));
+  CHECK(has(eval(R"({"experts": 8})"), "'experts' is 8, expected a text"));
+  CHECK(has(eval(R"({"experts": "2000"})"), "--experts: 2000 is out of range"));
+  CHECK(has(eval(R"({"grid": "0"})"), "--grid: "));
+  CHECK(has(eval(R"({"images": "1000000", "size": "4096x4096"})"), "GB of memory"));
+  CHECK(has(eval(good.substr(0, good.size() / 2)), "options.json cannot be read as JSON"));
+}
+
+TEST_CASE("paths and names of files may be any bytes") {
+  NEEDS_PROGRAM
+  const Scratch scratch;
+  const auto data = scratch / "d\xffta <b>\"q\" \\", out = scratch / "o\xfft\xc3";
+  camvid_like(data, 3);
+  for (const char* part : {"train", "val", "trainannot", "valannot"})
+    std::filesystem::rename(data / part / "scene1.png", data / part / "s\xe9 \x01'\"<i>.png");
+  const Words where{"--dataset", "camvid", "--data", data};
+  CHECK(segmentation(Words{"check"} + where).status == 0);
+  const Words words =
+      Words{"train", "--batch", "3", "--crop", "40x56", "--epochs", "2", "--out", out, "--threads", "1"} + where;
+  const Ran first = segmentation(words);
+  INFO(first.output);
+  REQUIRE(first.status == 0);
+  CHECK(std::filesystem::exists(out / "report.html"));
+  const auto init = scratch / "w\xfe.safetensors";
+  std::filesystem::copy(out / "last.safetensors", init);
+  const Words again = words + Words{"--out", scratch / "second\xff", "--init", init, "--no-report"};
+  const Ran begun = segmentation(again + Words{"--max-steps", "1"});
+  INFO(begun.output);
+  REQUIRE(begun.status == 0);
+  const Ran resumed = segmentation(again + Words{"--resume"});
+  INFO(resumed.output);
+  CHECK(resumed.status == 0);
+  CHECK(has(resumed.output, "resumed"));
+  std::filesystem::copy(init, scratch / "w\xfd.safetensors");  // as a replaced byte it would look the same
+  const Ran other = segmentation(again + Words{"--resume", "--init", scratch / "w\xfd.safetensors"});
+  CHECK(other.status == 1);
+  CHECK(has(other.output, "initial weights was '"));
+  const Ran seen = segmentation(
+      Words{"eval", "--weights", out / "last.safetensors", "--json", out / "e\xff.json", "--threads", "1"} + where);
+  INFO(seen.output);
+  CHECK(seen.status == 0);
+  CHECK(io::Json::parse(bytes_of(out / "e\xff.json"), "json")["images"].whole() == 3);
+}
+
 TEST_CASE("info of every network says how many mixtures are active") {
   NEEDS_PROGRAM
   for (const char* net : {"enet", "erfnet", "unet", "lraspp", "deeplabv3plus", "pspnet"}) {
@@ -257,11 +373,66 @@ TEST_CASE("the study runs what is missing and writes its tables") {
   CHECK(bytes_of(out / "E10.md") == before);
 
   // A configuration that cannot be is noted, and the others go on.
-  const Ran bad = segmentation({"study", "--scale", "smoke", "--only", "E3", "--out", out.dir(), "--threads", "1",
+  const Scratch small;
+  const Ran bad = segmentation({"study", "--scale", "smoke", "--only", "E3", "--out", small.dir(), "--threads", "1",
                                 "--no-report", "--size", "24x32"});
   INFO(bad.output);
   CHECK(bad.status == 0);
-  CHECK(has(bytes_of(out / "E3.md"), "grid 6 failed with seed 42:"));
+  CHECK(has(bytes_of(small / "E3.md"), "grid 6 failed with seed 42:"));
+  CHECK(has(bytes_of(small / "E3.md"), "every run had --threads 1 --no-report --size 24x32."));
+}
+
+TEST_CASE("the study does not take runs of other settings for its own") {
+  NEEDS_PROGRAM
+  const Scratch out;
+  const Words words{"study", "--scale", "smoke", "--only", "E9", "--out", out.dir(), "--threads", "1", "--no-report"};
+  REQUIRE(segmentation(words + Words{"--lr", "0.01"}).status == 0);
+  const auto folder = out / "runs" / "enet_seed-42";
+  const std::string made = bytes_of(folder / "eval.json");
+  CHECK(has(bytes_of(out / "E9.md"), "every run had --threads 1 --no-report --lr 0.01."));
+  const auto value = [&](std::size_t row) {
+    return io::Json::parse(bytes_of(out / "E9.json"), "E9.json")["rows"][row]["values"]["mean_iou"]["count"].whole();
+  };
+  CHECK(value(1) == 1);
+
+  // The number of threads is no other setting.
+  CHECK(segmentation(words + Words{"--lr", "0.01", "--threads", "2"}).status == 0);
+
+  for (const Words& other : {Words{"--lr", "0.02"}, Words{}}) {
+    const Ran ran = segmentation(words + other);
+    INFO(ran.output);
+    CHECK(ran.status == 1);
+    CHECK(has(ran.output, folder.string() + " holds a run of other settings: lr was '0.01'"));
+    CHECK(has(ran.output, "2 run(s) in "));
+    CHECK(bytes_of(folder / "eval.json") == made);
+    const std::string table = bytes_of(out / "E9.md");
+    CHECK_FALSE(has(table, "every run had"));
+    CHECK(has(table, "mixture with seed 42 is not known"));
+    CHECK(value(1) == 0);
+  }
+
+  // One of the two is made anew, and the sentence is about that one alone.
+  std::filesystem::remove_all(folder);
+  CHECK(segmentation(words + Words{"--lr", "0.02"}).status == 1);
+  CHECK(has(bytes_of(out / "E9.md"), "every run had --threads 1 --no-report --lr 0.02."));
+  CHECK(value(0) == 0);
+  CHECK(value(1) == 1);
+  std::filesystem::remove(folder / "study.json");
+  const Ran unknown = segmentation(words + Words{"--lr", "0.02"});
+  CHECK(unknown.status == 1);
+  CHECK(has(unknown.output, "it has no study.json that tells its settings"));
+}
+
+TEST_CASE("runs of another scale are other runs") {
+  NEEDS_PROGRAM
+  const Scratch out, data;
+  const Words common{"--only", "E9", "--out", out.dir(), "--threads", "1", "--no-report"};
+  REQUIRE(segmentation(Words{"study", "--scale", "smoke"} + common).status == 0);
+  const Ran other = segmentation(Words{"study", "--scale", "quick", "--data", data.dir()} + common);
+  INFO(other.output);
+  CHECK(other.status == 1);
+  CHECK(has(other.output, "dataset was 'synthetic', is now 'camvid'"));
+  CHECK(has(other.output, "eval weights was 'last.safetensors', is now 'best.safetensors'"));
 }
 
 TEST_CASE("errors say what to do") {
@@ -285,7 +456,22 @@ TEST_CASE("errors say what to do") {
   says(train(out.dir(), {"--shared", "on", "--skip", "on"}), "one of the two");
   says(train(out.dir(), {"--net", "erfnet", "--crop", "50x64"}), "8");
   says({"eval", "--weights", out / "no.safetensors"}, "no.safetensors");
-  says({}, "--help");
+  says({}, "no command is given. The commands are train, eval, predict, check, study, info; --help says more");
+  says({"trian"}, "there is no command 'trian'. Did you mean train?");
+  says({"zoom"}, "there is no command 'zoom'. The commands are train, eval");
+  says(train(out.dir(), {"--lr", "0"}), "--lr: 0 is out of range; expected a number above 0\n");
+  says(train(out.dir(), {"--epochs", "0"}), "--epochs: 0 is out of range; expected a whole number from 1");
+  says(train(out.dir(), {"--clip", "-1"}), "--clip: -1 is out of range; expected a number of at least 0");
+  says(train(out.dir(), {"--weight-decay", "-1"}), "--weight-decay: -1 is out of range");
+  says(train(out.dir(), {"--momentum", "1"}),
+       "--momentum: 1 is out of range; expected a number of at least 0 and below 1");
+  says(train(out.dir(), {"--limit", "0"}), "--limit: 0 is out of range; expected a whole number from 1");
+  says(train(out.dir(), {"--moe", "maybe"}), "--moe: there is no choice \"maybe\"; expected on or off");
+  says(train(out.dir(), {"--grid", "0"}), "--grid: the grid is \"0\"; expected HEIGHTxWIDTH with numbers above 0");
+  says(train(out.dir(), {"--images", "1000000", "--size", "512x512"}), "GB of memory, more than 16; lower --images");
+  says({"predict", "--weights", out / "w", "--expert", "-3", "a.png"}, "--expert: -3 is out of range");
+  says({"eval", "--weights", out / "w", "--split", "vall"}, "--split: there is no choice \"vall\"");
+  says({"eval", "--weights", out / "no.safetensors"}, "there is no such file; check its path");
 
   REQUIRE(segmentation(train(out.dir(), {"--max-steps", "1", "--eval-every", "0"})).status == 0);
   says({"eval", "--weights", out / "checkpoint.safetensors", "--classes", "19"}, "transposed_conv");

@@ -8,8 +8,6 @@
 #include "moecnn/data/segmentation_loader.hpp"
 #include "moecnn/train/evaluate.hpp"
 
-#include <chrono>
-
 namespace moecnn::analysis {
 
 /// One batch of an evaluation.
@@ -39,7 +37,6 @@ struct MapEvaluation {
   double loss = 0;   ///< mean cross-entropy of the pixels that have a label
   Confusion confusion{1};
   std::vector<PatchRouting> routing = {};  ///< per mixture
-  double seconds = 0;                      ///< of the forward passes alone
 
   TestRecord record() const {
     TestRecord r{.images = images,
@@ -52,12 +49,17 @@ struct MapEvaluation {
   }
 };
 
+/// The model's inference program for images of that number and size, with as many experts per patch as the options want.
+template <class Model>
+auto& inference_program(Model& model, Extent images, const EvaluateMapsOpts& opts) {
+  return model.inference(images, opts.equal_weights ? every_expert : opts.k);
+}
+
 /// Runs one epoch of `source` from its beginning through the model's inference programs, with images of the source's
 /// size and results at the size of its label maps: for evaluation give a loader without shuffling and augmentation, with
 /// whole labels, that leaves out what it cannot read.
 template <class Model>
 MapEvaluation evaluate_maps(Model& model, data::SegmentationLoader& source, const EvaluateMapsOpts& opts = {}) {
-  using Clock = std::chrono::steady_clock;
   StepContext step;
   step.noise_off = true;
   step.fixed_expert = opts.fixed_expert;
@@ -73,16 +75,13 @@ MapEvaluation evaluate_maps(Model& model, data::SegmentationLoader& source, cons
     const auto& batch = source.next();
     if (batch.count == 0) break;
     last = batch.last_of_epoch;
-    const Extent extent{batch.count, size.h, size.w};
-    auto& program = model.inference(extent, opts.equal_weights ? every_expert : opts.k);
+    auto& program = inference_program(model, {batch.count, size.h, size.w}, opts);
     const Graph& g = program.graph();
     const Edge& out = g.edges[g.outputs[0]];
     moecnn::detail::check_labels(batch.labels, batch.count, out.channels, static_cast<long long>(to.h) * to.w,
                                  data::ignore_label);
     program.set_images(batch.images);
-    const auto start = Clock::now();
     program.forward(step);
-    result.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     logits.resize(static_cast<std::size_t>(out.elements()));
     program.read(g.outputs[0], logits.data());
     read_maps(logits.data(), out.extent, out.channels, batch.labels, to, data::ignore_label, reading);
