@@ -42,8 +42,7 @@ inline void add_network(CLI::App& app, Options& o) {
                  "gap, conv-gap, 2conv-gap, 3conv-gap, random, deterministic, single-entry, conv, relu-gap")
       ->check(accepted_by([](const std::string& name) { (void)gate::by_name(name); }))
       ->capture_default_str();
-  app.add_option("--balance", o.balance,
-                 "the balance loss: none, importance, kl, switch, entropy, column-entropy or variance")
+  app.add_option("--balance", o.balance, fmt::format("the balance loss: {}", balance::names))
       ->check(accepted_by([](const std::string& name) { (void)balance::by_name(name); }))
       ->capture_default_str();
   app.add_option("--balance-weight", o.balance_weight, "factor of the balance loss; 0.5 in the CIFAR study")

@@ -57,7 +57,28 @@ struct Patches {
   }
 };
 
+/// Arithmetic between convolutions, whose channels fill no block, and inside an expert.
+struct Squares {
+  static constexpr int in = 20, out = 20;
+  Value<20> wire(Recorder& g, Value<20> x) const {
+    const auto y = g("conv", Conv<20, 20, k3>{}, x);
+    return g.times(g.subtract(g.square(y), g.multiply(y, x)), 0.25);
+  }
+};
+struct Arithmetic {
+  static constexpr int in = 3;
+  Value<20> wire(Recorder& g, Value<3> x) const {
+    const auto a = g("squares", Squares{}, g("stem", Conv<3, 20, k3>{}, g.times(g.square(x), 0.5)));
+    return g("mix", mixture_test::mixture<Squares>({.experts = 3, .router = mixture_test::top(2)}), a);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("onednn: differences, products and multiples equal the reference, in blocks, in plain order and in experts") {
+  compare(Arithmetic{}, {3, 6, 7}, {.tolerance = 1e-4});
+  compare(Arithmetic{}, {3, 6, 7}, {.training = false, .fold = true});
+}
 
 TEST_CASE("onednn: networks that go down and up again equal the reference") {
   compare(DownAndUp{}, {2, 11, 14}, {.tolerance = 1e-4});

@@ -112,6 +112,29 @@ TEST_CASE("concat, slice and scale: gradients, also of values that come twice") 
   CHECK(check_layer(verb<3>([](Recorder& g, Value<3> x) { return g.scale(x, x); }), {2, 1, 1}) == "");
 }
 
+TEST_CASE("arithmetic: values, and gradients of differences, products, squares and multiples") {
+  using Maps = Value<3>;
+  CHECK(check_layer(verb<3>([](Recorder& g, Maps x) { return g.subtract(g.relu(x), x); }), {2, 3, 4}) == "");
+  CHECK(check_layer(verb<3>([](Recorder& g, Maps x) { return g.subtract(x, g.relu(x)); }), {2, 3, 4}) == "");
+  CHECK(check_layer(verb<3>([](Recorder& g, Maps x) { return g.subtract(x, x); }), {2, 3, 4}) == "");
+  CHECK(check_layer(verb<3>([](Recorder& g, Maps x) { return g.multiply(g.sigmoid(x), x); }), {2, 3, 4}) == "");
+  CHECK(check_layer(verb<3>([](Recorder& g, Maps x) { return g.square(x); }), {2, 3, 4}) == "");
+  CHECK(check_layer(verb<3>([](Recorder& g, Maps x) { return g.square(g.square(x)); }), {2, 3, 4}) == "");
+  CHECK(check_layer(verb<3>([](Recorder& g, Maps x) { return g.times(g.add(x, x), -0.3); }), {2, 3, 4}) == "");
+
+  const auto of = [](const auto& layer) {
+    Once once(record(layer, {1, 1, 1}));
+    once.batch.images = {2, -3};
+    once.batch.c = {1, 1};
+    return once({});
+  };
+  using Pair = Value<2>;
+  CHECK(of(verb<2>([](Recorder& g, Pair x) { return g.subtract(g.relu(x), x); })) == std::vector<double>{0, 3});
+  CHECK(of(verb<2>([](Recorder& g, Pair x) { return g.multiply(g.relu(x), x); })) == std::vector<double>{4, 0});
+  CHECK(of(verb<2>([](Recorder& g, Pair x) { return g.square(x); })) == std::vector<double>{4, 9});
+  CHECK(of(verb<2>([](Recorder& g, Pair x) { return g.times(x, 0.5); })) == std::vector<double>{1, -1.5});
+}
+
 TEST_CASE("activations: gradients and the places where their slopes change") {
   for (const auto curve : {ops::Curve::sigmoid, ops::Curve::hard_sigmoid, ops::Curve::hard_swish}) {
     CHECK(check_layer(verb<3>([=](Recorder& g, Value<3> x) { return g.activation(x, curve); }), {4, 5, 6}) == "");

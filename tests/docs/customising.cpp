@@ -23,6 +23,18 @@ struct PixelVote {
 };
 // [gate]
 
+// [moments]
+/// Scores experts by mean and variance of every channel over the map.
+struct Moments {
+  template <int N, int C>
+  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    const auto mean = g.global_avg_pool(x);
+    const auto variance = g.subtract(g.global_avg_pool(g.square(x)), g.square(mean));
+    return scores_of<N>(g("fc", Linear<2 * C, N>{experts.count}, g.concat(mean, variance)));
+  }
+};
+// [moments]
+
 // [balance]
 /// weight · Σ_e (I_e / B - 1 / N)²: asks for equal shares of the importance I of B rows.
 struct SquaredShare {
@@ -98,6 +110,11 @@ struct OneGate {
 };
 // [shared_gate]
 
+struct MomentsNet {
+  static constexpr int in = 3;
+  Value<3> wire(Recorder& g, Value<3> x) const { return g("mixture", MoE<OneConv<3, 3>, 4, TopK<2>, Moments>{}, x); }
+};
+
 /// The net in double on the reference backend, fed with the same 6 images at every step.
 struct Run {
   Model<TinyNet, backend::Reference<double>> model{{.n = 6, .h = 8, .w = 8}, {.seed = 7}};
@@ -144,6 +161,20 @@ TEST_CASE("two mixtures with one gate train") {
   CHECK(program.routing("first").slot_row == program.routing("second").slot_row);
   const double* grad = model.params().grad(model.params().find("gate.fc.weight"));
   CHECK(std::any_of(grad, grad + 4 * 8, [](double v) { return v != 0; }));
+}
+
+TEST_CASE("a gate that looks at moments: mean and variance of every channel are what its last layer reads") {
+  Model<MomentsNet, backend::Reference<double>> model({.n = 1, .h = 2, .w = 2},
+                                                      {.keep = {"mixture.gate"}, .training = false});
+  auto& program = model.inference();
+  auto& params = model.params();
+  std::vector<double> weight(4 * 6, 0.0), bias(4, 0.0);
+  for (int row = 0; row < 4; ++row) weight[row * 6 + row + 1] = 1;  // logits: means of channels 1, 2, variances of 0, 1
+  params.write(params.find("mixture.gate.fc.weight"), weight.data());
+  params.write(params.find("mixture.gate.fc.bias"), bias.data());
+  program.set_images(std::vector<double>{0, 2, 0, 2, 3, 3, 3, 7, 5, 5, 5, 5}.data());
+  program.forward({});
+  CHECK(program.read("mixture.gate") == std::vector<double>{4, 5, 1, 3});
 }
 
 TEST_CASE("a net of one's own parts runs") {

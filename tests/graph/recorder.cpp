@@ -144,8 +144,8 @@ TEST_CASE("recorder: the mean of a map is computed once") {
 TEST_CASE("recorder: misuse is refused with the place and what to do") {
   Start s;
   const auto small = s.g.max_pool(s.x, {.kernel = 2, .stride = 2});
-  CHECK_THROWS_WITH_AS(s.g.add(s.x, small),
-                       "the network: cannot add a map of 3x6x6 to one of 3x3x3 (rows, height, width)", Error);
+  CHECK_THROWS_WITH_AS(s.g.add(s.x, small), "the network: cannot add maps of 3x6x6 and 3x3x3 (rows, height, width)",
+                       Error);
   CHECK_THROWS_AS(s.g.max_pool(s.x, {.kernel = 2, .stride = 1, .pad = 2}), Error);
   CHECK_THROWS_AS(s.g.max_pool(s.x, {.kernel = 7, .stride = 1}), Error);
 
@@ -166,7 +166,7 @@ TEST_CASE("recorder: misuse is refused with the place and what to do") {
   expect([&] { s.g.combine(slots, other); }, "combine needs the slots of its own routing");
   expect([&] { s.g.combine(s.x, r); }, "combine needs the slots of its own routing");
   expect([&] { s.g("conv", Conv<4, 4>{}, slots); }, "wire it inside experts()");
-  expect([&] { s.g.add(slots, s.g.gather(s.x, other)); }, "cannot add rows of the batch to rows grouped by expert");
+  expect([&] { s.g.add(slots, s.g.gather(s.x, other)); }, "cannot add rows of the batch and rows grouped by expert");
   s.g.combine(slots, r);
   expect([&] { s.g.route(make_policy(TopK<2>{}, balance::None{}, constraint::None{}, 3), scores); },
          "the network: the router adds learned noise to the scores, and route() was given none");

@@ -50,9 +50,11 @@ TEST_CASE("numbers and names") {
   CHECK(op_name(ops::Dropout{.p = 0.25, .spatial = true}) == "spatial dropout 0.25");
   CHECK(op_name(ops::Resize{}) == "resize, bilinear");
   CHECK(op_name(ops::ToPatches{PatchGrid::of_count({12, 9}, {2, 3})}) == "to patches 2×3");
+  CHECK(op_name(ops::Times{0.25}) == "times 0.25");
   // The last names of the table stand where their operations stand.
   CHECK(op_name(ops::CrossEntropy{}) == "cross-entropy");
   CHECK(op_name(ops::MaxUnpool{}) == "max unpool");
   CHECK(op_name(ops::Scale{}) == "scale");
   CHECK(op_name(ops::FromPatches{}) == "from patches");
+  CHECK(op_name(ops::Multiply{}) == "multiply");
 }

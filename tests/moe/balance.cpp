@@ -30,7 +30,7 @@ double loss(P policy, const Matrix& weights) {
   return value;
 }
 
-const char* const names[] = {"none", "importance", "kl", "switch", "entropy", "column-entropy", "variance"};
+const char* const names[] = {"none", "importance", "kl", "switch", "entropy", "column-entropy", "variance", "z-loss"};
 
 }  // namespace
 
@@ -77,6 +77,39 @@ TEST_CASE("hand-computed values between the extremes") {
   CHECK(loss(balance::Variance{1}, w) == Approx(1.5 - std::sqrt(.125)));
 }
 
+TEST_CASE("z-loss: the mean squared log-sum-exp, its slope, logits of minus infinity, and both of two losses") {
+  Matrix z = rows_of({{0, 0}, {1, 2}});
+  const double second = std::log(std::exp(1.0) + std::exp(2.0));
+  const auto of = [](const Matrix& logits, auto policy) {
+    Matrix scores = logits;
+    for (int r = 0; r < logits.rows(); ++r) moecnn::detail::softmax(logits.row(r), scores.row(r));
+    Routing routing = routing_of(scores);
+    routing.logits = logits;
+    const double loss = policy(routing, routing.balance_slope);
+    return std::pair(loss, std::move(routing));
+  };
+  const auto [loss, routing] = of(z, balance::ZLoss{2});
+  CHECK(loss == Approx(std::pow(std::log(2.0), 2) + second * second));
+  for (int r = 0; r < 2; ++r)
+    for (int e = 0; e < 2; ++e) {
+      Matrix up = z, down = z;
+      up(r, e) += 1e-6;
+      down(r, e) -= 1e-6;
+      const double quotient = (of(up, balance::ZLoss{2}).first - of(down, balance::ZLoss{2}).first) / 2e-6;
+      CHECK(routing.balance_slope.logits()(r, e) == Approx(quotient).epsilon(1e-7));
+    }
+  CHECK_FALSE(routing.balance_slope.has_scores());
+
+  z(0, 1) = -std::numeric_limits<double>::infinity();
+  const auto barred = of(z, balance::ZLoss{2});
+  CHECK(barred.first == Approx(second * second));  // of {0, -inf}: ln 1
+  CHECK(barred.second.balance_slope.logits()(0, 1) == 0);
+
+  const auto sum = of(rows_of({{3, 0}, {1, 2}}), balance::Both<balance::KlDivergence, balance::ZLoss>{});
+  CHECK(sum.first == Approx(of(rows_of({{3, 0}, {1, 2}}), balance::KlDivergence{}).first +
+                            of(rows_of({{3, 0}, {1, 2}}), balance::ZLoss{}).first));
+}
+
 TEST_CASE("no policy gives NaN or a loss for one expert, one row, or a weight of zero") {
   for (const char* name : names) {
     CAPTURE(name);
@@ -92,10 +125,11 @@ TEST_CASE("by_name gives the named policy with its weight, and lists the names o
   CHECK(loss(balance::by_name("kl", 0.25), w) == loss(balance::KlDivergence{.weight = 0.25}, w));
   CHECK(loss(balance::by_name("switch"), w) == loss(balance::Switch{}, w));
   CHECK(loss(balance::Any{}, w) == 0);
-  CHECK_THROWS_WITH_AS(balance::by_name("cv"),
-                       "no balance policy is called 'cv'; choose none, importance, kl, switch, entropy, column-entropy "
-                       "or variance",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      balance::by_name("cv"),
+      "no balance policy is called 'cv'; choose none, importance, kl, switch, entropy, column-entropy, "
+      "variance or z-loss",
+      Error);
 }
 
 TEST_CASE("policies add to the slopes that are there") {

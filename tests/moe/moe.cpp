@@ -15,7 +15,8 @@ using test::Twice;
 
 namespace {
 
-const std::vector<std::string> balances{"none", "importance", "kl", "switch", "entropy", "column-entropy", "variance"};
+const std::vector<std::string> balances{"none",    "importance",     "kl",       "switch",
+                                        "entropy", "column-entropy", "variance", "z-loss"};
 const std::vector<std::string> constraints{"none", "relative", "mean"};
 const std::vector<TopK<dynamic>> routers{top(1, Weights::raw), top(2), top(3), top(4), top(2, Weights::raw)};
 

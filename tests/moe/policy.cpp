@@ -127,7 +127,7 @@ TEST_CASE("slopes of every router × balance × constraint against central diffe
                                    {.k = 1, .weights = Weights::raw},
                                    {.k = 1, .weights = Weights::raw, .noise = Noise::none}};
   for (const auto& router : routers)
-    for (const char* soft : {"none", "importance", "kl", "switch", "entropy", "column-entropy", "variance"})
+    for (const char* soft : {"none", "importance", "kl", "switch", "entropy", "column-entropy", "variance", "z-loss"})
       for (const char* hard : {"none", "relative", "mean"}) {
         CAPTURE(router.k);
         CAPTURE(int(router.weights));

@@ -13,6 +13,7 @@
 #include "moecnn/backend/onednn/norm.hpp"
 #include "moecnn/backend/onednn/pool.hpp"
 #include "moecnn/backend/reference/activation.hpp"
+#include "moecnn/backend/reference/arithmetic.hpp"
 #include "moecnn/backend/reference/avg_pool.hpp"
 #include "moecnn/backend/reference/channels.hpp"
 #include "moecnn/backend/reference/eltwise.hpp"
@@ -110,6 +111,9 @@ class Lowering {
   }
   Made lower(const ops::Relu&) const { return make<ReluKernel>(blocked_output()); }
   Made lower(const ops::Add&) const { return make<AddKernel>(blocked_output()); }
+  Made lower(const ops::Subtract&) const { return make<reference::SubtractKernel<float>>(row_elements()); }
+  Made lower(const ops::Multiply&) const { return make<reference::MultiplyKernel<float>>(row_elements()); }
+  Made lower(const ops::Times&) const { return make<reference::TimesKernel<float>>(row_elements()); }
   Made lower(const ops::Gather&) const { return make<reference::GatherKernel<float>>(row_elements()); }
   Made lower(const ops::Combine&) const { return make<reference::CombineKernel<float>>(row_elements()); }
 

@@ -4,6 +4,7 @@
 /// that every other backend is tested against, and it runs everywhere.
 
 #include "moecnn/backend/reference/activation.hpp"
+#include "moecnn/backend/reference/arithmetic.hpp"
 #include "moecnn/backend/reference/avg_pool.hpp"
 #include "moecnn/backend/reference/channels.hpp"
 #include "moecnn/backend/reference/conv.hpp"

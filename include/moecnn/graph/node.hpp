@@ -28,12 +28,12 @@ namespace moecnn {
 /// Every operation there is. A new operation is a struct in ops/, an alternative here and a kernel per backend.
 /// All are trivially copyable: what needs memory of its own belongs to nodes, edges or specifications. (A struct, so that
 /// its name is short in messages and symbols.)
-struct Op
-    : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool, ops::Relu,
-                   ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine, ops::MixedConv,
-                   ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool, ops::AvgPool,
-                   ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice, ops::Scale, ops::Activation,
-                   ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches, ops::FromPatches> {
+struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool,
+                         ops::Relu, ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine,
+                         ops::MixedConv, ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool,
+                         ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice,
+                         ops::Scale, ops::Activation, ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches,
+                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times> {
   using variant::variant;
 };
 static_assert(std::is_trivially_copyable_v<Op>);

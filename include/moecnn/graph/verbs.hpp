@@ -5,6 +5,8 @@
 #include "moecnn/core/rng.hpp"
 #include "moecnn/graph/builder.hpp"
 
+#include <cmath>
+
 namespace moecnn {
 
 /// What one loss of a network is, besides its logits and labels.
@@ -25,12 +27,27 @@ class Verbs : public Builder {
 
   template <int C>
   Value<C> add(Value<C> a, Value<C> b) {
-    const Extent ea = extent(a), eb = extent(b);
-    check(ea == eb, "{}: cannot add a map of {}x{}x{} to one of {}x{}x{} (rows, height, width)", place(), ea.n, ea.h,
-          ea.w, eb.n, eb.h, eb.w);
-    check(graph_.edges[a.edge].routing == graph_.edges[b.edge].routing,
-          "{}: cannot add rows of the batch to rows grouped by expert; combine them first", place());
-    return {record(ops::Add{}, {a.edge, b.edge}, channels(a), ea)};
+    return pair(ops::Add{}, "add", a, b);
+  }
+  /// a - b
+  template <int C>
+  Value<C> subtract(Value<C> a, Value<C> b) {
+    return pair(ops::Subtract{}, "subtract", a, b);
+  }
+  /// a · b, element by element; scale() has one factor per row and channel.
+  template <int C>
+  Value<C> multiply(Value<C> a, Value<C> b) {
+    return pair(ops::Multiply{}, "multiply", a, b);
+  }
+  template <int C>
+  Value<C> square(Value<C> x) {
+    return multiply(x, x);
+  }
+  /// factor · x
+  template <int C>
+  Value<C> times(Value<C> x, double factor) {
+    check(std::isfinite(factor), "{}: the factor {} is not finite", place(), factor);
+    return {record(ops::Times{factor}, {x.edge}, channels(x), extent(x))};
   }
 
   /// Means over pixels. Asking twice for the same map gives the same node: gates and their noise share one.
@@ -224,6 +241,17 @@ class Verbs : public Builder {
   }
 
  private:
+  /// Two maps of one shape, element by element.
+  template <int C>
+  Value<C> pair(const Op& op, const char* verb, Value<C> a, Value<C> b) {
+    const Extent ea = extent(a), eb = extent(b);
+    check(ea == eb, "{}: cannot {} maps of {}x{}x{} and {}x{}x{} (rows, height, width)", place(), verb, ea.n, ea.h,
+          ea.w, eb.n, eb.h, eb.w);
+    check(graph_.edges[a.edge].routing == graph_.edges[b.edge].routing,
+          "{}: cannot {} rows of the batch and rows grouped by expert; combine them first", place(), verb);
+    return {record(op, {a.edge, b.edge}, channels(a), ea)};
+  }
+
   template <int C>
   Value<C> drop(Value<C> x, double p, bool spatial) {
     check(p >= 0 && p < 1, "{}: dropout with probability {}; choose 0 up to less than 1", place(), p);

@@ -38,6 +38,7 @@ inline std::string op_name(const Op& op) {
                                                   : "hard swish";
   if (const auto* d = std::get_if<ops::Dropout>(&op))
     return formatted("{}dropout {}", d->spatial ? "spatial " : "", d->p);
+  if (const auto* t = std::get_if<ops::Times>(&op)) return formatted("times {}", t->factor);
   if (const auto* r = std::get_if<ops::Resize>(&op))
     return r->mode == ops::Sampling::nearest ? "resize, nearest" : "resize, bilinear";
   if (const auto* t = std::get_if<ops::ToPatches>(&op))
@@ -71,7 +72,10 @@ inline std::string op_name(const Op& op) {
                                    "dropout",
                                    "random scores",
                                    "to patches",
-                                   "from patches"};
+                                   "from patches",
+                                   "subtract",
+                                   "multiply",
+                                   "times"};
   static_assert(std::size(names) == decltype(detail::alternatives(op))::value,
                 "one name per operation, in their order");
   return names[op.index()];

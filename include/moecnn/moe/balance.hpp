@@ -3,6 +3,7 @@
 /// Soft constraints: losses that ask for balanced experts. Notation: B rows, N experts, w sparse weights (after top-k),
 /// I_e = Σ_rows w_e, s dense scores (softmax over all experts). Every loss is 0 for a layer of one expert.
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <optional>
@@ -178,9 +179,43 @@ struct Variance {
   }
 };
 
+/// weight · mean over rows of (ln Σ_e exp z_e)²: keeps logits small, which keeps the softmax exact in low precision and
+/// training stable (Zoph et al., "ST-MoE", 2022, equation 5). It asks for no balance; see Both.
+struct ZLoss {
+  double weight = 0.001;
+
+  double operator()(const Routing& r, BalanceSlope& slope) const {
+    if (r.experts < 2) return 0;
+    double sum = 0;
+    for (int row = 0; row < r.rows; ++row) {
+      const auto z = r.logits.row(row);
+      const double largest = *std::max_element(z.begin(), z.end());
+      double exps = 0;
+      for (double v : z) exps += std::exp(v - largest);
+      const double log_sum = largest + std::log(exps);
+      sum += log_sum * log_sum;
+      for (int e = 0; e < r.experts; ++e)
+        slope.logits()(row, e) += weight * 2 * log_sum * r.scores(row, e) / r.rows;  // d(log_sum)/dz_e = s_e
+    }
+    return weight * sum / r.rows;
+  }
+};
+
+/// The sum of two losses: `Both<Importance, ZLoss>`.
+template <BalancePolicy First, BalancePolicy Second>
+struct Both {
+  First first = {};
+  Second second = {};
+
+  double operator()(const Routing& r, BalanceSlope& slope) const {
+    const double loss = first(r, slope);
+    return loss + second(r, slope);
+  }
+};
+
 /// A balance policy chosen at run time: `Any any = KlDivergence{.weight = 0.25};`
 struct Any {
-  std::variant<None, Importance, KlDivergence, Switch, Entropy, ColumnEntropy, Variance> policy;
+  std::variant<None, Importance, KlDivergence, Switch, Entropy, ColumnEntropy, Variance, ZLoss> policy;
 
   Any() = default;
   template <class P>
@@ -191,6 +226,9 @@ struct Any {
     return dispatch(policy, [&](const auto& p) -> double { return p(r, slope); });
   }
 };
+
+/// The names that by_name() knows, in a sentence.
+inline constexpr const char* names = "none, importance, kl, switch, entropy, column-entropy, variance or z-loss";
 
 /// The policy with this name, with its own weight unless one is given. Throws Error listing the names otherwise.
 inline Any by_name(std::string_view name, std::optional<double> weight = {}) {
@@ -205,8 +243,8 @@ inline Any by_name(std::string_view name, std::optional<double> weight = {}) {
   if (name == "entropy") return with(Entropy{});
   if (name == "column-entropy") return with(ColumnEntropy{});
   if (name == "variance") return with(Variance{});
-  fail("no balance policy is called '{}'; choose none, importance, kl, switch, entropy, column-entropy or variance",
-       name);
+  if (name == "z-loss") return with(ZLoss{});
+  fail("no balance policy is called '{}'; choose {}", name, names);
 }
 
 }  // namespace balance

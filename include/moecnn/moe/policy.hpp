@@ -154,6 +154,8 @@ class PolicyOf final : public RoutePolicy {
     router_.backward(routing, slopes.total, slopes.logits);
     for (int r = 0; r < routing.rows && balance.has_scores(); ++r)
       detail::softmax_backward(routing.scores.row(r), balance.scores().row(r), slopes.logits.row(r));
+    for (int r = 0; r < routing.rows && balance.has_logits(); ++r)
+      for (int e = 0; e < routing.experts; ++e) slopes.logits(r, e) += balance.logits()(r, e);
     for (int r = 0; r < routing.rows && noisy(context); ++r)
       for (int e = 0; e < routing.experts; ++e)
         slopes.noise(r, e) = slopes.logits(r, e) * detail::noise_at(context.noise, r, e, routing.experts) *

@@ -16,7 +16,7 @@ class BalanceSlope {
   /// Forgets the last batch. Allocates nothing; the parts allocate when they are first asked for.
   void start(int rows, int experts) {
     rows_ = rows, experts_ = experts;
-    has_importance_ = has_weights_ = has_scores_ = false;
+    has_importance_ = has_weights_ = has_scores_ = has_logits_ = false;
   }
 
   /// N: dL/dI_e, for losses on the importance I_e = Σ_rows w_e. Enough for most policies.
@@ -29,6 +29,8 @@ class BalanceSlope {
   Matrix& weights() { return zeroed(weights_, has_weights_); }
   /// rows × N: dL/ds, for losses on the dense scores s (softmax over all experts): these reach every logit.
   Matrix& scores() { return zeroed(scores_, has_scores_); }
+  /// rows × N: dL/dz, for losses on the logits z themselves (noise included in training).
+  Matrix& logits() { return zeroed(logits_, has_logits_); }
   /// Zeros to compute with, valid until the next call.
   std::span<double> scratch(int size) {
     scratch_.assign(size, 0.0);
@@ -37,6 +39,8 @@ class BalanceSlope {
 
   bool has_scores() const { return has_scores_; }
   const Matrix& scores() const { return scores_; }
+  bool has_logits() const { return has_logits_; }
+  const Matrix& logits() const { return logits_; }
   /// dL/dw of row r and expert e, by both ways that lead to w.
   double weight(int r, int e) const {
     return (has_importance_ ? importance_[e] : 0.0) + (has_weights_ ? weights_(r, e) : 0.0);
@@ -50,9 +54,9 @@ class BalanceSlope {
   }
 
   int rows_ = 0, experts_ = 0;
-  bool has_importance_ = false, has_weights_ = false, has_scores_ = false;
+  bool has_importance_ = false, has_weights_ = false, has_scores_ = false, has_logits_ = false;
   std::vector<double> importance_, scratch_;
-  Matrix weights_, scores_;
+  Matrix weights_, scores_, logits_;
 };
 
 }  // namespace moecnn

@@ -12,6 +12,17 @@ struct Relu {};
 /// x + y, same shape.
 struct Add {};
 
+/// x - y, same shape.
+struct Subtract {};
+
+/// x · y, same shape. Both may be one edge: a square.
+struct Multiply {};
+
+/// factor · x.
+struct Times {
+  double factor = 1;
+};
+
 enum class Curve : unsigned char {
   sigmoid,       ///< 1 / (1 + exp(-x))
   hard_sigmoid,  ///< min(max(x + 3, 0), 6) / 6; slope 0 at -3 and 3

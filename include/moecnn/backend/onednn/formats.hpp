@@ -25,7 +25,8 @@ inline bool knows_blocks(const Op& op) {
   return changes_format(op) ||
          is_one_of<ops::BatchNorm, ops::Relu, ops::Add, ops::MaxPool, ops::Gather, ops::Combine, ops::ToPatches,
                    ops::FromPatches, ops::Activation, ops::PRelu, ops::Dropout, ops::Scale, ops::ArgMaxPool,
-                   ops::MaxUnpool, ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window>(op);
+                   ops::MaxUnpool, ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Subtract,
+                   ops::Multiply, ops::Times>(op);
 }
 
 /// Whether input `i` must be stored as the output is.

@@ -1,0 +1,127 @@
+#pragma once
+/// \file
+/// Arithmetic element by element. The order inside a row does not matter, only how many elements it has: padding is zero
+/// and stays zero, so every host backend uses these kernels.
+
+#include "moecnn/backend/reference/common.hpp"
+
+namespace moecnn::reference {
+
+template <class T>
+class ArithmeticKernel : public NodeKernel<T> {
+ public:
+  /// `row_elements`: stored elements of one row, padding included; 0 = plain layout.
+  ArithmeticKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
+      : NodeKernel<T>(g, f, n),
+        row_(row_elements ? static_cast<long long>(row_elements) : this->out_.elements() / this->out_.extent.n) {}
+
+ protected:
+  /// to[i] = of(i), or to[i] += of(i) with `adds`, for all elements of the rows in use.
+  template <class F>
+  void write(T* to, bool adds, const F& of) const {
+    const long long n = this->rows() * row_;
+    if (adds) {
+#pragma omp parallel for simd schedule(static) if (worth_sharing(n))
+      for (long long i = 0; i < n; ++i) to[i] += of(i);
+    } else {
+#pragma omp parallel for simd schedule(static) if (worth_sharing(n))
+      for (long long i = 0; i < n; ++i) to[i] = of(i);
+    }
+  }
+
+ private:
+  long long row_;
+};
+
+template <class T>
+class SubtractKernel final : public ArithmeticKernel<T> {
+ public:
+  using ArithmeticKernel<T>::ArithmeticKernel;
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = this->plain_needs();
+    n.inplace_forward = n.inplace_backward = 0;
+    return n;
+  }
+  void forward(const StepContext&) override {
+    const T *a = at.input[0], *b = at.input[1];
+    this->write(at.output, false, [=](long long i) { return a[i] - b[i]; });
+  }
+  void backward(const StepContext&) override {
+    const T* dy = at.output_grad;
+    // The first gradient may lie where the output's gradient lies; then it is there already.
+    if (this->wants_input(0) && at.input_grad[0] != dy)
+      this->write(at.input_grad[0], this->adds_to_input(0), [=](long long i) { return dy[i]; });
+    if (this->wants_input(1))
+      this->write(at.input_grad[1], this->adds_to_input(1), [=](long long i) { return -dy[i]; });
+  }
+
+ private:
+  using NodeKernel<T>::at;
+};
+
+template <class T>
+class MultiplyKernel final : public ArithmeticKernel<T> {
+ public:
+  using ArithmeticKernel<T>::ArithmeticKernel;
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = this->plain_needs();
+    n.keeps_input = {this->wants_input(1), this->wants_input(0)};
+    n.inplace_forward = 0;
+    return n;
+  }
+  void forward(const StepContext&) override {
+    const T *a = at.input[0], *b = at.input[1];
+    this->write(at.output, false, [=](long long i) { return a[i] * b[i]; });
+  }
+  void backward(const StepContext&) override {
+    const T* dy = at.output_grad;
+    for (const std::size_t j : {0, 1}) {
+      const T* other = at.input[1 - j];
+      if (this->wants_input(j))
+        this->write(at.input_grad[j], this->adds_to_input(j), [=](long long i) { return other[i] * dy[i]; });
+    }
+  }
+
+ private:
+  using NodeKernel<T>::at;
+};
+
+template <class T>
+class TimesKernel final : public ArithmeticKernel<T> {
+ public:
+  TimesKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
+      : ArithmeticKernel<T>(g, f, n, row_elements),
+        factor_(static_cast<T>(std::get<ops::Times>(this->node_.op).factor)) {}
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = this->plain_needs();
+    n.inplace_forward = n.inplace_backward = 0;
+    return n;
+  }
+  void forward(const StepContext&) override { multiply(at.input[0], at.output, false); }
+  void backward(const StepContext&) override { multiply(at.output_grad, at.input_grad[0], this->adds_to_input(0)); }
+
+ private:
+  using NodeKernel<T>::at;
+  void multiply(const T* from, T* to, bool adds) const {
+    this->write(to, adds, [from, f = factor_](long long i) { return f * from[i]; });
+  }
+  T factor_;
+};
+
+template <class T>
+struct KernelFor<T, ops::Subtract> {
+  using type = SubtractKernel<T>;
+};
+template <class T>
+struct KernelFor<T, ops::Multiply> {
+  using type = MultiplyKernel<T>;
+};
+template <class T>
+struct KernelFor<T, ops::Times> {
+  using type = TimesKernel<T>;
+};
+
+}  // namespace moecnn::reference
