@@ -266,7 +266,7 @@ TEST_CASE("freezing and averaging with the trainer") {
   const auto before = all_of(store);
   // [average_fit]
   Average<float> average(model.params(), 0.99);
-  const auto test_average = [&] {
+  const auto test_average = [&](const StopAsked&) {
     average.swap(model.params());
     const TestRecord seen = evaluate(model, test).record();
     average.swap(model.params());
