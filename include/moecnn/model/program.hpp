@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// A graph, lowered and planned: ready to run, step after step, without allocating.
+/// A graph, lowered and planned: ready to run, step after step, in memory that was planned.
 
 #include "moecnn/core/shared_cores.hpp"
 #include "moecnn/graph/plan.hpp"

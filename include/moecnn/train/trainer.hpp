@@ -20,8 +20,9 @@ namespace moecnn {
 /// One training run; fit() is the way to use it. Test is a BatchSource or NoBatches.
 ///
 /// Everything random is keyed by counters and every sum has a fixed order, so a run that was stopped and resumed ends with
-/// the same bits as one that was not, given the same number of threads. A step allocates nothing outside of records, and
-/// memory grows with the records alone: some hundred bytes every TrainOpts::log_steps steps and every epoch.
+/// the same bits as one that was not, given the same number of threads. A step allocates nothing outside of records, but
+/// for code that a backend makes for row counts that are new to an expert (docs/backends.md): a bounded amount, beside
+/// which memory grows with the records alone, some hundred bytes every TrainOpts::log_steps steps and every epoch.
 template <class Net, class Backend, BatchSource Train, class Test>
 class Trainer {
  public:

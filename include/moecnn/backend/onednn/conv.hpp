@@ -1,18 +1,12 @@
 #pragma once
 #include "moecnn/backend/onednn/conv_primitives.hpp"
 #include "moecnn/backend/onednn/conv_transpose.hpp"
+#include "moecnn/backend/onednn/described.hpp"
 #include "moecnn/backend/onednn/pass_map.hpp"
+#include "moecnn/backend/onednn/row_counts.hpp"
 #include "moecnn/backend/reference/common.hpp"
 
 namespace moecnn::onednn {
-
-/// What a node tells a report: which of oneDNN's implementations compute it.
-class Described {
- public:
-  virtual ~Described() = default;
-  virtual const std::string& node_name() const = 0;
-  virtual std::vector<std::string> implementations() const = 0;
-};
 
 /// What a convolution node asks of oneDNN. `op`: the node's, or of a transposed one its mirror image.
 inline ConvUse conv_use(const Graph& g, const Flow& f, int n, const ops::Conv& op, const Options& options) {
@@ -20,7 +14,8 @@ inline ConvUse conv_use(const Graph& g, const Flow& f, int n, const ops::Conv& o
   const auto wants_param = [&](std::size_t i) { return f.param_mode[n][i] != GradMode::ignore; };
   ConvUse use;
   use.transposed = std::holds_alternative<ops::ConvTranspose>(node.op);
-  use.rows = node.routing < 0 ? g.edges[node.output].extent.n : g.routings[node.routing].rows;
+  use.routed = node.routing >= 0;
+  use.rows = use.routed ? g.routings[node.routing].rows : g.edges[node.output].extent.n;
   use.backward_data = f.runs_backward[n] && f.input_mode[n][0] != GradMode::ignore;
   use.backward_weights = f.runs_backward[n] && (wants_param(0) || (op.bias && wants_param(1)));
   use.bias = op.bias;
@@ -70,17 +65,18 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
       to_stored_ = std::make_unique<WeightsConversion>(grad_, stored_);
     if (own_bias_pass_) bias_sums_.resize(out_.channels);
     plan_scratch();
+    if (options.prepare) prepare();
   }
 
   const ConvChoice& choice() const { return primitives_.choice(); }
   /// How the weights lie in the store.
   const Stored& weights_layout() const { return stored_; }
 
-  /// Makes the primitives for so many rows now and not when they are first met.
-  void prepare(int rows) {
-    primitives_.get(Pass::forward, rows);
-    if (use_.backward_data) primitives_.get(Pass::backward_data, rows);
-    if (use_.backward_weights) primitives_.get(Pass::backward_weights, rows);
+  /// Makes all primitives that any row count needs now and not when they are first met.
+  void prepare() {
+    for (const Pass pass : passes)
+      if (runs(pass))
+        for (const int rows : row_counts(pass)) primitives_.prepare(pass, rows);
   }
 
   const std::string& node_name() const override { return node_.name; }
@@ -123,7 +119,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
 
   void forward(const StepContext&) override {
     for_each_copy([&](int copy, int first, int count) {
-      const int part = choice().part_rows(Pass::forward, count);
+      const int part = part_rows(Pass::forward, count);
       for (int r = 0; r < count; r += part) forward_part(copy, first + r, std::min(part, count - r));
     });
   }
@@ -213,12 +209,11 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
       const float* add = as_read(map, at.input[1], first, rows, into);
       if (add != into) std::memcpy(into, add, sizeof(float) * rows * map.edge_row());
     }
-    auto& conv = primitives_.get(Pass::forward, rows);
     std::byte* scratch = at.scratch_forward + forward_.own;
     if (op_.bias)
-      conv.run({x, weights(copy), into, bias(copy)}, scratch, forward_.own_bytes);
+      primitives_.run(Pass::forward, rows, {x, weights(copy), into, bias(copy)}, scratch, forward_.own_bytes);
     else
-      conv.run({x, weights(copy), into}, scratch, forward_.own_bytes);
+      primitives_.run(Pass::forward, rows, {x, weights(copy), into}, scratch, forward_.own_bytes);
     if (map.converts()) map.to_edge(into, y, rows);
     if (own_bias_pass_) add_bias(y, param(1, copy), rows, out_.channels, out_.extent.pixels(), dst_blocked_);
   }
@@ -233,7 +228,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
   }
 
   void backward_weights(int copy, int first, int count) {
-    const int part = choice().part_rows(Pass::backward_weights, count);
+    const int part = part_rows(Pass::backward_weights, count);
     for (int r = 0; r < count; r += part) backward_weights_part(copy, first + r, std::min(part, count - r), r > 0);
   }
 
@@ -244,15 +239,14 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     const float* dy = output_grad(pass, first, rows);
     const bool direct = direct_weights() && !more, direct_b = direct_bias() && !more;
     float* dw = direct ? param_grad(0, copy) : floats(at.scratch_backward, backward_.grad);
-    auto& conv = primitives_.get(Pass::backward_weights, rows);
     std::byte* scratch = at.scratch_backward + backward_.own;
     if (op_.bias) {
       float* db = direct_b ? param_grad(1, copy) : floats(at.scratch_backward, backward_.bias);
-      conv.run({x, dw, dy, db}, scratch, backward_.own_bytes);
+      primitives_.run(pass, rows, {x, dw, dy, db}, scratch, backward_.own_bytes);
       if (wants_param(1) && !direct_b)
         for (int c = 0; c < op_.out; ++c) deliver(param_grad(1, copy)[c], db[c], more || adds_to_param(1));
     } else {
-      conv.run({x, dw, dy}, scratch, backward_.own_bytes);
+      primitives_.run(pass, rows, {x, dw, dy}, scratch, backward_.own_bytes);
     }
     if (!wants_param(0) || direct) return;
     if (to_stored_) {  // only where another program chose the layout
@@ -269,9 +263,9 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     const PassMap& map = src(pass);
     const float *w = weights(copy), *reordered = stored_as_data() ? param(0, copy) : nullptr;
     std::byte* scratch = at.scratch_backward + backward_.own;
-    const int chunk = std::min(choice().part_rows(pass, count), chunk_rows(count));
-    for (int r = 0; r < count; r += chunk) {
-      const int rows = std::min(chunk, count - r);
+    const int part = part_rows(pass, count);
+    for (int r = 0; r < count; r += part) {
+      const int rows = std::min(part, count - r);
       const bool other = reads_other_weights() && !choice().uses_winograd(pass, rows);
       if (other && !reordered) {
         float* copied = floats(at.scratch_backward, backward_.weights);
@@ -280,22 +274,45 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
       }
       float* dx = at.input_grad[0] + (first + r) * map.edge_row();
       const bool direct = direct_data(rows);
-      float* part = direct ? dx : floats(at.scratch_backward, backward_.chunk);
-      primitives_.get(pass, rows)
-          .run({part, other ? reordered : w, output_grad(pass, first + r, rows), direct && adds_data() ? dx : nullptr},
-               scratch, backward_.own_bytes);
+      float* made = direct ? dx : floats(at.scratch_backward, backward_.chunk);
+      const float* added = direct && adds_data() ? dx : nullptr;
+      primitives_.run(pass, rows, {made, other ? reordered : w, output_grad(pass, first + r, rows), added}, scratch,
+                      backward_.own_bytes);
       if (direct) continue;
       if (map.converts()) {
         float* changed = adds_data() ? floats(at.scratch_backward, backward_.sum) : dx;
-        map.to_edge(part, changed, rows);
-        part = changed;
+        map.to_edge(made, changed, rows);
+        made = changed;
       }
-      if (adds_data()) add(dx, part, rows * map.edge_row());
+      if (adds_data()) add(dx, made, rows * map.edge_row());
     }
   }
   /// Whether so many rows of the input's gradient are computed where they belong: oneDNN does not add.
   bool direct_data(int rows) const {
     return (!adds_data() || choice().uses_winograd(Pass::backward_data, rows)) && !src(Pass::backward_data).converts();
+  }
+
+  /// How many of `count` rows a call of oneDNN or Winograd's form takes; the last call may have fewer.
+  int part_rows(Pass pass, int count) const {
+    int rows = choice().part_rows(pass, count);
+    if (pass == Pass::backward_data) rows = std::min(rows, chunk_rows(count));
+    const bool any = choice().uses_winograd(pass, rows);  // number of rows is as good as another
+    return any || !use_.routed || rows == use_.rows ? rows : common_rows(rows);
+  }
+  /// A copy of the node has at least so many rows, or none.
+  int least_rows() const { return use_.routed ? 1 : use_.rows; }
+  std::vector<int> row_counts(Pass pass) const {
+    return onednn::row_counts(least_rows(), use_.rows, [&](int rows) { return part_rows(pass, rows); });
+  }
+  bool cuts(Pass pass) const {
+    for (int rows = least_rows(); rows <= use_.rows; ++rows)
+      if (part_rows(pass, rows) < rows) return true;
+    return false;
+  }
+  std::size_t most_scratch(Pass pass) const {
+    std::size_t bytes = 0;
+    for (const int rows : row_counts(pass)) bytes = std::max(bytes, primitives_.scratch_bytes(pass, rows));
+    return bytes;
   }
 
   /// The most rows whose data gradient is computed in one go. When it is added to another or converted they are so few
@@ -317,7 +334,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
       return map.converts() ? f * rows * map.row() : 0;
     };
     Scratch& s = forward_;
-    s.own = s.take(s.own_bytes = primitives_.scratch_bytes(Pass::forward));
+    s.own = s.take(s.own_bytes = most_scratch(Pass::forward));
     s.src = s.take(bytes(src(Pass::forward), most(Pass::forward)));
     s.dst = s.take(bytes(dst(Pass::forward), most(Pass::forward)));
 
@@ -325,7 +342,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     std::size_t dst_bytes = 0;
     for (const Pass pass : {Pass::backward_weights, Pass::backward_data})
       if (runs(pass)) {
-        b.own_bytes = std::max(b.own_bytes, primitives_.scratch_bytes(pass));
+        b.own_bytes = std::max(b.own_bytes, most_scratch(pass));
         dst_bytes = std::max(dst_bytes, bytes(dst(pass), most(pass)));
       }
     if (use_.backward_data && reads_other_weights() && !stored_as_data()) {
@@ -337,7 +354,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     if (use_.backward_weights) {
       const Pass pass = Pass::backward_weights;
       b.src = b.take(bytes(src(pass), most(pass)));
-      const bool parts = most(pass) < use_.rows;
+      const bool parts = cuts(pass);
       if (parts || !direct_weights()) b.grad = b.take(choice().weights_grad.get_size());
       if (op_.bias && (parts || !direct_bias())) b.bias = b.take(f * problem().out());
     }

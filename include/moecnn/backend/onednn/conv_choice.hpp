@@ -11,6 +11,12 @@
 
 namespace moecnn::onednn {
 
+/// When the maps of a dilated convolution are split into phases.
+enum class Split : unsigned char {
+  where_needed,  ///< where oneDNN has only slow code for whole maps
+  always         ///< wherever it has generated code for phases; for tests and measurements
+};
+
 /// Read whenever a program is made.
 struct Options {
   /// Winograd's minimal filtering (Lavin and Gray, 2016) for convolutions with 3×3, 3×1 and 1×3 kernels and stride 1. It
@@ -22,6 +28,10 @@ struct Options {
   /// The most scratch bytes that copies of a convolution's maps take where it works on phases of them, as far as one row
   /// and eight times the weights fit in: every part of a batch reads all weights.
   std::size_t map_scratch = std::size_t{16} << 20;
+  Split split = Split::where_needed;
+  /// Makes the primitives of all row counts that an expert can get when the program is made. Otherwise each is made when
+  /// an expert first gets so many rows; see docs/backends.md.
+  bool prepare = false;
 };
 inline Options& options() {
   static Options o;
@@ -63,6 +73,7 @@ struct ConvChoice {
 
 struct ConvUse {
   int rows = 1;
+  bool routed = false;  ///< an expert's: `rows` is the most, and any number up to it occurs
   /// The node is the transposed one of the problem's convolution: its forward pass is that convolution's backward data
   /// and the other way round, and it has no bias.
   bool transposed = false;
@@ -136,9 +147,11 @@ inline std::vector<ConvProblem> other_ways(const ConvProblem& p) {
 inline Found ask_all(Pass pass, const ConvProblem& p, const ConvUse& use, const Desc& weights, ConvProblem& best) {
   const Found whole = ask(pass, p, use, weights);
   best = p;
-  // (Depthwise ones that are slow are not oneDNN's to compute, see depthwise.hpp.)
-  if (whole.rank == 0 || use.transposed || p.op.dilation == 1 || p.depthwise()) return whole;
+  // Fast whole maps stay whole unless asked otherwise. (Slow depthwise ones are not oneDNN's, see depthwise.hpp.)
+  const bool always = use.options.split == Split::always;
+  if ((whole.rank == 0 && !always) || use.transposed || p.op.dilation == 1 || p.depthwise()) return whole;
   for (const ConvProblem& q : other_ways(p)) {
+    if (always && q.parts() == 1) continue;
     Found found = ask(pass, q, use, weights);
     if (found.rank > 0) continue;
     best = q;
@@ -177,7 +190,11 @@ inline void choose_winograd(ConvChoice& c, const ConvUse& use) {
     // Fewer rows than pay are convolved directly, perhaps with phases of the maps or another order of the gradient.
     const bool alike = c.of(pass).same_maps(p) && (pass != Pass::backward_weights || c.weights == c.weights_grad);
     if (from > 1 && !alike) continue;
-    if (make_winograd(p, pass, use.rows)->scratch_bytes() > use.options.winograd_scratch) continue;
+    const auto form = make_winograd(p, pass);
+    std::size_t most = 0;
+    for (int rows = use.routed ? from : use.rows; rows <= use.rows; ++rows)
+      most = std::max(most, form->scratch_bytes(rows));
+    if (most > use.options.winograd_scratch) continue;
     c.winograd_from[static_cast<int>(pass)] = from;
     c.of(pass) = p;
     if (pass == Pass::backward_weights) c.weights_grad = c.weights;

@@ -27,7 +27,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
     each.winograd_scratch /= threads_;
     const auto add_worker = [&](const Options& opts) {
       workers_.push_back(std::make_unique<ConvKernel>(row, flow, 0, src_blocked, dst_blocked, stored, opts));
-      workers_.back()->prepare(1);
+      workers_.back()->prepare();
       if (!stored) stored = workers_[0]->weights_layout();
     };
     {

@@ -1,11 +1,12 @@
 #pragma once
 /// \file
-/// Something that oneDNN, or a loop of our own in its place, computes from pointers.
+/// A primitive of oneDNN with its arguments, and how many of them were made.
 
 #include "moecnn/backend/onednn/adapter.hpp"
 #include "moecnn/backend/onednn/threads.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <initializer_list>
 #include <string>
@@ -16,45 +17,41 @@ namespace moecnn::onednn {
 /// How often a primitive was found and how often it had to be made, over the whole process.
 struct CacheStats {
   long long hits = 0, misses = 0;
+  double seconds = 0;  ///< that making them took
 };
 
 namespace detail {
-inline std::atomic<long long> cache_hits{0}, cache_misses{0};
+inline std::atomic<long long> cache_hits{0}, cache_misses{0}, cache_nanoseconds{0};
 }  // namespace detail
 
-inline CacheStats cache_stats() { return {detail::cache_hits.load(), detail::cache_misses.load()}; }
+inline CacheStats cache_stats() {
+  return {detail::cache_hits.load(), detail::cache_misses.load(),
+          1e-9 * static_cast<double>(detail::cache_nanoseconds.load())};
+}
 
-/// Greater than zero while oneDNN runs. What it allocates by itself, a few hundred bytes per call, is not ours to avoid;
-/// a test that counts allocations looks here.
+/// Greater than zero while oneDNN runs or makes a primitive. What it allocates by itself, a few hundred bytes per call and
+/// code for a new primitive, is not ours to avoid; a test that counts allocations looks here.
 inline thread_local int inside_library = 0;
 
-/// Computes from pointers, in an order that was agreed upon when it was made, with scratch memory.
-class Call {
- public:
-  Call(std::string name, std::size_t scratch_bytes) : name_(std::move(name)), scratch_bytes_(scratch_bytes) {}
-  Call(const Call&) = delete;
-  Call& operator=(const Call&) = delete;
-  virtual ~Call() = default;
-
-  const std::string& name() const { return name_; }
-  std::size_t scratch_bytes() const { return scratch_bytes_; }
-
-  /// `scratch` has `reserved` bytes.
-  void run(std::initializer_list<const void*> pointers, void* scratch, std::size_t reserved) {
-    if (scratch_bytes_ > reserved) own_scratch_.resize(scratch_bytes_), scratch = own_scratch_.data();
-    compute(pointers.begin(), scratch);
-  }
-
- private:
-  virtual void compute(const void* const* pointers, void* scratch) = 0;
-
-  std::string name_;
-  std::size_t scratch_bytes_;
-  std::vector<std::byte> own_scratch_;  // for a row count that needs more than was planned for
+struct InsideLibrary {
+  InsideLibrary() { ++inside_library; }
+  ~InsideLibrary() { --inside_library; }
 };
 
+/// Calls `make`, which returns a primitive, and counts it.
+template <class F>
+auto make_counted(const F& make) {
+  const InsideLibrary inside;
+  const auto start = std::chrono::steady_clock::now();
+  auto made = make();
+  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - start;
+  detail::cache_misses.fetch_add(1, std::memory_order_relaxed);
+  detail::cache_nanoseconds.fetch_add(took.count(), std::memory_order_relaxed);
+  return made;
+}
+
 /// One primitive with its arguments bound; only pointers change from call to call.
-class Primitive final : public Call {
+class Primitive {
  public:
   struct Argument {
     int id;
@@ -63,10 +60,28 @@ class Primitive final : public Call {
 
   /// Pointers come in the order of the arguments.
   Primitive(dnnl::primitive p, const Desc& scratchpad, std::initializer_list<Argument> arguments, std::string name)
-      : Call(std::move(name), scratchpad.get_size()), primitive_(std::move(p)) {
+      : name_(std::move(name)), scratch_bytes_(scratchpad.get_size()), primitive_(std::move(p)) {
     for (const Argument& a : arguments) add(a.id, a.desc);
     add(DNNL_ARG_SCRATCHPAD, scratchpad);
     for (std::size_t i = 0; i < memory_.size(); ++i) c_args_.push_back({ids_[i], memory_[i].get()});
+  }
+
+  const std::string& name() const { return name_; }
+  std::size_t scratch_bytes() const { return scratch_bytes_; }
+
+  /// `pointers`: at least one per argument. `scratch` has `reserved` bytes, at least scratch_bytes().
+  void run(std::initializer_list<const void*> pointers, void* scratch, std::size_t reserved) {
+    check(scratch_bytes_ <= reserved, "{} needs {} bytes of scratch memory, but the plan has {}", name_, scratch_bytes_,
+          reserved);
+    std::optional<detail::OneThread> alone;
+    if (alone_) alone.emplace();
+    const InsideLibrary inside;
+    for (std::size_t i = 0; i + 1 < memory_.size(); ++i)
+      memory_[i].set_data_handle(const_cast<void*>(pointers.begin()[i]));
+    memory_.back().set_data_handle(scratch);
+    const auto status =
+        dnnl_primitive_execute(primitive_.get(), stream().get(), static_cast<int>(c_args_.size()), c_args_.data());
+    check(status == dnnl_success, "oneDNN could not run {} (status {})", name(), static_cast<int>(status));
   }
 
  private:
@@ -75,18 +90,8 @@ class Primitive final : public Call {
     memory_.emplace_back(desc, engine(), static_cast<void*>(nullptr));
   }
 
-  void compute(const void* const* pointers, void* scratch) override {
-    std::optional<detail::OneThread> alone;
-    if (alone_) alone.emplace();
-    ++inside_library;
-    for (std::size_t i = 0; i + 1 < memory_.size(); ++i) memory_[i].set_data_handle(const_cast<void*>(pointers[i]));
-    memory_.back().set_data_handle(scratch);
-    const auto status =
-        dnnl_primitive_execute(primitive_.get(), stream().get(), static_cast<int>(c_args_.size()), c_args_.data());
-    --inside_library;
-    check(status == dnnl_success, "oneDNN could not run {} (status {})", name(), static_cast<int>(status));
-  }
-
+  std::string name_;
+  std::size_t scratch_bytes_;
   dnnl::primitive primitive_;
   std::vector<int> ids_;
   std::vector<dnnl::memory> memory_;

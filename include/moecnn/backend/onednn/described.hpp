@@ -1,0 +1,15 @@
+#pragma once
+#include <string>
+#include <vector>
+
+namespace moecnn::onednn {
+
+/// What a node tells a report: which of oneDNN's implementations compute it.
+class Described {
+ public:
+  virtual ~Described() = default;
+  virtual const std::string& node_name() const = 0;
+  virtual std::vector<std::string> implementations() const = 0;
+};
+
+}  // namespace moecnn::onednn
