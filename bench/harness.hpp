@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -118,6 +119,14 @@ inline void report(const std::string& name, const Results& results) {
 inline int env_int(const char* name, int otherwise) {
   const char* text = std::getenv(name);
   return text ? std::atoi(text) : otherwise;
+}
+
+inline std::vector<std::string> env_list(const char* name, const char* otherwise) {
+  const char* text = std::getenv(name);
+  std::istringstream in(text ? text : otherwise);
+  std::vector<std::string> list;
+  for (std::string item; std::getline(in, item, ',');) list.push_back(item);
+  return list;
 }
 
 }  // namespace bench

@@ -1,6 +1,9 @@
 /// ResNet-18 on 32×32 images, plain and with the mixture at positions 1 and 4: images/s for training and inference, the
-/// ratio to the convolution bound, peak memory, first-step latency, primitive-cache misses; and what more experts cost.
-/// MOECNN_BENCH_ROUNDS (default 9) sets the number of timed steps, OMP_NUM_THREADS the threads.
+/// ratio to the convolution bound, peak memory, first-step latency, primitives made; and what more experts cost. Gates have
+/// their noise, another one in every step.
+///   MOECNN_BENCH_ROUNDS     timed steps, default 9           OMP_NUM_THREADS      threads
+///   MOECNN_BENCH_STEPS      steps of a mixture before them, default 40: does peak memory grow with the steps?
+///   MOECNN_BENCH_POSITIONS  of the mixture, default "0,1,4"  MOECNN_BENCH_BATCH   default 64
 #include "moecnn/moecnn.hpp"
 #include "moecnn/zoo/cifar_moe.hpp"
 
@@ -12,7 +15,7 @@
 namespace {
 
 using namespace moecnn;
-constexpr Extent images{64, 32, 32};
+const Extent images{bench::env_int("MOECNN_BENCH_BATCH", 64), 32, 32};
 
 CifarMoENet net(int position, int experts = 4) {
   CifarMoENet n{.position = position, .experts = experts, .k = 2};
@@ -40,14 +43,14 @@ bench::Results expert_count() {
 
 }  // namespace
 
-TEST_CASE("ResNet-18, 32x32, batch 64, f32") {
+TEST_CASE("ResNet-18, 32x32, f32") {
   bench::Results all;
   const auto run = [&](const std::function<bench::Results()>& work) {
     for (auto& result : bench::isolated(work)) all.push_back(result);
   };
   for (const bool training : {true, false})
-    for (int position : {0, 1, 4})
-      run([=] { return bench::run_net(name_of(position), net(position), images, {}, training); });
+    for (const std::string& position : bench::env_list("MOECNN_BENCH_POSITIONS", "0,1,4"))
+      run([=, p = std::stoi(position)] { return bench::run_net(name_of(p), net(p), images, {}, training); });
   run(expert_count);
   bench::report("resnet", all);
   CHECK(!all.empty());

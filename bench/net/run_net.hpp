@@ -15,6 +15,9 @@ namespace bench {
 /// Timed steps per network.
 inline int rounds() { return env_int("MOECNN_BENCH_ROUNDS", 9); }
 
+/// Training steps of a mixture after which memory is looked at: its peak must not grow with the steps.
+inline int watched_steps() { return std::max(2, env_int("MOECNN_BENCH_STEPS", 40)); }
+
 /// A model with a batch of random images, ready to step.
 template <class Net>
 class Setup {
@@ -109,6 +112,20 @@ double planned_mb(Setup<Net>& s) {
   return (static_cast<double>(s.model.arena_bytes()) + sizeof(float) * floats) / 1048576;
 }
 
+/// What a mixture's steps leave behind. Each has new noise, so the row counts of its experts change.
+inline void watch_memory(const std::function<void()>& step, const std::string& name, Results& r) {
+  const int all = watched_steps(), warm = std::min(20, all / 2);
+  for (int i = 0; i < warm; ++i) step();
+  const double early = peak_memory_mb();
+  const auto before = moecnn::onednn::cache_stats();
+  for (int i = warm; i < all; ++i) step();
+  const auto after = moecnn::onednn::cache_stats();
+  const std::string span = fmt::format("_from_step_{}_to_{}/train/{}", warm, all, name);
+  r.emplace_back("peak_memory_growth" + span, peak_memory_mb() / early, "ratio");
+  r.emplace_back("primitives_made" + span, static_cast<double>(after.misses - before.misses), "primitives");
+  r.emplace_back("ms_for_primitives" + span, 1e3 * (after.seconds - before.seconds), "ms");
+}
+
 /// What one network does: training steps or inference. Names of results are `train/NAME/…` and so on.
 template <class Net>
 Results run_net(const std::string& name, const Net& net, moecnn::Extent images, moecnn::ModelOpts opts, bool training,
@@ -121,9 +138,10 @@ Results run_net(const std::string& name, const Net& net, moecnn::Extent images, 
   step();
   const double first = now() - start;
   for (int i = 0; i < 3; ++i) step();
-  const double peak = peak_memory_mb();  // before the bound allocates its own tensors
-  const auto misses = moecnn::onednn::cache_stats().misses;
   const moecnn::Graph g = s.model.recorded();
+  Results watched;
+  if (training && !g.routings.empty()) watch_memory(step, name, watched);
+  const double peak = peak_memory_mb();  // before the bound allocates its own tensors
   std::vector<double> steps, bounds;
   for (int i = 0; i < 3; ++i) {  // step and bound in turn: the machine's speed drifts
     for (int j = 0; j < (training ? 1 : 2) * rounds(); ++j) steps.push_back(seconds(step));
@@ -147,9 +165,12 @@ Results run_net(const std::string& name, const Net& net, moecnn::Extent images, 
     r.emplace_back("planned_of_used/" + at, planned_mb(s) / (peak - before), "ratio");
   }
   r.emplace_back("planned_activations_mb/" + at, static_cast<double>(s.model.arena_bytes()) / 1048576, "MB");
-  if (training)
-    r.emplace_back("primitive_misses_in_" + std::to_string(3 * rounds()) + "_steps/" + name,
-                   static_cast<double>(moecnn::onednn::cache_stats().misses - misses), "primitives");
+  if (training) {
+    const auto stats = moecnn::onednn::cache_stats();
+    r.emplace_back("primitives_made/" + at, static_cast<double>(stats.misses), "primitives");
+    r.emplace_back("ms_for_primitives/" + at, 1e3 * stats.seconds, "ms");
+  }
+  r.insert(r.end(), watched.begin(), watched.end());
   print_dearest(s, at, training, env_int("MOECNN_BENCH_DEAREST", 0));
   return r;
 }

@@ -17,8 +17,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <sstream>
-
 namespace {
 
 using namespace moecnn;
@@ -30,14 +28,6 @@ struct Case {
   std::vector<Auxiliary> auxiliary = {};
 };
 
-std::vector<std::string> env_list(const char* name, const char* otherwise) {
-  const char* text = std::getenv(name);
-  std::istringstream in(text ? text : otherwise);
-  std::vector<std::string> list;
-  for (std::string item; std::getline(in, item, ',');) list.push_back(item);
-  return list;
-}
-
 }  // namespace
 
 TEST_CASE("segmentation networks, 512x256, batch 1 and 4, f32") {
@@ -47,13 +37,13 @@ TEST_CASE("segmentation networks, 512x256, batch 1 and 4, f32") {
                         {"lraspp", LrAspp<19>{}},
                         {"deeplabv3plus", DeepLabV3Plus<19>{}},
                         {"pspnet", PspNet<19>{}, 1, {{.value = "aux"}}}};
-  const auto names = env_list("MOECNN_BENCH_NETS", "enet,erfnet,unet,lraspp,deeplabv3plus,pspnet");
+  const auto names = bench::env_list("MOECNN_BENCH_NETS", "enet,erfnet,unet,lraspp,deeplabv3plus,pspnet");
   const int height = bench::env_int("MOECNN_BENCH_HEIGHT", 256);
   bench::Results all;
   for (const Case& c : cases) {
     if (std::find(names.begin(), names.end(), c.name) == names.end()) continue;
-    for (const std::string& mode : env_list("MOECNN_BENCH_MODES", "train,infer"))
-      for (const std::string& batch : env_list("MOECNN_BENCH_BATCHES", "4,1")) {
+    for (const std::string& mode : bench::env_list("MOECNN_BENCH_MODES", "train,infer"))
+      for (const std::string& batch : bench::env_list("MOECNN_BENCH_BATCHES", "4,1")) {
         const Extent images{std::stoi(batch), height + c.rim, 2 * height + c.rim};
         ModelOpts opts;
         opts.loss.ignore = 255;
