@@ -37,7 +37,7 @@ TEST_CASE("onednn: convolutions of any channel count equal the reference, forwar
 
 TEST_CASE("onednn: Winograd convolutions equal the reference and can be switched off") {
   for (const bool winograd : {true, false}) {
-    onednn::options().winograd = winograd;
+    const WithOptions options({.winograd = winograd});
     compare(ConvNet<3, 25, 50, k3_bias>{}, {4, 16, 17});
     compare(ConvNet<3, 64, 64, k3>{}, {2, 32, 32});
     compare(ConvNet<3, 16, 100, ConvOpts{.kernel = 3, .bias = true}>{}, {3, 15, 14});
@@ -51,28 +51,30 @@ TEST_CASE("onednn: Winograd convolutions equal the reference and can be switched
     REQUIRE(conv);
     for (const auto pass : onednn::passes) {
       const bool uses = conv->choice().uses_winograd(pass, 2);
-      CHECK(uses == (winograd && has_winograd()));
+      CHECK(uses == (winograd && can_winograd(conv->choice())));
       CHECK(!conv->choice().uses_winograd(pass, 0));
     }
   }
-  onednn::options() = {};
 }
 
 TEST_CASE("onednn: a Winograd convolution that needs more memory than it may take is direct") {
   const Extent images{64, 16, 16};
   const auto choice = [&](std::size_t bytes) {
-    onednn::options().winograd_scratch = bytes;
+    const WithOptions options({.winograd_scratch = bytes});
     const Graph g = record(ConvNet<3, 128, 128, k3_bias>{}, images);
     const auto low = backend::OneDnn::lower(g, analyse(g, true, g.outputs));
     auto* conv = dynamic_cast<onednn::ConvKernel*>(low.kernels[2].get());
     REQUIRE(conv);
     return conv->choice();
   };
+  const onednn::ConvChoice any = choice(std::size_t{1} << 40);
   for (const auto pass : onednn::passes) {
-    CHECK(choice(32 << 20).uses_winograd(pass, images.n) == has_winograd());
-    CHECK(!choice(1 << 20).uses_winograd(pass, images.n));
+    CHECK(any.uses_winograd(pass, images.n) == can_winograd(any));
+    const auto form = onednn::make_winograd(any.problem, pass);
+    const std::size_t needs = form ? form->scratch_bytes(images.n) : 1;
+    CHECK(choice(needs).uses_winograd(pass, images.n) == can_winograd(any));
+    CHECK(!choice(needs - 1).uses_winograd(pass, images.n));
   }
-  onednn::options() = {};
 }
 
 TEST_CASE("onednn: grouped and depthwise convolutions equal the reference") {

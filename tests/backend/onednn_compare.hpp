@@ -73,11 +73,30 @@ struct Side {
   }
 };
 
-/// oneDNN 2.x for AVX-512: where it is known which convolutions it has. The results are right elsewhere, too.
-inline bool known_choices() { return onednn::channel_block() == 16 && dnnl_version()->major < 3; }
+/// Whether Winograd's form can compute a convolution on this CPU: the tests are compiled for its vectors, and oneDNN, which
+/// chooses how weights lie, has chosen the order that own loops read.
+inline bool can_winograd(const onednn::ConvChoice& c) {
+  return onednn::has_winograd(c.problem) && c.weights == onednn::winograd_weights(c.problem);
+}
 
-/// Whether convolutions go through Winograd's form, since the tests are compiled for the vectors of this CPU.
-inline bool has_winograd() { return onednn::detail::vector_floats == onednn::channel_block(); }
+/// Whether oneDNN generates code for this CPU: for all passes of a common convolution between blocks of channels.
+inline bool generates_code() {
+  const ops::Conv op{.in = 32, .out = 32, .kernel = 3, .pad = 1};
+  const Edge map{{2, 8, 8}, 32, -1, -1, ""};
+  onednn::ConvUse use;
+  use.rows = 2;
+  use.backward_data = use.backward_weights = true;
+  use.forward_attr = onednn::user_scratchpad();
+  return onednn::choose_conv(op, map, true, map, true, use, nullptr, "test").rank == 0;
+}
+
+/// Options of the backend for as long as this lives.
+struct WithOptions {
+  explicit WithOptions(const onednn::Options& o) { onednn::options() = o; }
+  ~WithOptions() { onednn::options() = {}; }
+  WithOptions(const WithOptions&) = delete;
+  WithOptions& operator=(const WithOptions&) = delete;
+};
 
 /// For a program that only infers, or for one that gives the gradients of everything.
 inline ProgramOpts program_opts(const Graph& g, bool training) {

