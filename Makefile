@@ -24,7 +24,7 @@ demo: configure  ## build two examples, train a small mixture on generated image
 	cmake --build $(BUILD) --target example_hello_moe example_cifar100 -j $(JOBS)
 	$(BUILD)/examples/hello_moe
 	$(BUILD)/examples/cifar100 train --data synthetic --position 4 --experts 4 --k 2 --constraint importance \
-	  $(DEMO_FLAGS) --out out/demo
+	  $(DEMO_FLAGS) --out out/demo --overwrite
 	@echo; echo "The report: $(CURDIR)/out/demo/report.html"
 
 # Sized for less than ten minutes on two cores, setting up and compiling included.

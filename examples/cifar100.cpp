@@ -1,8 +1,11 @@
-// The CIFAR-100 study in one program: train, evaluate and describe ResNet-18 with a mixture of experts in the place of
-// one of its stages. `cifar100 --help` shows what can be chosen.
-#include "cifar100/options.hpp"
+// The CIFAR-100 study in one program: train, evaluate and describe ResNet-18 with a mixture of experts instead of one of
+// its stages. `cifar100 --help` shows what can be chosen.
+#include "cifar100/command_line.hpp"
 #include "cifar100/report.hpp"
+#include "common/parse.hpp"
+#include "common/paths.hpp"
 #include "common/run_control.hpp"
+#include "common/run_options.hpp"
 #include "common/with_backend.hpp"
 
 #include <moecnn/io/tensor_writer.hpp>
@@ -28,35 +31,48 @@ template <class Backend>
 int train(const Options& o, const std::string& command) {
   const Start start = start_of(o);
   goes_on(o.out, start);  // says so before data are loaded where it may not
+  const bool initialised = !o.init.empty() && start != Start::resume;
+  if (initialised) check_input("--init", o.init);
   const data::ImageSet train_set = load(o, data::Split::train), test_set = load(o, data::Split::test);
-  check(o.batch <= train_set.n, "a batch of {} is larger than the training set of {} images", o.batch, train_set.n);
+  check(o.batch <= train_set.n, "--batch is {}, but the training set has {}; choose a smaller batch", o.batch,
+        counted(train_set.n, "image"));
   CifarModel<Backend> model({o.batch, train_set.h, train_set.w}, {.seed = o.seed}, o.net());
-  if (!o.init.empty() && start != Start::resume) load_weights(model.params(), o.init);
+  if (initialised) load_weights(model.params(), o.init);
   fmt::print("{}, {} parameters; {} training and {} test images; backend {}\n", o.net_text(),
-             parameter_count(model.recorded()), train_set.n, test_set.n, Backend::name);
+             moecnn::detail::with_commas(parameter_count(model.recorded())), train_set.n, test_set.n, Backend::name);
 
   data::Loader batches = make_loader(train_set, o, true), test_batches = make_loader(test_set, o, false);
+  const std::filesystem::path out = o.out;
+  for (const char* file : {"report.html", "options.json", "last.safetensors", "checkpoint.safetensors"})
+    check_output(out / file);
   TrainOpts t{.epochs = o.epochs,
-              .max_steps = o.max_steps,
+              .max_steps = o.max_steps.value_or(0),
               .optimizer = optimizer_of(o),
               .schedule = schedule_of(o),
-              .clip_norm = o.clip,
+              .clip_norm = o.clip.value_or(0),
               .seed = o.seed,
               .noise = o.noise,
-              .out = o.out,
+              .out = out,
               .start = start,
-              .checkpoint_steps = o.checkpoint_steps,
-              .settings = settings_of(o),
-              .test_at_stop = false};
+              .checkpoint_steps = o.checkpoint_steps.value_or(0),
+              .settings = fixed_settings(o, train_set),
+              .accept = {"learning rate"},  // it changes with the number of epochs; the rest of it is in the settings
+              .notes = {{"folder of the data", o.data}},
+              .test_at_stop = false,
+              .on_start = [&] {
+                run_options::save(out, lasting_options(o));
+              }};  // until then the options in the folder are an older run's
   const TrainResult run = fit(model, batches, test_batches, t);
   fmt::print("{}\n", run.goodbye);
   if (run.ended == Ended::stopped) return interrupted(run);
 
   // A run cut short by --max-steps is a trial: its report looks at a part of the test set.
   const data::ImageSet seen = run.ended == Ended::max_steps ? thin(test_set, 500) : test_set;
-  const auto path = std::filesystem::path(o.out) / "report.html";
-  report::write_report(report_of(model, run, o, seen, command, Backend::name), path);
-  fmt::print("weights  {}\nreport   {}\n", (std::filesystem::path(o.out) / "last.safetensors").string(), path.string());
+  report::write_report(report_of(model, run, o, seen, command, Backend::name), out / "report.html");
+  if (run.test)
+    fmt::print("top-1    {:.2f} % on the test images, after epoch {}\ntop-5    {:.2f} %\n", 100 * run.test->top1,
+               run.epochs.empty() ? 0 : run.epochs.back().epoch + 1, 100 * run.test->top5);
+  fmt::print("weights  {}\nreport   {}\n", (out / "last.safetensors").string(), (out / "report.html").string());
   return 0;
 }
 
@@ -73,14 +89,26 @@ void write_dump(const analysis::Predictions& p, const std::string& path) {
   fmt::print("dump     {}\n", path);
 }
 
+/// `from`: where the network's options come from, in words.
 template <class Backend>
-int evaluate_weights(const Options& o) {
+int evaluate_weights(const Options& o, const std::string& from) {
+  check_input("--weights", o.weights);
   const data::ImageSet test = load(o, data::Split::test);
   CifarModel<Backend> model({std::min(o.batch, test.n), test.h, test.w}, {.seed = o.seed, .training = false}, o.net());
-  load_weights(model.params(), o.weights);
-  const auto p = analysis::predict(
-      model, test, {.batch = o.batch, .k = o.eval_k, .fixed_expert = o.fixed_expert, .equal_weights = o.equal_weights});
-  fmt::print("{} on {} images of {}\n", o.net_text(), test.n, test.name);
+  try {
+    load_weights(model.params(), o.weights);
+  } catch (const Error& e) {
+    fail("{}\nThe network was made for --position {} --experts {} --gate {} --constraint {}, from {}", e.what(),
+         o.position, o.experts, o.gate, o.constraint, from);
+  }
+  check_output(o.dump);
+  const auto p = analysis::predict(model, test,
+                                   {.batch = o.batch,
+                                    .k = o.eval_k.value_or(0),
+                                    .fixed_expert = o.fixed_expert.value_or(-1),
+                                    .equal_weights = o.equal_weights});
+  fmt::print("network  from {}\n", from);
+  fmt::print("{} on {} of {}\n", o.net_text(), counted(test.n, "image"), test.name);
   fmt::print("top-1    {:.2f} %\ntop-5    {:.2f} %\n", 100 * analysis::top_k_accuracy(p, test.labels, 1),
              100 * analysis::top_k_accuracy(p, test.labels, 5));
   for (const auto& m : p.mixtures) {
@@ -105,50 +133,74 @@ int info(const Options& o) {
 
 constexpr const char* examples = R"(examples:
   cifar100 train --data synthetic --position 4 --epochs 3
-  cifar100 train --data cifar-100-binary --position 4 --experts 4 --k 2 --constraint importance --epochs 5 --out out/a
-  cifar100 train --data cifar-100-binary --position 4 --epochs 5 --out out/a --resume
-  cifar100 eval --weights out/a/last.safetensors --data cifar-100-binary --position 4 --k 1 --dump out/a/test.safetensors
+  cifar100 train --data cifar-100-binary --position 4 --constraint relative --epochs 5 --out out/a
+  cifar100 train --data cifar-100-binary --position 4 --constraint relative --epochs 5 --out out/a --resume
+  cifar100 eval --data cifar-100-binary --weights out/a/last.safetensors
+  cifar100 eval --data cifar-100-binary --weights out/a/last.safetensors --k 1 --dump out/a/test.safetensors
   cifar100 info --position 1 --experts 10)";
+
+/// Takes what training left beside the weights and was not typed; returns where the network's options then come from.
+std::string take_options(Options& o, CLI::App& train, const CLI::App& eval) {
+  const std::filesystem::path folder = std::filesystem::path(o.weights).parent_path();
+  const Settings saved = run_options::load(folder, lasting_options(o));
+  const std::string file = run_options::file_in(folder).string();
+  for (const auto& [name, value] : saved)
+    check(name != "data" || value == o.data || eval.count("--data") > 0,
+          "--data is missing: {} does not say that the network was trained on generated images; give the folder that "
+          "holds test.bin of CIFAR-100",
+          file);
+  run_options::apply(saved, folder, train, [&](const std::string& name) {
+    const CLI::Option* option = eval.get_option_no_throw("--" + name);
+    return name != "k" && option && option->count() > 0;  // eval's own --k is for the test, the other for the network
+  });
+  return saved.empty() ? "the command line; there is no " + file : file + " and the command line";
+}
 
 int run(int argc, char** argv) {
   Options o;
-  CLI::App app{"ResNet-18 with sparse mixtures of experts on CIFAR-100"};
+  CLI::App app{"ResNet-18 with sparse mixtures of experts on CIFAR-100", "cifar100"};
   app.footer(examples);
   app.require_subcommand(1);
-  CLI::App* train_command = app.add_subcommand("train", "train a network and write weights, metrics and a report");
-  CLI::App* eval_command = app.add_subcommand("eval", "accuracy of trained weights on the test images");
-  CLI::App* info_command = app.add_subcommand("info", "layers, parameters, multiply-adds and memory");
-  for (CLI::App* c : {train_command, eval_command, info_command}) c->footer(examples);
+  // Scripts put their own options behind common ones: the last word counts.
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  const auto command = [&](const char* name, const char* text) {
+    CLI::App* c = app.add_subcommand(name, text);
+    c->footer(examples);
+    return c;
+  };
+  CLI::App* train_command = command("train", "train a network and write weights, metrics and a report");
+  CLI::App* eval_command = command("eval", "accuracy of trained weights on the test images");
+  CLI::App* info_command = command("info", "layers, parameters, multiply-adds and memory");
 
   add_network(*train_command, o);
+  add_k(*train_command, o);
   add_data(*train_command, o);
   add_training(*train_command, o);
+  add_seed_and_machine(*train_command, o);
 
-  add_network(*eval_command, o);
-  eval_command->remove_option(eval_command->get_option("--k"));
-  eval_command->add_option("--k", o.eval_k, "experts per image; default: 2")->check(CLI::PositiveNumber);
+  add_evaluation(*eval_command, o);
   add_data(*eval_command, o);
-  eval_command->add_option("--weights", o.weights, "last.safetensors of a training run")->required();
-  eval_command->add_option("--dump", o.dump, "write logits and sparse gate weights, in file order, to this file");
-  eval_command->add_option("--fixed-expert", o.fixed_expert, "only this expert serves every image");
-  eval_command->add_flag("--equal-weights", o.equal_weights, "all experts run, with equal weight");
+  add_network(*eval_command, o);
+  add_seed_and_machine(*eval_command, o);
 
   add_network(*info_command, o);
-  info_command->add_option("--batch", o.batch, "images per batch")->capture_default_str();
+  add_k(*info_command, o);
+  add_batch(*info_command, o);
+  add_seed_and_machine(*info_command, o);
 
-  CLI11_PARSE(app, argc, argv);
-  if (o.epochs == 0) o.epochs = 5;
-  check(o.epochs > 0, "--epochs is {}; it must be at least 1", o.epochs);
-  check(o.batch > 0, "--batch is {}; it must be at least 1", o.batch);
-  check(o.lr >= 0, "--lr is {}; it must be above 0", o.lr);
+  if (const auto status = parse_words(app, {argv + 1, argv + argc})) return *status;
+  std::string from = "the command line";
+  if (*eval_command) from = take_options(o, *train_command, *eval_command);
+  check_network(o);
+  if (*eval_command) check_evaluation(o);
 #ifdef _OPENMP
   if (o.threads > 0) omp_set_num_threads(o.threads);
 #endif
-  const std::string command = environment::command_line(argc, argv);
+  const std::string typed = environment::command_line(argc, argv);
   return with_backend(o.backend, [&](auto backend) {
     using Backend = decltype(backend);
-    if (*train_command) return train<Backend>(o, command);
-    if (*eval_command) return evaluate_weights<Backend>(o);
+    if (*train_command) return train<Backend>(o, typed);
+    if (*eval_command) return evaluate_weights<Backend>(o, from);
     return info<Backend>(o);
   });
 }

@@ -1,13 +1,14 @@
 #pragma once
-/// The command line of `cifar100`: what can be chosen, and what the choices mean.
+/// What can be chosen, and what the choices mean. The command line itself is in command_line.hpp.
 
-#include "../common/machine_options.hpp"
 #include "../common/optimizer.hpp"
-#include "../common/run_control.hpp"
 #include "../common/with_backend.hpp"
 
+#include <moecnn/core/plural.hpp>
 #include <moecnn/moecnn.hpp>
 #include <moecnn/zoo/cifar_moe.hpp>
+
+#include <cstring>
 
 namespace cifar {
 
@@ -15,20 +16,23 @@ using namespace moecnn;
 
 struct Options {
   // network
-  int position = 4, experts = 4, k = 2;
+  int position = 4, experts = 4;
+  std::optional<int> k;  ///< none: 2, or 1 where there is but one expert
   std::string gate = "gap", constraint = "importance";
-  double strength = 0;  ///< of `constraint`, which is a balance loss (soft) or a hard constraint; 0: the study's
+  std::optional<double> strength;  ///< of `constraint`, a balance loss (soft) or a hard constraint; none: the study's
   // data
   std::string data = "synthetic";
   int images = 10000;  ///< of the synthetic training set
   bool augment = true, shuffle = true, noise = true;
   // training
   std::string optimizer = "adam", schedule = "auto";
-  double lr = 0, momentum = 0.9, weight_decay = 0, clip = 0;
+  std::optional<double> lr;  ///< none: base_rate()'s
+  double momentum = 0.9, weight_decay = 0;
+  std::optional<double> clip;  ///< none: no clipping
   bool nesterov = false, resume = false, overwrite = false;
-  int epochs = 0, batch = 128;
-  long long max_steps = 0;
-  int checkpoint_steps = 0;
+  int epochs = 5, batch = 128;
+  std::optional<long long> max_steps;   ///< none: no limit
+  std::optional<int> checkpoint_steps;  ///< none: after epochs and every few minutes only
   std::uint64_t seed = 42;
   std::string init, out = "out/cifar100";
   // where
@@ -36,19 +40,19 @@ struct Options {
   int threads = 0, loader_threads = 1;
   // evaluation
   std::string weights, dump;
-  int eval_k = 0, fixed_expert = -1;
+  std::optional<int> eval_k, fixed_expert;
   bool equal_weights = false;
 
   bool soft() const { return constraint == "importance" || constraint == "kl"; }
   bool hard() const { return constraint == "relative" || constraint == "mean"; }
+  int active() const { return k.value_or(std::min(2, experts)); }
 
   /// Weight of the balance loss or limit of the hard constraint: what was given, or the study's.
   double strength_used() const {
-    if (strength > 0) return strength;
-    return constraint == "importance" ? balance::Importance{}.weight
-           : constraint == "kl"       ? balance::KlDivergence{}.weight
-           : constraint == "relative" ? constraint::RelativeImportance{}.limit
-                                      : constraint::MeanImportance{}.limit;
+    return strength.value_or(constraint == "importance" ? balance::Importance{}.weight
+                             : constraint == "kl"       ? balance::KlDivergence{}.weight
+                             : constraint == "relative" ? constraint::RelativeImportance{}.limit
+                                                        : constraint::MeanImportance{}.limit);
   }
   /// In words; empty where there is none.
   std::string balance_text() const {
@@ -62,112 +66,111 @@ struct Options {
     CifarMoENet n;
     n.position = position;
     n.experts = experts;
-    n.k = k;
+    n.k = active();
     n.gate = gate::by_name(gate);
     if (soft()) n.balance = balance::by_name(constraint, strength_used());
     if (hard()) n.constraint = constraint::by_name(constraint, strength_used());
     return n;
   }
 
-  /// In words: "4 experts, 2 per image, in the place of layer4".
+  /// In words: "ResNet-18 with 4 experts, 2 per image, instead of layer4".
   std::string net_text() const {
     if (position == 0) return "plain ResNet-18";
-    return fmt::format("ResNet-18 with {} experts, {} per image, in the place of layer{}", experts, k, position);
+    return formatted("ResNet-18 with {} expert{}, {} per image, instead of layer{}", experts, experts == 1 ? "" : "s",
+                     active(), position);
   }
 };
 
-/// What may be asked of the network; shared by all commands.
-inline void add_network(CLI::App& app, Options& o) {
-  app.add_option("--position", o.position, "stage replaced by the mixture, 1 to 4; 0 = plain ResNet-18")
-      ->check(CLI::Range(0, 4))
-      ->capture_default_str();
-  app.add_option("--experts", o.experts, "experts N in the mixture")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--k", o.k, "experts per image")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--gate", o.gate, "gap: pooling and a linear layer; conv: a convolution before it")
-      ->check(CLI::IsMember({"gap", "conv", "relu-gap"}))
-      ->capture_default_str();
-  app.add_option("--constraint", o.constraint,
-                 "how use is kept even: none; a balance loss: importance, kl; a hard constraint: relative, mean, which "
-                 "bars experts that are used too much")
-      ->check(CLI::IsMember({"none", "importance", "kl", "relative", "mean"}))
-      ->capture_default_str();
-  app.add_option(
-      "--strength", o.strength,
-      fmt::format("weight of the balance loss (default {}) or limit of the hard constraint (relative {}, mean "
-                  "{})",
-                  balance::Importance{}.weight, constraint::RelativeImportance{}.limit,
-                  constraint::MeanImportance{}.limit));
-  add_machine(app, o, "of initial weights, order, augmentation, noise");
+/// Throws Error on numbers that do not go together, in the words of the command line.
+inline void check_network(const Options& o) {
+  if (o.position == 0) return;
+  check(o.active() <= o.experts, "--k is {}, but --experts is {}; choose k from 1 to {}", o.active(), o.experts,
+        o.experts);
+  check(
+      o.active() > 1 || o.experts == 1,
+      "--k is 1: the weight of the one chosen expert is always 1, and the gate of {} experts would learn nothing from "
+      "it; train with --k 2 or more (a trained network can be tested with one expert: eval --k 1)",
+      o.experts);
+  check(!o.strength || o.soft() || o.hard(),
+        "--strength is {}, but --constraint is none; choose a constraint or leave --strength out",
+        o.strength.value_or(0));
 }
 
-inline void add_data(CLI::App& app, Options& o) {
-  app.add_option("--data", o.data,
-                 "folder with train.bin and test.bin of CIFAR-100 (binary version), or synthetic: generated images")
-      ->capture_default_str();
-  app.add_option("--images", o.images, "training images to generate, with --data synthetic")
-      ->check(CLI::Range(1, 10000000))
-      ->capture_default_str();
-  app.add_option("--batch", o.batch, "images per batch")->capture_default_str();
+/// The same for what `eval` may ask of the experts.
+inline void check_evaluation(const Options& o) {
+  check(o.position > 0 || !(o.eval_k || o.fixed_expert || o.equal_weights),
+        "a plain ResNet-18 has no experts: leave out --k, --fixed-expert and --equal-weights");
+  check(!o.eval_k || *o.eval_k <= o.experts, "--k is {}, but the network has {} experts; choose k from 1 to {}",
+        o.eval_k.value_or(0), o.experts, o.experts);
+  check(!o.fixed_expert || *o.fixed_expert < o.experts,
+        "--fixed-expert is {}, but the experts of the network are 0 to {}", o.fixed_expert.value_or(0), o.experts - 1);
 }
 
-inline void add_training(CLI::App& app, Options& o) {
-  app.add_option("--epochs", o.epochs, "passes over the data; 150 in the study (default 5)");
-  app.add_option("--optimizer", o.optimizer, "adam, adamw or sgd")
-      ->check(CLI::IsMember({"adam", "adamw", "sgd"}))
-      ->capture_default_str();
-  app.add_option("--lr", o.lr, "learning rate at the start; default 1e-3, sgd 0.1");
-  app.add_option("--schedule", o.schedule,
-                 "auto: the study's, without its warm-up where --lr is given; or constant, cosine, poly")
-      ->check(CLI::IsMember({"auto", "constant", "cosine", "poly"}))
-      ->capture_default_str();
-  app.add_option("--momentum", o.momentum, "of sgd")->capture_default_str();
-  app.add_flag("--nesterov", o.nesterov, "Nesterov momentum, with sgd");
-  app.add_option("--weight-decay", o.weight_decay)->capture_default_str();
-  app.add_option("--clip", o.clip, "largest global norm of the gradients; 0: no clipping")->capture_default_str();
-  app.add_option("--max-steps", o.max_steps, "stop after so many steps; 0: no limit")->check(CLI::NonNegativeNumber);
-  app.add_option("--checkpoint-steps", o.checkpoint_steps,
-                 "write a checkpoint every so many steps, besides every epoch");
-  app.add_flag("!--no-augment", o.augment, "no flips, crops and colour jitter");
-  app.add_flag("!--no-shuffle", o.shuffle, "images in file order");
-  app.add_flag("!--no-noise", o.noise, "no noise in the gate");
-  app.add_option("--init", o.init, "start from these weights (safetensors, torchvision's names)");
-  app.add_option("--out", o.out, "folder for weights, checkpoint, metrics.jsonl and report.html")
-      ->capture_default_str();
-  add_start(app, o);
-  app.add_option("--loader-threads", o.loader_threads, "threads that make batches ready")
-      ->check(CLI::Range(0, 64))
-      ->capture_default_str();
-}
+inline double base_rate(const Options& o) { return o.lr.value_or(o.optimizer == "sgd" ? 0.1 : 1e-3); }
 
-inline double base_rate(const Options& o) { return o.lr > 0 ? o.lr : o.optimizer == "sgd" ? 0.1 : 1e-3; }
-
-/// The study's schedules are written for 150 epochs and a rate of 1e-3; both are scaled to what was asked for.
+/// The study's schedules are written for 150 epochs and a rate of 1e-3; both are scaled to what was asked for. They belong
+/// to gate and constraint: relu-gap is what the study's convolutional gate computed, so it is trained as that one was.
 inline AnySchedule schedule_of(const Options& o) {
   const double lr = base_rate(o), scale = lr / 1e-3;
   if (o.schedule == "constant") return schedule::Constant{.rate = lr};
   if (o.schedule == "cosine") return schedule::Cosine{.base = lr, .epochs = o.epochs};
   if (o.schedule == "poly") return schedule::Poly{.base = lr, .epochs = o.epochs};
-  // relu-gap is what the study's convolutional gate computed, so it is trained as that one was.
   const bool convolutional = o.gate == "conv" || o.gate == "relu-gap";
   auto steps = o.position == 0 ? schedule::cifar_baseline(scale, o.epochs)
                : o.hard()      ? schedule::cifar_hard(scale, o.epochs)
                : convolutional ? schedule::cifar_conv_soft(scale, o.epochs)
                                : schedule::cifar_soft(scale, o.epochs);
-  if (o.lr > 0) steps.warm_up = {};  // who names a rate means it from the first step on
+  if (o.lr) steps.warm_up = {};  // who names a rate means it from the first step on
   return steps;
 }
 
-/// Everything that shapes the result, as it was used and without what does not apply: stored in the checkpoint, compared
-/// on --resume, and shown in the report.
-inline Settings settings_of(const Options& o) {
+/// Options of the network and of generated images, by their names on the command line: `train` writes them beside the
+/// weights, and `eval` takes them from there. A folder of images is not among them: a file that came with weights must not
+/// say what is read.
+inline Settings lasting_options(const Options& o) {
+  return {{"position", formatted("{}", o.position)},
+          {"experts", formatted("{}", o.experts)},
+          {"k", formatted("{}", o.active())},
+          {"gate", o.gate},
+          {"constraint", o.constraint},
+          {"strength", o.strength ? formatted("{}", *o.strength) : ""},
+          {"data", o.data == "synthetic" ? o.data : ""},
+          {"images", formatted("{}", o.images)},
+          {"seed", formatted("{}", o.seed)}};
+}
+
+/// Number of images and a hash of all bytes and labels: the same wherever the data lie.
+inline std::string signature(const data::ImageSet& set) {
+  std::uint64_t h = 0xcbf29ce484222325;  // FNV-1a, eight bytes at a time
+  const auto add = [&h](const void* from, std::size_t bytes) {
+    for (std::size_t i = 0; i < bytes; i += 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, static_cast<const char*>(from) + i, std::min<std::size_t>(8, bytes - i));
+      h = (h ^ word) * 0x100000001b3;
+      h ^= h >> 32;
+    }
+  };
+  add(set.pixels.data(), set.pixels.size());
+  add(set.labels.data(), set.labels.size() * sizeof(int));
+  return fmt::format("{}, {} images, contents {:016x}", set.name, set.n, h);
+}
+
+/// The network as it is used, without what does not apply.
+inline Settings network_settings(const Options& o) {
   Settings all{{"network", o.net_text()}};
   const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
-  if (o.position > 0) {
-    add("gate", o.gate);
-    if (!o.hard()) add("balance loss", o.soft() ? o.balance_text() : "none");
-    if (o.hard()) add("hard constraint", o.constraint_text());
-    add("noise on the gate", o.noise && !o.hard() && o.experts > 1 ? "learned" : "none");
-  }
+  if (o.position == 0) return all;
+  add("gate", o.gate);
+  if (!o.hard()) add("balance loss", o.soft() ? o.balance_text() : "none");
+  if (o.hard()) add("hard constraint", o.constraint_text());
+  add("noise on the gate", o.noise && !o.hard() && o.experts > 1 ? "learned" : "none");
+  return all;
+}
+
+/// Everything that shapes the result, for the report.
+inline Settings settings_of(const Options& o) {
+  Settings all = network_settings(o);
+  const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
   add("data", o.data == "synthetic" ? fmt::format("synthetic, {} images", o.images) : o.data);
   add("epochs", fmt::format("{}", o.epochs));
   add("batch", fmt::format("{}", o.batch));
@@ -175,6 +178,18 @@ inline Settings settings_of(const Options& o) {
   add("order of images", o.shuffle ? "shuffled every epoch" : "as in the file");
   add("seed", fmt::format("{}", o.seed));
   add("initial weights", o.init.empty() ? "random" : o.init);
+  add("backend", backend_name(o.backend));
+  return all;
+}
+
+/// By which --resume recognises its run: stored in the checkpoint. The trainer adds batch size, order, augmentation,
+/// optimiser and clipping.
+inline Settings fixed_settings(const Options& o, const data::ImageSet& train_set) {
+  Settings all = network_settings(o);
+  const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
+  add("data", signature(train_set));
+  add("schedule", formatted("{} from {}{}", o.schedule, base_rate(o), o.lr ? ", no warm-up" : ""));
+  add("seed", formatted("{}", o.seed));
   add("backend", backend_name(o.backend));
   return all;
 }

@@ -44,7 +44,9 @@ inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, c
   r.name = seen.name;
   r.experts = seen.weights.cols();
   r.k = seen.k;
-  r.gate = o.gate == "conv" ? "convolution, pooling, linear layer" : "pooling, linear layer";
+  r.gate = o.gate == "conv"       ? "convolution, pooling, linear layer"
+           : o.gate == "relu-gap" ? "ReLU, pooling, linear layer"
+                                  : "pooling, linear layer";
   r.balance = o.balance_text(), r.constraint = o.constraint_text();
   report::add_history(r, run, m);
   r.test_load.assign(r.experts, 0);
@@ -107,7 +109,8 @@ report::TrainingReport report_of(M& model, const TrainResult& run, const Options
   const Graph g = model.recorded();
   r.facts = {{"Parameters", fmt::format("{:.2f} M", static_cast<double>(parameter_count(g)) / 1e6)},
              {"Multiply-adds", fmt::format("{:.0f} M", static_cast<double>(macs_per_image(g)) / 1e6), "per image"}};
-  describe_run(r, run, {settings_of(o), optimizer_of(o), schedule_of(o), command, backend, o.clip, o.augment});
+  describe_run(r, run,
+               {settings_of(o), optimizer_of(o), schedule_of(o), command, backend, o.clip.value_or(0), o.augment});
   r.class_names = test.class_names;
   r.family_names = test.family_names;
   r.test_images = test.n;

@@ -1,4 +1,4 @@
-// What `cifar100` says about a run in its checkpoint and its report.
+// What the options of `cifar100` mean, and what it says about them in its checkpoint and its report.
 #if __has_include(<CLI/CLI.hpp>)
 #include "../../examples/cifar100/options.hpp"
 
@@ -47,6 +47,8 @@ TEST_CASE("a soft constraint is a balance loss with its weight, a hard one has i
   o.constraint = "mean";
   CHECK(value(o, "hard constraint") == "mean importance, limit 0.125");
   o.strength = 0;
+  CHECK(value(o, "hard constraint") == "mean importance, limit 0");
+  o.strength.reset();
   CHECK(value(o, "hard constraint") == "mean importance, limit 0.3");
   CHECK(value(o, "balance loss") == "");
   CHECK(value(o, "noise on the gate") == "none");
@@ -69,8 +71,44 @@ TEST_CASE("gate and constraint choose the study's schedule") {
       for (int e : {0, 1, 19})
         CHECK(rate(e) == doctest::Approx(!warm ? 1e-3 : hard ? 4.5e-5 * (e + 1) : 1e-5 + 4.95e-5 * e));
       CHECK(rate(20) == doctest::Approx(1e-3));
+      CHECK(rate(80) == doctest::Approx(1e-3));
       CHECK(rate(81) == doctest::Approx(1e-4));
+      CHECK(rate(119) == doctest::Approx(1e-4));
       CHECK(rate(120) == doctest::Approx(1e-5));
     }
+  o.position = 0;  // the plain network, whatever the options of a mixture are
+  CHECK(rate(0) == doctest::Approx(1e-3));
+  CHECK(rate(60) == doctest::Approx(1e-3));
+  CHECK(rate(61) == doctest::Approx(1e-4));
+  CHECK(rate(100) == doctest::Approx(1e-5));
+  o.position = 4;
+  o.gate = "relu-gap";
+  o.lr = 5e-3;
+  CHECK(rate(0) == doctest::Approx(5e-3));  // who names a rate means it from the first step on
+}
+
+TEST_CASE("options that are not given have the defaults of optimiser and network") {
+  cifar::Options o;
+  CHECK(text_of(cifar::schedule_of(o)) == text_of(schedule::cifar_soft(1, 5)));
+  o.optimizer = "sgd";
+  CHECK(cifar::base_rate(o) == 0.1);
+  CHECK(o.active() == 2);
+  o.experts = 1;
+  CHECK(o.active() == 1);
+  CHECK_NOTHROW(cifar::check_network(o));
+}
+
+TEST_CASE("data are recognised by their contents") {
+  const auto set = data::synthetic(5, 1, data::Split::train);
+  const std::string text = cifar::signature(set);
+  CHECK(text.find("5 images") != text.npos);
+  CHECK(cifar::signature(data::synthetic(5, 1, data::Split::train)) == text);
+  CHECK(cifar::signature(data::synthetic(5, 2, data::Split::train)) != text);
+  auto other = set;
+  other.pixels.back() ^= 1;
+  CHECK(cifar::signature(other) != text);
+  other = set;
+  other.labels[0] ^= 1;
+  CHECK(cifar::signature(other) != text);
 }
 #endif
