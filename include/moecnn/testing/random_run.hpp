@@ -173,7 +173,8 @@ Gradients backward(ParamStore<typename Backend::scalar>& store, Program<Backend>
 }
 
 /// The smallest distance between a logit that was chosen and one that was not, or between the best two, over all rows:
-/// where it is small, a difference quotient may step over the place where the routing changes.
+/// where it is small, a difference quotient may step over the place where the routing changes. Logits of a random gate do
+/// not count: they are minute, and nothing that is learned moves them.
 inline double routing_margin(const std::vector<Routing>& routings) {
   double margin = std::numeric_limits<double>::infinity();
   for (const Routing& r : routings)
@@ -182,6 +183,8 @@ inline double routing_margin(const std::vector<Routing>& routings) {
       for (int e = 0; e < r.experts; ++e)
         if (!r.barred[e]) z.push_back(r.logits(row, e));
       std::sort(z.begin(), z.end(), std::greater<>());
+      const auto minute = [](double v) { return v != 0 && std::abs(v) < 64 * ops::RandomScores::scale; };
+      if (std::all_of(z.begin(), z.end(), minute)) continue;
       for (const std::size_t i : {std::size_t(1), static_cast<std::size_t>(r.k)})
         if ((i > 1 || r.k == 1 || r.balance_loss != 0) && i < z.size() && std::isfinite(z[i]))
           margin = std::min(margin, z[i - 1] - z[i]);
