@@ -1,6 +1,8 @@
 // What a trained network of `cifar100` says about a picture: the likeliest classes, and which experts were asked.
 // It shows a program for inference: no gradients, weights from a file, one image at a time.
-#include "cifar100/options.hpp"
+#include "cifar100/command_line.hpp"
+#include "common/parse.hpp"
+#include "common/run_options.hpp"
 #include "common/with_backend.hpp"
 
 #include <moecnn/data/decode.hpp>
@@ -77,7 +79,7 @@ int classify(const Options& o) {
   const auto inputs = read(o.pictures);
   Model<CifarMoENet, Backend> model({.n = 1, .h = 32, .w = 32}, {.training = false}, o.net());
   load_weights(model.params(), o.weights);
-  auto& program = model.inference(1, o.eval_k);
+  auto& program = model.inference(1, o.eval_k.value_or(0));
   const Graph& g = program.graph();
   for (const Input& input : inputs) {
     program.set_images(input.values.data());
@@ -101,20 +103,38 @@ constexpr const char* examples = R"(examples:
   classify_image --weights out/a/last.safetensors --names cifar-100-binary/fine_label_names.txt --top 3 *.png
   classify_image --weights out/b/last.safetensors --position 1 --experts 10 --k 1 photo.jpg
 
---position, --experts, --gate and --constraint must be those of the training; --k may be another number.)";
+The network is the one that options.json beside the weights describes; what is typed has the last word.)";
+
+/// Takes the network's options from what training left beside the weights, where they were not typed.
+void take_options(Options& o, const CLI::App& typed) {
+  CLI::App known;  // all options that training leaves, with their checks
+  cifar::add_network(known, o);
+  cifar::add_k(known, o);
+  cifar::add_data(known, o);
+  cifar::add_training(known, o);
+  cifar::add_seed_and_machine(known, o);
+  const std::filesystem::path folder = std::filesystem::path(o.weights).parent_path();
+  run_options::apply(run_options::load(folder, cifar::lasting_options(o)), folder, known, [&](const std::string& name) {
+    const CLI::Option* option = typed.get_option_no_throw("--" + name);
+    return name != "k" && option && option->count() > 0;  // --k is for the pictures, the other for the network
+  });
+}
 
 int run(int argc, char** argv) {
   Options o;
-  CLI::App app{"Classes of pictures by a network of `cifar100`, and the experts that served them"};
+  CLI::App app{"Classes of pictures by a network of `cifar100`, and the experts that served them", "classify_image"};
   app.footer(examples);
   app.add_option("pictures", o.pictures, "PNG or JPEG files of any size; the middle square is looked at")->required();
   app.add_option("--weights", o.weights, "last.safetensors of a training run")->required();
   app.add_option("--names", o.names, "file with a name per class, one a line; without it they are numbered");
-  app.add_option("--top", o.top, "classes to print")->check(CLI::Range(1, CifarMoENet::out))->capture_default_str();
+  app.add_option("--top", o.top, "classes to print")->check(cifar::between(1, CifarMoENet::out))->capture_default_str();
   cifar::add_network(app, o);
-  app.remove_option(app.get_option("--k"));
-  app.add_option("--k", o.eval_k, "experts per picture; default: 2")->check(CLI::PositiveNumber);
-  CLI11_PARSE(app, argc, argv);
+  cifar::add_seed_and_machine(app, o);
+  app.add_option("--k", o.eval_k, "experts per picture (default: as in training)")->check(cifar::between(1, 1024));
+  if (const auto status = parse_words(app, {argv + 1, argv + argc})) return *status;
+  take_options(o, app);
+  cifar::check_network(o);
+  cifar::check_evaluation(o);
 #ifdef _OPENMP
   if (o.threads > 0) omp_set_num_threads(o.threads);
 #endif

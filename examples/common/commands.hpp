@@ -29,10 +29,12 @@ inline int typing_errors(const std::string& a, const std::string& b) {
 /// Throws Error unless the first word is a command of `app` or an option such as --help: "there is no command 'trian'.
 /// Did you mean train? The commands are train, eval, info; --help says more".
 inline void check_command(const CLI::App& app, const std::vector<std::string>& words) {
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  if (commands.empty()) return;  // a program of one command
   std::string all, nearest;
   int least = 3;  // more errors than two are another word
   const std::string first = words.empty() ? "" : words[0];
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+  for (const CLI::App* command : commands) {
     const std::string& name = command->get_name();
     if (first == name || first.starts_with('-')) return;
     if (const int errors = typing_errors(first, name); errors < least) least = errors, nearest = name;
