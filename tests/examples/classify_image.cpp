@@ -102,6 +102,25 @@ TEST_CASE("the picture decides: the program sees what the library sees") {
   }
 }
 
+TEST_CASE("the network is the one that options.json beside the weights describes, unless it is typed") {
+  NEEDS_PROGRAM
+  const Scratch out;
+  save_weights(network(1).params(), out / "weights.safetensors");
+  put_bytes(out / "photo.png", photo(32, 32));
+  const auto look = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--weights", out / "weights.safetensors", out / "photo.png"});
+    return classify(more);
+  };
+  CHECK(look({}).status == 1);  // as the default network's these weights do not load
+  CHECK(has(look({"--position", "1"}).output, "layer1:"));
+  put_bytes(out / "options.json", R"({"position": "1"})");
+  const Ran ran = look({});
+  INFO(ran.output);
+  CHECK(ran.status == 0);
+  CHECK(has(ran.output, "layer1:"));
+  CHECK(look({"--position", "4"}).status == 1);
+}
+
 TEST_CASE("files that cannot be used are named, with what to do") {
   NEEDS_PROGRAM
   const Scratch out;
