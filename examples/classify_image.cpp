@@ -1,4 +1,4 @@
-// What a trained network of `cifar100` says about a picture: the likeliest classes, and which experts were asked.
+// Classifies pictures with a trained network of `cifar100`: prints the likeliest classes and the experts that ran.
 // It shows a program for inference: no gradients, weights from a file, one image at a time.
 #include "cifar100/command_line.hpp"
 #include "common/parse.hpp"

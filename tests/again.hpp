@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-/// What case `name`, which is one that doctest skips, prints. `environment`: as for env(1), e.g. "-u OMP_WAIT_POLICY".
+/// Runs case `name`, which doctest skips, and returns its output. `environment`: as for env(1), e.g. "-u OMP_WAIT_POLICY".
 inline std::string run_again(const std::string& name, const std::string& environment) {
   const std::string command = "env " + environment + " '" + std::filesystem::read_symlink("/proc/self/exe").string() +
                               "' --no-skip --minimal --test-case='" + name + "'";

@@ -112,7 +112,7 @@ double planned_mb(Setup<Net>& s) {
   return (static_cast<double>(s.model.arena_bytes()) + sizeof(float) * floats) / 1048576;
 }
 
-/// What a mixture's steps leave behind. Each has new noise, so the row counts of its experts change.
+/// Memory and primitives that a mixture's steps add. Each step has new noise, so the row counts of its experts change.
 inline void watch_memory(const std::function<void()>& step, const std::string& name, Results& r) {
   const int all = watched_steps(), warm = std::min(20, all / 2);
   for (int i = 0; i < warm; ++i) step();

@@ -1,5 +1,5 @@
 #pragma once
-/// What can be chosen, and what the choices mean. The command line itself is in command_line.hpp.
+/// The options of the program and their meaning. command_line.hpp adds them to the command line.
 
 #include "../common/optimizer.hpp"
 #include "../common/with_backend.hpp"

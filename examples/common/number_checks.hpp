@@ -56,7 +56,7 @@ inline CLI::Validator whole_between(long long low, long long high) {
       fmt::format("a whole number from {} to {}", low, high));
 }
 
-/// What `read(text)` accepts without throwing; what it throws is the message.
+/// Texts that `read(text)` accepts without throwing; the exception is the message.
 template <class Read>
 CLI::Validator accepted_by(const Read& read) {
   const auto check = [read](std::string& text) -> std::string {

@@ -30,7 +30,7 @@ inline void add_network(CLI::App& app, Options& o) {
   app.add_option("--grid", o.grid, "patches along each axis, G or ROWSxCOLUMNS; 1 = one decision per image")
       ->check(a_size("the grid"))
       ->capture_default_str();
-  app.add_option("--patch", o.patch, "size of a patch in pixels of the map, HEIGHTxWIDTH, in the place of --grid")
+  app.add_option("--patch", o.patch, "size of a patch in pixels of the map, HEIGHTxWIDTH, instead of --grid")
       ->check(a_size("the patch"));
   app.add_option("--experts", o.experts, "experts N in the mixture")
       ->check(whole_between(1, 1024))
@@ -89,7 +89,7 @@ inline void add_data(CLI::App& app, Options& o) {
   app.add_option("--images", o.images, "training scenes to generate, with --dataset synthetic")
       ->check(whole_between(1, 1'000'000))
       ->capture_default_str();
-  app.add_option("--limit", o.limit, "use only so many pairs of each split; default: all")
+  app.add_option("--limit", o.limit, "use only the first N pairs of each split; default: all")
       ->check(whole_between(1, 1'000'000'000));
   app.add_option("--overfit", o.overfit, "train and test on the same so many pairs, without augmentation")
       ->check(whole_between(1, 1'000'000));
@@ -152,10 +152,10 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--jitter", o.jitter, "brightness, contrast and saturation")
       ->check(at_least(0))
       ->capture_default_str();
-  app.add_option("--max-steps", o.max_steps, "stop after so many steps; 0: no limit")
+  app.add_option("--max-steps", o.max_steps, "stop after N steps; 0: no limit")
       ->check(whole_between(0, 1'000'000'000'000));
   app.add_option("--checkpoint-steps", o.checkpoint_steps,
-                 "write a checkpoint every so many steps, besides every epoch and five minutes; 0: not besides these")
+                 "write a checkpoint every N steps, besides every epoch and five minutes; 0: not besides these")
       ->check(whole_between(0, 1'000'000'000));
   app.add_option("--log-steps", o.log_steps, "steps per line of metrics.jsonl")
       ->check(whole_between(1, 1'000'000))

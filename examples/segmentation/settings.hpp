@@ -1,12 +1,12 @@
 #pragma once
-/// What a run is remembered by.
+/// The settings that a checkpoint stores.
 
 #include "../common/with_backend.hpp"
 #include "data_sets.hpp"
 
 namespace segmentation {
 
-/// What `settings_of` says about the mixture.
+/// The part of `settings_of` that describes the mixture.
 inline void add_mixture(Settings& all, const Options& o) {
   const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
   const SegMoE moe = moe_of(o);

@@ -230,7 +230,7 @@ class Run {
   /// Why what is in the folder is a run of other settings, which is not used; "" where it is this run.
   const std::string& other() const { return other_; }
   bool done() const { return other_.empty() && std::filesystem::exists(result()); }
-  /// What a finished run was made with besides what its row and the protocol say.
+  /// The settings of a finished run that neither its row nor the protocol says.
   Settings additions() const {
     Settings some;
     for (const auto& one : read_record(folder_))
@@ -240,7 +240,7 @@ class Run {
   }
 
   /// Trains where that is still to do, and evaluates. Returns 0, or the exit status of a training that a signal stopped.
-  /// What goes wrong with one run is written down and does not stop the others.
+  /// An error of one run is written down and does not stop the others.
   int work(const Program& program) const {
     try {
       if (!std::filesystem::exists(folder_ / "trained")) {
@@ -274,7 +274,7 @@ class Run {
   std::filesystem::path folder_;
 };
 
-/// What all the runs of a table had in common that neither its rows nor the protocol say.
+/// The settings that all runs of a table share and neither its rows nor the protocol say.
 std::string in_every_run(const std::vector<Settings>& additions) {
   const std::string words = typed(common(additions));
   return words.empty() ? "" : " Other than that, every run had " + words + ".";

@@ -63,7 +63,7 @@ TEST_CASE("eval needs nothing but the weights of a run") {
   CHECK(has(cifar100(eval + Words{"--k", "4"}).output, "--k is 4, but the network has 3 experts"));
   CHECK(has(cifar100(eval + Words{"--fixed-expert", "3"}).output, "the experts of the network are 0 to 2"));
 
-  // What is typed has the last word, and the message says what the network was made from.
+  // Typed options have the last word, and the message says what the network was made from.
   const Ran other = cifar100(eval + Words{"--constraint", "importance"});
   CHECK(other.status == 1);
   CHECK(has(other.output,

@@ -1,4 +1,4 @@
-// What the options of `cifar100` mean, and what it says about them in its checkpoint and its report.
+// The meaning of the options of `cifar100`, and its words for them in checkpoint and report.
 #if __has_include(<CLI/CLI.hpp>)
 #include "../../examples/cifar100/options.hpp"
 

@@ -1,4 +1,4 @@
-// What the reports of all example programs say about a run.
+// The facts about a run in the reports of all example programs.
 #include "../../examples/common/describe_run.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// What both programs use to check their command lines.
+// The checks of command lines that both programs use.
 #if __has_include(<CLI/CLI.hpp>)
 #include "../../examples/common/commands.hpp"
 #include "../../examples/common/number_checks.hpp"

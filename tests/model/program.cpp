@@ -249,7 +249,7 @@ TEST_CASE("program: another program's values are not read") {
   } catch (const Error& e) {
     CHECK(std::string(e.what()).find("the images of the training program for 2 images") == 0);
   }
-  // What is not in the arena stays.
+  // Values outside the arena stay.
   CHECK(s.a.routing("mixture").rows == 2);
 }
 

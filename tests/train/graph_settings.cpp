@@ -9,7 +9,7 @@ using namespace moecnn;
 
 namespace {
 
-/// What can be tuned without a parameter showing it.
+/// Settings that can be tuned without a parameter showing it.
 struct Tuned {
   double balance = 0.5, limit = 0.25, momentum = 0.1, own = 1;
   Weights weights = Weights::renormalised;

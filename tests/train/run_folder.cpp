@@ -1,4 +1,4 @@
-// What runs do to each other in one folder, and what a run does where the disk lets it down.
+// Two runs in one folder, and runs on a disk that fails.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>

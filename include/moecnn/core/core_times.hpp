@@ -60,7 +60,7 @@ inline std::optional<CoreTimes> core_times() {
   return {};
 }
 
-/// What happened between two looks.
+/// Times between two looks.
 class CoreTimesSince {
  public:
   /// Since the last call, or since this was made; empty where the system does not tell, and when threads have ended since,

@@ -123,14 +123,14 @@ inline MemoryFiles read_memory_files(const std::string& root = "") {
 /// How much memory may be taken.
 class MemoryLimit {
  public:
-  /// What the system has left. It is asked anew each time.
+  /// The memory that the system has left. It is asked anew each time.
   static MemoryLimit system() { return MemoryLimit(Kind::system, 0); }
   /// So many bytes, each time that it is asked.
   static MemoryLimit bytes(std::uint64_t n) { return MemoryLimit(Kind::bytes, n); }
   /// Nothing is checked.
   static MemoryLimit none() { return MemoryLimit(Kind::none, 0); }
 
-  /// What is left, or nothing where that is not known or not to be checked. `wanted` is what would be taken: where it is
+  /// The memory left, or nothing where that is not known or not to be checked. `wanted` is the size asked for: where it is
   /// too little to matter, the system is not asked.
   std::optional<std::uint64_t> left(std::uint64_t wanted = UINT64_MAX) const {
     if (kind_ == Kind::bytes) return bytes_;
@@ -138,7 +138,7 @@ class MemoryLimit {
     return memory_left(read_memory_files());
   }
 
-  /// Whether so much may be taken. What the system says is an estimate, so 2 % more than that may be.
+  /// Whether that much may be taken. The system gives an estimate, so 2 % more than that may be.
   static bool fits(std::uint64_t wanted, std::uint64_t left) { return wanted <= left + left / 50; }
 
  private:

@@ -58,14 +58,14 @@ constexpr bool worth_sharing(long long numbers, Cores cores) {
 
 }  // namespace detail
 
-/// Whether a loop over so many numbers pays for several threads. All of them or one, nothing between: libgomp ends the
+/// Whether a loop over this many elements pays for several threads. All of them or one, nothing between: libgomp ends the
 /// threads that a smaller team leaves over and starts new ones for the next large team.
 inline bool worth_sharing(long long numbers) {
   return detail::worth_sharing(numbers, detail::whose_cores.load(std::memory_order_relaxed));
 }
-/// The same for so many multiplications of a product or convolution.
+/// The same for the multiplications of a product or convolution.
 inline bool products_worth_sharing(long long products) { return worth_sharing(products / detail::products_per_number); }
-/// Whether a primitive of a vendor's library with so many multiplications should be made for several threads. It keeps
+/// Whether a primitive of a vendor's library with this many multiplications should be made for several threads. It keeps
 /// them for life and may divide its sums among them, so the answer depends on nothing else.
 constexpr bool primitive_worth_sharing(long long products) { return products >= detail::least_products_of_primitive; }
 

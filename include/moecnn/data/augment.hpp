@@ -11,7 +11,7 @@
 
 namespace moecnn::data {
 
-/// What may happen to an image. By default nothing but the normalisation, with CIFAR-100's statistics.
+/// Changes of an image. By default nothing but the normalisation, with CIFAR-100's statistics.
 struct AugmentOpts {
   float flip = 0;        ///< probability of a horizontal flip
   float brightness = 0;  ///< factors are uniform in [max(0, 1 - x), 1 + x]; 0 = off

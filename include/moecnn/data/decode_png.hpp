@@ -77,7 +77,7 @@ class PngDecoder {
     png_read_row(png_, row, nullptr);
     return true;
   }
-  /// What comes after the pixels.
+  /// Reads the chunks after the pixels.
   bool read_end() {
     if (setjmp(png_jmpbuf(png_))) return false;
     png_read_end(png_, nullptr);

@@ -29,7 +29,7 @@ struct LoaderOpts {
   int epochs = 0;            ///< stop after so many; 0: go on for ever
   Transform transform = {};  ///< instead of `augment`
 
-  /// For training on CIFAR-100: shuffled, with AugmentOpts::cifar() in the place of `o.augment`; the rest is that of `o`.
+  /// For training on CIFAR-100: shuffled, with AugmentOpts::cifar() instead of `o.augment`; the rest is that of `o`.
   ///
   ///     data::Loader batches(images, data::LoaderOpts::training({.batch = 128, .seed = 42}));
   static LoaderOpts training(LoaderOpts o) {

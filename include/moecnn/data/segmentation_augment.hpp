@@ -11,7 +11,7 @@
 
 namespace moecnn::data {
 
-/// What may happen to a pair. By default nothing but the normalisation. A size of 0 means "not asked for".
+/// Changes of a pair. By default nothing but the normalisation. A size of 0 means "not asked for".
 struct SegmentationAugment {
   Size2 crop = 0;                      ///< of what comes out, cut at a random place; 0: the whole picture
   Size2 base = 0;                      ///< pictures are first made this large; 0: as they are

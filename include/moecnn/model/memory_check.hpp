@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What a program is about to allocate, compared with the memory at hand.
+/// Compares the memory that a program is about to allocate with the memory at hand.
 
 #include "moecnn/core/error.hpp"
 #include "moecnn/core/memory.hpp"

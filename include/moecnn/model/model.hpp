@@ -31,7 +31,7 @@ struct ModelOpts {
   bool training = true;                    ///< false: no gradients are ever made; training() is an error
   bool mix_linear_experts = true;          ///< experts that are one convolution: mix their kernels where that pays
   Rebuild rebuild = Rebuild::where_cheap;  ///< memory of training for time, see graph/plan.hpp
-  /// What parameters, gradients, activations and the optimiser's moments may take. More is refused with a sentence before
+  /// Limit for parameters, gradients, activations and the optimiser's moments. More is refused with a sentence before
   /// it is allocated. MemoryLimit::none() switches the check off.
   MemoryLimit memory = MemoryLimit::system();
 };

@@ -45,7 +45,7 @@ struct Column {
   bool wide = false;    ///< has room for several words
 };
 
-/// What becomes of a table on a narrow screen.
+/// The form of a table on a narrow screen.
 enum class Narrow {
   scroll,  ///< it is moved sideways
   stack    ///< every row becomes a block of named values

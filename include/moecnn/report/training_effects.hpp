@@ -1,13 +1,13 @@
 #pragma once
 /// \file
-/// What was on in training alone, so that the use of the experts differs on the test set: read from the recorded graph.
+/// Lists the effects that were on in training alone, so that the use of the experts differs on the test set.
 
 #include "moecnn/graph/graph.hpp"
 #include "moecnn/report/training_data.hpp"
 
 namespace moecnn::report {
 
-/// What a program did to its training images and gates.
+/// Options of a program that change its training images and gates.
 struct TrainedWith {
   bool noise = true;          ///< TrainOpts::noise
   bool augmentation = false;  ///< images were changed at random

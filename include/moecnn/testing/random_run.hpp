@@ -31,7 +31,7 @@ struct Rig {
   Program<Backend>& add_training(Graph g, std::vector<int> keep = {}) {
     const bool has_loss = std::holds_alternative<ops::CrossEntropy>(g.nodes.back().op);
     const std::vector<int> seeds = has_loss ? std::vector<int>{} : std::vector<int>{g.outputs[0]};
-    // Whatever can be made again is, so that every check of gradients covers that, too.
+    // All values that can be made again are, so that every check of gradients covers that, too.
     return add(
         std::move(g),
         {.training = true, .input_grad = true, .seeds = seeds, .keep = std::move(keep), .rebuild = Rebuild::always});

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What a network was recorded with and no parameter shows, as text: a run that goes on must have the same.
+/// Settings of a recorded network that no parameter shows, as text: a run that goes on must have the same.
 
 #include <algorithm>
 

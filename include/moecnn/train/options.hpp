@@ -43,7 +43,7 @@ struct TrainOpts {
   Settings notes = {};  ///< of the caller (where data lie, threads): stored, and told where they changed
 
   int log_steps = 20;   ///< steps per record in metrics.jsonl and TrainResult::steps
-  int test_epochs = 1;  ///< run the test set after every so many epochs, and after the last; 0: never
+  int test_epochs = 1;  ///< run the test set every N epochs, and after the last; 0: never
   /// Runs the test instead of evaluate() on the test batches: for label maps. To be stopped soon by a signal, it hands
   /// `stop` to its evaluation, which then throws Stopped.
   std::function<TestRecord(const StopAsked& stop)> test = {};

@@ -33,7 +33,7 @@ class RunFiles : public RunPaths {
     return resumes;
   }
 
-  /// Begins a run. What an older one left behind would pass for this one's, so it goes.
+  /// Begins a run. Files of an older one would pass for this one's, so they are removed.
   void begin(const std::vector<MixtureInfo>& mixtures, const Settings& settings) {
     if (folder.empty()) return;
     std::error_code ignored;

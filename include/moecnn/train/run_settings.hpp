@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What a run's checkpoint stores in words: the settings that a resumed run must have, and what may differ.
+/// Settings that a checkpoint stores in words: those that a resumed run must have, and those that may differ.
 
 #include <concepts>
 

@@ -299,7 +299,7 @@ class ConvKernel final : public reference::NodeKernel<float>, public Described {
     const bool any = choice().uses_winograd(pass, rows);  // number of rows is as good as another
     return any || !use_.routed || rows == use_.rows ? rows : common_rows(rows);
   }
-  /// A copy of the node has at least so many rows, or none.
+  /// A copy of the node has at least this many rows, or none.
   int least_rows() const { return use_.routed ? 1 : use_.rows; }
   std::vector<int> row_counts(Pass pass) const {
     return onednn::row_counts(least_rows(), use_.rows, [&](int rows) { return part_rows(pass, rows); });

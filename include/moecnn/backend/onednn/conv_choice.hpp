@@ -30,7 +30,7 @@ struct Options {
   std::size_t map_scratch = std::size_t{16} << 20;
   Split split = Split::where_needed;
   /// Makes the primitives of all row counts that an expert can get when the program is made. Otherwise each is made when
-  /// an expert first gets so many rows; see docs/backends.md.
+  /// an expert first gets that many rows; see docs/backends.md.
   bool prepare = false;
 };
 inline Options& options() {

@@ -107,7 +107,7 @@ class ConvPrimitives {
     return *p;
   }
 
-  /// What `visit(oneDNN's description of a call, its tensors)` returns.
+  /// Returns the result of `visit(oneDNN's description of a call, its tensors)`.
   template <class R, class F>
   R describe(Pass pass, int rows, const F& visit) const {
     const auto attr = user_scratchpad();

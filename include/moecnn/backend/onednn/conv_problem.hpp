@@ -79,7 +79,7 @@ struct ConvProblem {
            taps(src.w, dst.w, op.kernel.w, op.stride.w, op.pad.w, op.dilation.w);
   }
 
-  /// Multiplications of a pass for so many rows of the node.
+  /// Multiplications of a pass for `rows` rows of the node.
   long long products(int rows) const { return rows * taps() * op.in * op.out / op.groups; }
 
   /// Sizes of the weights as oneDNN sees them, and as they are.

@@ -4,7 +4,7 @@
 
 namespace moecnn::onednn {
 
-/// What a node tells a report: which of oneDNN's implementations compute it.
+/// Tells a report which of oneDNN's implementations compute a node.
 class Described {
  public:
   virtual ~Described() = default;
