@@ -6,10 +6,13 @@
 #
 # The library and whatever links to it must have the same options of the target, such as -march.
 function(moecnn_add_kernels target)
-  set(source "${CMAKE_CURRENT_BINARY_DIR}/${target}.cpp")
-  file(CONFIGURE OUTPUT "${source}" CONTENT
-    "#define MOECNN_HOLDS_KERNELS\n#include <moecnn/train/shared_training.hpp>\n")
-  add_library(${target} STATIC "${source}")
+  set(backends "${CMAKE_CURRENT_BINARY_DIR}/${target}_backends.cpp")
+  set(training "${CMAKE_CURRENT_BINARY_DIR}/${target}_training.cpp")
+  file(CONFIGURE OUTPUT "${backends}" CONTENT
+    "#define MOECNN_HOLDS_BACKENDS\n#include <moecnn/backend/default.hpp>\n#include <moecnn/backend/reference.hpp>\n")
+  file(CONFIGURE OUTPUT "${training}" CONTENT
+    "#define MOECNN_HOLDS_TRAINING\n#include <moecnn/train/trainer.hpp>\n")
+  add_library(${target} STATIC "${backends}" "${training}")
   if(TARGET moecnn::onednn)
     target_link_libraries(${target} PUBLIC moecnn::onednn)
   else()

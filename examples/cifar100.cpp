@@ -2,11 +2,11 @@
 // its stages. `cifar100 --help` shows what can be chosen.
 #include "cifar100/command_line.hpp"
 #include "cifar100/report.hpp"
+#include "common/make_backend.hpp"
 #include "common/parse.hpp"
 #include "common/paths.hpp"
 #include "common/run_control.hpp"
 #include "common/run_options.hpp"
-#include "common/with_backend.hpp"
 
 #include <moecnn/io/tensor_writer.hpp>
 #include <moecnn/model/summary.hpp>
@@ -18,16 +18,12 @@
 
 namespace cifar {
 
-template <class Backend>
-using CifarModel = Model<CifarMoENet, Backend>;
-
 data::Loader make_loader(const data::ImageSet& set, const Options& o, bool training) {
   data::LoaderOpts l{.batch = o.batch, .shuffle = training && o.shuffle, .seed = o.seed, .threads = o.loader_threads};
   if (training && o.augment) l.augment = data::AugmentOpts::cifar();
   return data::Loader(set, l);
 }
 
-template <class Backend>
 int train(const Options& o, const std::string& command) {
   const Start start = start_of(o);
   goes_on(o.out, start);  // says so before data are loaded where it may not
@@ -36,10 +32,11 @@ int train(const Options& o, const std::string& command) {
   const data::ImageSet train_set = load(o, data::Split::train), test_set = load(o, data::Split::test);
   check(o.batch <= train_set.n, "--batch is {}, but the training set has {}; choose a smaller batch", o.batch,
         counted(train_set.n, "image"));
-  CifarModel<Backend> model({o.batch, train_set.h, train_set.w}, {.seed = o.seed}, o.net());
+  AnyModel model(make_backend(o.backend), {o.batch, train_set.h, train_set.w}, {.seed = o.seed}, o.net());
   if (initialised) load_weights(model.params(), o.init);
   fmt::print("{}, {} parameters; {} training and {} test images; backend {}\n", o.net_text(),
-             moecnn::detail::with_commas(parameter_count(model.recorded())), train_set.n, test_set.n, Backend::name);
+             moecnn::detail::with_commas(parameter_count(model.recorded())), train_set.n, test_set.n,
+             model.backend().title());
 
   data::Loader batches = make_loader(train_set, o, true), test_batches = make_loader(test_set, o, false);
   const std::filesystem::path out = o.out;
@@ -68,7 +65,7 @@ int train(const Options& o, const std::string& command) {
 
   // A run cut short by --max-steps is a trial: its report looks at a part of the test set.
   const data::ImageSet seen = run.ended == Ended::max_steps ? thin(test_set, 500) : test_set;
-  report::write_report(report_of(model, run, o, seen, command, Backend::name), out / "report.html");
+  report::write_report(report_of(model, run, o, seen, command, model.backend().title()), out / "report.html");
   if (run.test)
     fmt::print("top-1    {:.2f} % on the test images, after epoch {}\ntop-5    {:.2f} %\n", 100 * run.test->top1,
                run.epochs.empty() ? 0 : run.epochs.back().epoch + 1, 100 * run.test->top5);
@@ -90,11 +87,11 @@ void write_dump(const analysis::Predictions& p, const std::string& path) {
 }
 
 /// `from`: where the network's options come from, in words.
-template <class Backend>
 int evaluate_weights(const Options& o, const std::string& from) {
   check_input("--weights", o.weights);
   const data::ImageSet test = load(o, data::Split::test);
-  CifarModel<Backend> model({std::min(o.batch, test.n), test.h, test.w}, {.seed = o.seed, .training = false}, o.net());
+  AnyModel model(make_backend(o.backend), {std::min(o.batch, test.n), test.h, test.w},
+                 {.seed = o.seed, .training = false}, o.net());
   try {
     load_weights(model.params(), o.weights);
   } catch (const Error& e) {
@@ -124,9 +121,8 @@ int evaluate_weights(const Options& o, const std::string& from) {
   return 0;
 }
 
-template <class Backend>
 int info(const Options& o) {
-  CifarModel<Backend> model({o.batch, 32, 32}, {.seed = o.seed}, o.net());
+  AnyModel model(make_backend(o.backend), {o.batch, 32, 32}, {.seed = o.seed}, o.net());
   fmt::print("{}\n", summary(model.recorded(), model.training()));
   return 0;
 }
@@ -197,12 +193,9 @@ int run(int argc, char** argv) {
   if (o.threads > 0) omp_set_num_threads(o.threads);
 #endif
   const std::string typed = environment::command_line(argc, argv);
-  return with_backend(o.backend, [&](auto backend) {
-    using Backend = decltype(backend);
-    if (*train_command) return train<Backend>(o, typed);
-    if (*eval_command) return evaluate_weights<Backend>(o, from);
-    return info<Backend>(o);
-  });
+  if (*train_command) return train(o, typed);
+  if (*eval_command) return evaluate_weights(o, from);
+  return info(o);
 }
 
 }  // namespace cifar

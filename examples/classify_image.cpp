@@ -1,9 +1,9 @@
 // Classifies pictures with a trained network of `cifar100`: prints the likeliest classes and the experts that ran.
 // It shows a program for inference: no gradients, weights from a file, one image at a time.
 #include "cifar100/command_line.hpp"
+#include "common/make_backend.hpp"
 #include "common/parse.hpp"
 #include "common/run_options.hpp"
-#include "common/with_backend.hpp"
 
 #include <moecnn/data/decode.hpp>
 #include <moecnn/data/image_input.hpp>
@@ -73,18 +73,17 @@ std::vector<Input> read(const std::vector<std::string>& files) {
   return inputs;
 }
 
-template <class Backend>
 int classify(const Options& o) {
   const auto names = class_names(o.names);
   const auto inputs = read(o.pictures);
-  Model<CifarMoENet, Backend> model({.n = 1, .h = 32, .w = 32}, {.training = false}, o.net());
+  AnyModel model(make_backend(o.backend), {.n = 1, .h = 32, .w = 32}, {.training = false}, o.net());
   load_weights(model.params(), o.weights);
   auto& program = model.inference(1, o.eval_k.value_or(0));
   const Graph& g = program.graph();
   for (const Input& input : inputs) {
     program.set_images(input.values.data());
     program.forward({});
-    const auto p = softmax(program.read(g.outputs[0]));
+    const auto p = softmax(program.read<float>(g.outputs[0]));
     fmt::print("{} ({} x {})\n", input.file, input.w, input.h);
     for (int c : largest(p, o.top)) fmt::print("  {:5.1f} %  {}\n", 100 * p[c], names[c]);
     for (std::size_t m = 0; m < g.routings.size(); ++m) {
@@ -138,7 +137,7 @@ int run(int argc, char** argv) {
 #ifdef _OPENMP
   if (o.threads > 0) omp_set_num_threads(o.threads);
 #endif
-  return with_backend(o.backend, [&](auto backend) { return classify<decltype(backend)>(o); });
+  return classify(o);
 }
 
 }  // namespace

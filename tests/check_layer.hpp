@@ -21,7 +21,7 @@ struct CheckOpts {
   bool inference = true;    ///< also the inference passes
   std::uint64_t seed = 1;   ///< the first that is tried; others follow where a row's top-k is nearly a tie
   StepContext step = {.training = true};
-  std::function<void(ParamStore<double>&)> prepare = nullptr;  ///< changes the random parameters
+  std::function<void(ParamStore&)> prepare = nullptr;  ///< changes the random parameters
 };
 
 using testing::detail::Alone;
@@ -37,7 +37,7 @@ inline bool finite(const std::vector<double>& v) {
 }
 
 /// Every number of every edge that a kernel is said to write.
-inline std::string all_written(const Program<Double>& program) {
+inline std::string all_written(const Program& program) {
   const Graph& g = program.graph();
   for (const Node& n : g.nodes) {
     const Edge& e = g.edges[n.output];
@@ -58,11 +58,11 @@ inline std::string all_written(const Program<Double>& program) {
 inline std::string check_graph(const Graph& graph, CheckOpts opts = {}) {
   using detail::Double;
   Rig<Double> rig;
-  Program<Double>& program = rig.add_training(graph);
-  Program<Double>& with_passes = rig.add_training(fused(graph));
+  Program& program = rig.add_training(graph);
+  Program& with_passes = rig.add_training(fused(graph));
   std::vector<int> everything;
   for (const Node& n : graph.nodes) everything.push_back(n.output);
-  Program<Double>& kept = rig.add_training(graph, everything);
+  Program& kept = rig.add_training(graph, everything);
 
   // A seed whose routing is not decided by a hair.
   Batch batch;
@@ -98,7 +98,7 @@ inline std::string check_graph(const Graph& graph, CheckOpts opts = {}) {
   if (const auto trouble = compare(run(rig, with_passes, batch, opts.step), truth, graph, 1e-10); !trouble.empty())
     return "after fuse_norm_activation " + trouble;
   if (!opts.inference) return "";
-  Program<Double>& inference = rig.add(folded(graph), {});
+  Program& inference = rig.add(folded(graph), {});
   const Outcome evaluated = run(rig, program, batch, {}, Backward::no);
   if (const auto trouble = compare(run(rig, inference, batch, {}, Backward::no), evaluated, graph, 1e-10);
       !trouble.empty())

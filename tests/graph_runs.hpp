@@ -2,32 +2,22 @@
 /// Runs a recorded graph on a backend and hands everything back as doubles, so that any two runs can be compared.
 
 #include "moecnn/backend/reference.hpp"
-#include "moecnn/graph/passes/drop_dropout.hpp"
-#include "moecnn/graph/passes/drop_unused.hpp"
-#include "moecnn/graph/passes/fold_batch_norm.hpp"
-#include "moecnn/graph/passes/fuse_conv_activation.hpp"
-#include "moecnn/graph/passes/fuse_norm_activation.hpp"
+#include "moecnn/graph/passes/pipelines.hpp"
 #include "moecnn/graph/recorder.hpp"
 #include "moecnn/model/program.hpp"
 #include "moecnn/testing/random_run.hpp"
 
 #include <string>
 
-// Compiled once, in shared_kernels.cpp and reference_kernels.cpp.
-extern template std::unique_ptr<moecnn::Kernel<float>> moecnn::reference::make_kernel<float>(const Graph&, const Flow&,
-                                                                                             int);
-extern template std::unique_ptr<moecnn::Kernel<double>> moecnn::reference::make_kernel<double>(const Graph&,
-                                                                                               const Flow&, int);
-
 namespace moecnn::test {
 
 using testing::Batch;
 using testing::fill;
 using testing::forward;
-using testing::Memory;
 using testing::random_batch;
 using testing::random_numbers;
 using testing::Rig;
+using testing::Snapshot;
 
 /// What comes out. Empty vectors where there is nothing.
 struct Outcome {
@@ -44,15 +34,15 @@ struct Outcome {
 inline void poison(Arena& arena) { std::memset(arena.data(), 0xFF, arena.bytes()); }
 
 /// The same for the gradients of parameters that a backward pass reaches; the others' are 0.
-template <class Backend>
-void poison_gradients(ParamStore<typename Backend::scalar>& store, const Program<Backend>& program) {
-  std::fill(store.gradients().begin(), store.gradients().end(), 0);
+inline void poison_gradients(ParamStore& store, const Program& program) {
+  std::memset(store.gradient_data(), 0, store.trained_bytes());
   for (std::size_t n = 0; n < program.graph().nodes.size(); ++n)
     for (std::size_t i = 0; i < program.flow().param_mode[n].size(); ++i)
       for (int e = 0; e < program.graph().nodes[n].copies; ++e) {
-        const int id = program.graph().nodes[n].params[i] + e;
+        const int own = program.graph().nodes[n].params[i] + e, source = program.graph().params[own].source;
+        const int id = source < 0 ? own : source;
         if (program.flow().param_mode[n][i] != GradMode::ignore)
-          std::fill_n(store.grad(id), store.stored_elements(id), std::numeric_limits<float>::quiet_NaN());
+          std::memset(store.grad_data(id), 0xFF, store.stored_elements(id) * size_of(store.dtype()));
       }
 }
 
@@ -60,16 +50,14 @@ enum class Backward : bool { no, yes };
 
 /// One run on poisoned memory; the network's memory is as before afterwards.
 template <class Backend>
-Outcome run(Rig<Backend>& rig, Program<Backend>& program, const Batch& batch, const StepContext& step,
+Outcome run(Rig<Backend>& rig, Program& program, const Batch& batch, const StepContext& step,
             Backward backward = Backward::yes) {
-  using T = typename Backend::scalar;
-  const auto doubles = [](const std::vector<T>& v) { return std::vector<double>(v.begin(), v.end()); };
-  const Memory<T> before(rig.store);
+  const Snapshot before(rig.store);
   const Graph& g = program.graph();
   poison(rig.arena);
   Outcome out;
   out.loss = forward(program, batch, step);
-  out.result = doubles(program.read(g.outputs[0]));
+  out.result = program.read(g.outputs[0]);
   if (backward == Backward::yes) {
     poison_gradients(rig.store, program);
     testing::Gradients gradients = testing::backward(rig.store, program, batch, step);
@@ -77,7 +65,7 @@ Outcome run(Rig<Backend>& rig, Program<Backend>& program, const Batch& batch, co
   }
   out.param_grad.resize(static_cast<std::size_t>(rig.store.size()));
   for (int i = 0; i < rig.store.size(); ++i)
-    out.buffers.push_back(rig.store.spec(i).trained ? std::vector<double>{} : doubles(rig.store.read(i)));
+    out.buffers.push_back(rig.store.spec(i).trained ? std::vector<double>{} : rig.store.read(i));
   for (int i = 0; i < static_cast<int>(rig.store.states().size()); ++i)
     out.state.insert(out.state.end(), rig.store.state(i).begin(), rig.store.state(i).end());
   out.routings = program.routings();
@@ -87,16 +75,12 @@ Outcome run(Rig<Backend>& rig, Program<Backend>& program, const Batch& batch, co
 
 /// The passes that Model applies to a training graph.
 inline Graph fused(Graph g, const std::vector<int>& keep = {}) {
-  passes::fuse_norm_activation(g, keep);
+  passes::for_training(g, keep);
   return g;
 }
 /// The passes that Model applies to an inference graph.
 inline Graph folded(Graph g, const std::vector<int>& keep = {}) {
-  passes::drop_dropout(g, keep);
-  passes::fuse_norm_activation(g, keep);
-  passes::fold_batch_norm(g, keep);
-  passes::fuse_conv_activation(g, keep);
-  passes::drop_unused(g, /*drop_noise=*/true, keep);
+  passes::for_inference(g, keep);
   return g;
 }
 

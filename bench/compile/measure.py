@@ -21,11 +21,15 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 UMBRELLA = '#include "moecnn/moecnn.hpp"\nint main() {}\n'
 # What CMake's moecnn_add_kernels() compiles for the programs that share their kernels, and tells these.
-KERNELS = "#define MOECNN_HOLDS_KERNELS\n#include <moecnn/train/shared_training.hpp>\n"
+KERNELS = """#define MOECNN_HOLDS_KERNELS
+#include <moecnn/backend/default.hpp>
+#include <moecnn/backend/reference.hpp>
+#include <moecnn/train/trainer.hpp>
+"""
 SHARED = ["-DMOECNN_SHARED_KERNELS=1"]
 SUBJECTS = {  # name -> (text or path, seconds, megabytes)
     "umbrella": (UMBRELLA, 3, 1500),
-    "hello_moe": ("examples/hello_moe.cpp", 20, 1500),  # as the project builds it
+    "hello_moe": ("examples/hello_moe.cpp", 8, 1500),  # as the project builds it
     "hello_alone": ("examples/hello_moe.cpp", 20, 1500),  # with kernels of its own
     "kernels": (KERNELS, 60, 2000),
     "cifar100": ("examples/cifar100.cpp", 60, 2500),

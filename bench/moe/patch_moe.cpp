@@ -49,8 +49,8 @@ class Runner {
     Graph g = record(net, images);
     if (mix) passes::mix_linear_experts(g, {}, passes::Mixing::always);
     const int result = g.outputs[0];
-    program_ = std::make_unique<Program<backend::OneDnn>>(std::move(g), store_, arena_,
-                                                          ProgramOpts{.training = true, .seeds = {result}});
+    program_ = std::make_unique<Program>(std::move(g), backend_, store_, arena_,
+                                         ProgramOpts{.training = true, .seeds = {result}});
     store_.initialise(1);
     const Rng rng(1, Purpose::other);
     pixels_.resize(static_cast<std::size_t>(3) * images.n * images.pixels());
@@ -65,9 +65,10 @@ class Runner {
   }
 
  private:
-  ParamStore<float> store_;
+  backend::OneDnn backend_;
+  ParamStore store_;
   Arena arena_;
-  std::unique_ptr<Program<backend::OneDnn>> program_;
+  std::unique_ptr<Program> program_;
   std::vector<float> pixels_, slope_;
 };
 

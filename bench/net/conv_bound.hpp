@@ -4,6 +4,7 @@
 
 #include "harness.hpp"
 #include "moecnn/backend/onednn/adapter.hpp"
+#include "moecnn/backend/onednn/conv_primitives.hpp"
 #include "moecnn/backend/onednn/conv_transpose.hpp"
 #include "moecnn/graph/graph.hpp"
 

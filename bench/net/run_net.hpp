@@ -3,6 +3,7 @@
 
 #include "harness.hpp"
 #include "moecnn/backend/onednn.hpp"
+#include "moecnn/backend/onednn/primitive.hpp"
 #include "moecnn/model/model.hpp"
 #include "moecnn/model/op_name.hpp"
 #include "moecnn/train/optimizer.hpp"
@@ -60,7 +61,7 @@ class Setup {
   moecnn::Model<Net, moecnn::backend::OneDnn> model;
 
  private:
-  std::optional<moecnn::Optimizer<float>> optimiser_;
+  std::optional<moecnn::Optimizer> optimiser_;
   std::vector<float> pixels_;
   std::vector<int> labels_;
   std::uint64_t steps_ = 0;

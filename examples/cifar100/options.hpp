@@ -1,8 +1,8 @@
 #pragma once
 /// The options of the program and their meaning. command_line.hpp adds them to the command line.
 
+#include "../common/make_backend.hpp"
 #include "../common/optimizer.hpp"
-#include "../common/with_backend.hpp"
 
 #include <moecnn/core/plural.hpp>
 #include <moecnn/moecnn.hpp>
@@ -178,7 +178,7 @@ inline Settings settings_of(const Options& o) {
   add("order of images", o.shuffle ? "shuffled every epoch" : "as in the file");
   add("seed", fmt::format("{}", o.seed));
   add("initial weights", o.init.empty() ? "random" : o.init);
-  add("backend", backend_name(o.backend));
+  add("backend", make_backend(o.backend)->title());
   return all;
 }
 
@@ -190,7 +190,7 @@ inline Settings fixed_settings(const Options& o, const data::ImageSet& train_set
   add("data", signature(train_set));
   add("schedule", formatted("{} from {}{}", o.schedule, base_rate(o), o.lr ? ", no warm-up" : ""));
   add("seed", formatted("{}", o.seed));
-  add("backend", backend_name(o.backend));
+  add("backend", make_backend(o.backend)->title());
   return all;
 }
 

@@ -81,8 +81,7 @@ inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, c
 }
 
 /// Accuracy with other numbers of active experts, and of every expert alone, on a part of the test set.
-template <class M>
-void probe_experts(M& model, const data::ImageSet& test, int batch, report::TrainingReport& report) {
+inline void probe_experts(AnyModel& model, const data::ImageSet& test, int batch, report::TrainingReport& report) {
   const data::ImageSet part = thin(test, 2000);
   for (report::MixtureReport& r : report.mixtures) {
     if (part.n < test.n) r.probed = part.n;
@@ -99,9 +98,9 @@ void probe_experts(M& model, const data::ImageSet& test, int batch, report::Trai
   }
 }
 
-template <class M>
-report::TrainingReport report_of(M& model, const TrainResult& run, const Options& o, const data::ImageSet& test,
-                                 const std::string& command, const char* backend) {
+inline report::TrainingReport report_of(AnyModel& model, const TrainResult& run, const Options& o,
+                                        const data::ImageSet& test, const std::string& command,
+                                        const std::string& backend) {
   report::TrainingReport r;
   r.title = o.position == 0 ? "Plain ResNet-18" : fmt::format("Mixture of experts at layer{}", o.position);
   r.description = fmt::format("{}, trained on {}.", o.net_text(),

@@ -14,7 +14,7 @@ struct RunChoices {
   moecnn::AnyOptimizer optimizer;
   moecnn::AnySchedule schedule;
   std::string command;  ///< as it was typed
-  const char* backend;
+  std::string backend;
   double clip_norm;  ///< 0: none
   bool augmented;    ///< training images were changed at random
 };

@@ -1,4 +1,4 @@
-#include "backends.hpp"
+#include "../common/make_backend.hpp"
 #include "commands.hpp"
 #include "data_sets.hpp"
 #include "run_folder.hpp"
@@ -91,8 +91,7 @@ class Dump {
 };
 
 /// The network's part of it: without reading, decoding and comparing. With the batch size and the experts of the evaluation.
-template <class Model>
-double seconds_per_image(Model& model, data::SegmentationLoader& batches, const analysis::EvaluateMapsOpts& opts) {
+double seconds_per_image(AnyModel& model, data::SegmentationLoader& batches, const analysis::EvaluateMapsOpts& opts) {
   batches.seek({});
   const auto& batch = batches.next();
   check(batch.count > 0, "there are no images to measure the time with");
@@ -105,14 +104,13 @@ double seconds_per_image(Model& model, data::SegmentationLoader& batches, const 
   return analysis::median_seconds([&] { program.forward(step); }) / batch.count;
 }
 
-template <class Backend>
-int evaluate_on(const Options& o) {
+int evaluate(const Options& o) {
   const data::SegmentationSet set = load(o, split_by_name(o.split));
   const int classes = class_count(o);
   data::SegmentationLoader batches(set, evaluation_loader(o, set));
   const Size2 size = batches.size();
-  Model<AnyNet, Backend> model({std::min(o.eval_batch, set.size()), size.h, size.w},
-                               {.seed = o.seed, .training = false, .mix_linear_experts = o.mix}, net_of(o, classes));
+  AnyModel model(make_backend(o.backend), {std::min(o.eval_batch, set.size()), size.h, size.w},
+                 {.seed = o.seed, .training = false, .mix_linear_experts = o.mix}, net_of(o, classes));
   load_weights(model.params(), o.weights);
   auto names = set.class_names;
   while (static_cast<int>(names.size()) < classes) names.push_back(formatted("class {}", names.size()));
@@ -132,10 +130,6 @@ int evaluate_on(const Options& o) {
   }
   if (!o.dump.empty()) dump.write(o.dump);
   return 0;
-}
-
-int evaluate(const Options& o) {
-  return with_backend(o.backend, [&](auto backend) { return evaluate_on<decltype(backend)>(o); });
 }
 
 }  // namespace segmentation

@@ -1,7 +1,8 @@
-#include "backends.hpp"
+#include "../common/make_backend.hpp"
 #include "commands.hpp"
 #include "data_sets.hpp"
 
+#include <moecnn/model/model.hpp>
 #include <moecnn/model/summary.hpp>
 
 namespace segmentation {
@@ -11,14 +12,13 @@ inline std::string more(long long with, long long without) {
   return formatted("{:+.3f} %", 100.0 * static_cast<double>(with - without) / static_cast<double>(without));
 }
 
-template <class Backend>
-int info_on(const Options& o) {
+int info(const Options& o) {
   const Size2 crop = crop_of(o);
   const int classes = class_count(o);
   ModelOpts m{
       .seed = o.seed, .loss = {.ignore = data::ignore_label}, .mix_linear_experts = o.mix, .rebuild = rebuild_of(o)};
   if (o.has_aux()) m.auxiliary = {{.value = o.info().aux, .factor = o.aux}};
-  Model<AnyNet, Backend> model({o.batch, crop.h, crop.w}, m, net_of(o, classes));
+  AnyModel model(make_backend(o.backend), {o.batch, crop.h, crop.w}, m, net_of(o, classes));
   const Graph g = model.recorded();
   fmt::print("{}\n\n{}", net_text(o), summary(g, model.training()));
   if (!o.moe) return 0;
@@ -30,10 +30,6 @@ int info_on(const Options& o) {
              more(macs_per_image(g), macs_per_image(plain)));
   fmt::print("(multiply-accumulates count k convolutions per patch; mixing kernels makes that one where it pays)\n");
   return 0;
-}
-
-int info(const Options& o) {
-  return with_backend(o.backend, [&](auto backend) { return info_on<decltype(backend)>(o); });
 }
 
 }  // namespace segmentation

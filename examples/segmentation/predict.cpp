@@ -1,4 +1,4 @@
-#include "backends.hpp"
+#include "../common/make_backend.hpp"
 #include "commands.hpp"
 #include "data_sets.hpp"
 #include "run_folder.hpp"
@@ -25,11 +25,10 @@ inline std::string unique_name(const std::filesystem::path& picture, std::vector
   return name;
 }
 
-template <class Backend>
-int predict_on(const Options& o) {
+int predict(const Options& o) {
   const data::SegmentationSet known = classes_of(o);
   const int classes = class_count(o);
-  std::unique_ptr<Model<AnyNet, Backend>> model;
+  std::unique_ptr<AnyModel> model;
   std::vector<std::string> taken;
   std::vector<float> input, logits;
   data::CutScratch scratch;
@@ -44,8 +43,9 @@ int predict_on(const Options& o) {
     const Size2 size = size_for(o.info(), wanted);
     const Extent extent{1, size.h, size.w};
     if (!model) {
-      model = std::make_unique<Model<AnyNet, Backend>>(
-          extent, ModelOpts{.seed = o.seed, .training = false, .mix_linear_experts = o.mix}, net_of(o, classes));
+      model = std::make_unique<AnyModel>(make_backend(o.backend), extent,
+                                         ModelOpts{.seed = o.seed, .training = false, .mix_linear_experts = o.mix},
+                                         net_of(o, classes));
       load_weights(model->params(), o.weights);
     }
     const auto normalise = data::SegmentationAugment::none(size);
@@ -72,10 +72,6 @@ int predict_on(const Options& o) {
     }
   }
   return 0;
-}
-
-int predict(const Options& o) {
-  return with_backend(o.backend, [&](auto backend) { return predict_on<decltype(backend)>(o); });
 }
 
 }  // namespace segmentation

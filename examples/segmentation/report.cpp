@@ -38,8 +38,8 @@ class Samples {
 
 /// How well every expert alone does, and other numbers of experts, on a few images. Of several mixtures all change at
 /// once.
-template <class M>
-void probe_experts(M& model, const Options& o, const data::SegmentationSet& set, report::TrainingReport& report) {
+inline void probe_experts(AnyModel& model, const Options& o, const data::SegmentationSet& set,
+                          report::TrainingReport& report) {
   if (report.mixtures.empty()) return;
   const data::SegmentationSet part = thin(set, 8);
   data::SegmentationLoader batches(part, evaluation_loader(o, part));
@@ -62,9 +62,8 @@ void probe_experts(M& model, const Options& o, const data::SegmentationSet& set,
         "them at once.");
 }
 
-template <class M>
-report::SegmentationReport report_of(M& model, const TrainResult& run, const Options& o,
-                                     const data::SegmentationSet& test, const char* backend) {
+inline report::SegmentationReport report_of(AnyModel& model, const TrainResult& run, const Options& o,
+                                            const data::SegmentationSet& test, const std::string& backend) {
   report::SegmentationReport page;
   report::TrainingReport& r = page.run;
   r.title = (o.moe ? "Mixture of experts in " : "Plain ") + std::string(o.info().title);
@@ -99,17 +98,9 @@ report::SegmentationReport report_of(M& model, const TrainResult& run, const Opt
   return page;
 }
 
-template <class Backend>
-void write_report(Model<AnyNet, Backend>& model, const TrainResult& run, const Options& o,
-                  const data::SegmentationSet& test, const std::filesystem::path& path) {
-  report::write_report(report_of(model, run, o, test, Backend::name), path);
+void write_report(AnyModel& model, const TrainResult& run, const Options& o, const data::SegmentationSet& test,
+                  const std::filesystem::path& path) {
+  report::write_report(report_of(model, run, o, test, model.backend().title()), path);
 }
-
-#ifdef MOECNN_HAS_ONEDNN
-template void write_report(Model<AnyNet, backend::OneDnn>&, const TrainResult&, const Options&,
-                           const data::SegmentationSet&, const std::filesystem::path&);
-#endif
-template void write_report(Model<AnyNet, backend::Reference<float>>&, const TrainResult&, const Options&,
-                           const data::SegmentationSet&, const std::filesystem::path&);
 
 }  // namespace segmentation

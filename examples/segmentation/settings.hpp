@@ -1,7 +1,7 @@
 #pragma once
 /// The settings that a checkpoint stores.
 
-#include "../common/with_backend.hpp"
+#include "../common/make_backend.hpp"
 #include "data_sets.hpp"
 
 namespace segmentation {
@@ -48,7 +48,7 @@ inline Settings settings_of(const Options& o) {
   add("seed", formatted("{}", o.seed));
   add("initial weights", o.init.empty() ? "random" : path_text(o.init));
   if (!o.backbone.empty()) add("encoder", path_text(o.backbone));
-  add("backend", backend_name(o.backend));
+  add("backend", make_backend(o.backend)->title());
   return all;
 }
 

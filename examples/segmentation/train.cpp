@@ -1,6 +1,6 @@
+#include "../common/make_backend.hpp"
 #include "../common/run_control.hpp"
 #include "../common/run_options.hpp"
-#include "backends.hpp"
 #include "commands.hpp"
 #include "report.hpp"
 #include "run_folder.hpp"
@@ -13,8 +13,7 @@
 namespace segmentation {
 
 /// ImageNet weights for the encoder.
-template <class T>
-void load_backbone(ParamStore<T>& store, const Options& o) {
+inline void load_backbone(ParamStore& store, const Options& o) {
   const NetInfo& net = o.info();
   check(net.backbone[0] != '\0', "--backbone: {} has no encoder with ImageNet weights; leave the option out",
         net.title);
@@ -34,8 +33,7 @@ inline std::vector<double> class_weights(const Options& o, const data::Segmentat
   return weights;
 }
 
-template <class Backend>
-int train_on(const Options& o) {
+int train(const Options& o) {
   const Start start = start_of(o);
   goes_on(o.out, start);  // says so before data are loaded where it may not
   const data::SegmentationSet train_set = load_training(o);
@@ -49,14 +47,14 @@ int train_on(const Options& o) {
               .mix_linear_experts = o.mix,
               .rebuild = rebuild_of(o)};
   if (o.has_aux()) m.auxiliary = {{.value = o.info().aux, .factor = o.aux}};
-  Model<AnyNet, Backend> model({batch, batches.size().h, batches.size().w}, m, net_of(o, classes));
+  AnyModel model(make_backend(o.backend), {batch, batches.size().h, batches.size().w}, m, net_of(o, classes));
   if (!o.backbone.empty() && start != Start::resume) load_backbone(model.params(), o);
   if (!o.init.empty() && start != Start::resume) load_weights(model.params(), o.init);
   const Graph g = model.recorded();
   fmt::print("{}, {} parameters, {} mixture layer(s) active\n", net_text(o), parameter_count(g), g.routings.size());
   fmt::print("{} and {} pairs of {}, {} classes; crops of {}x{}, tests at {}x{}; backend {}\n", train_set.size(),
              test_set.size(), o.dataset, classes, batches.size().h, batches.size().w, test_batches.size().h,
-             test_batches.size().w, Backend::name);
+             test_batches.size().w, model.backend().title());
 
   TrainOpts t{.epochs = o.epochs,
               .max_steps = o.max_steps,
@@ -98,10 +96,6 @@ int train_on(const Options& o) {
   write_report(model, run, o, seen, path);
   fmt::print("report   {}\n", path.string());
   return 0;
-}
-
-int train(const Options& o) {
-  return with_backend(o.backend, [&](auto backend) { return train_on<decltype(backend)>(o); });
 }
 
 }  // namespace segmentation

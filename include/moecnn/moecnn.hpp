@@ -26,7 +26,3 @@
 #include "moecnn/moe/stats.hpp"
 #include "moecnn/train/trainer.hpp"
 #include "moecnn/version.hpp"
-
-#ifdef MOECNN_SHARED_KERNELS  // by CMake's moecnn_add_kernels()
-#include "moecnn/train/shared_training.hpp"
-#endif

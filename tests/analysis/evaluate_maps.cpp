@@ -4,16 +4,13 @@
 
 #include "../data/pictures.hpp"
 #include "../io/scratch.hpp"
+#include "moecnn/backend/default.hpp"
+#include "moecnn/backend/reference.hpp"
 #include "moecnn/data/synthetic_street.hpp"
 #include "moecnn/model/any_net.hpp"
-#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/moe/patch_moe.hpp"
 
 using namespace moecnn;
-
-namespace moecnn {
-extern template std::unique_ptr<Kernel<float>> reference::make_kernel<float>(const Graph&, const Flow&, int);
-}
 
 namespace {
 

@@ -46,7 +46,7 @@ TEST_CASE("onednn: Winograd convolutions equal the reference and can be switched
     compare(ConvNet<3, 33, 64, ConvOpts{.kernel = {1, 3}, .pad = {0, 1}}>{}, {2, 19, 23});
     compare(ConvNet<3, 80, 160, ConvOpts{.kernel = {1, 3}}>{}, {3, 14, 9});
     const Graph g = record(ConvNet<3, 64, 64, k3>{}, {2, 32, 32});
-    auto low = backend::OneDnn::lower(g, analyse(g, true, g.outputs));
+    auto low = backend::OneDnn().lower(g, analyse(g, true, g.outputs), {});
     auto* conv = dynamic_cast<onednn::ConvKernel*>(low.kernels[2].get());
     REQUIRE(conv);
     for (const auto pass : onednn::passes) {
@@ -62,7 +62,7 @@ TEST_CASE("onednn: a Winograd convolution that needs more memory than it may tak
   const auto choice = [&](std::size_t bytes) {
     const WithOptions options({.winograd_scratch = bytes});
     const Graph g = record(ConvNet<3, 128, 128, k3_bias>{}, images);
-    const auto low = backend::OneDnn::lower(g, analyse(g, true, g.outputs));
+    const auto low = backend::OneDnn().lower(g, analyse(g, true, g.outputs), {});
     auto* conv = dynamic_cast<onednn::ConvKernel*>(low.kernels[2].get());
     REQUIRE(conv);
     return conv->choice();

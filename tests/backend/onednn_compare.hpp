@@ -2,11 +2,13 @@
 /// One network on the oneDNN backend and on the reference in double, with the same weights, images and seeds: everything
 /// that comes out is compared.
 
+#include "moecnn/backend/default.hpp"
+#include "moecnn/backend/onednn/lowering.hpp"
 #include "moecnn/backend/reference.hpp"
 #include "moecnn/graph/passes/fold_batch_norm.hpp"
 #include "moecnn/graph/passes/fuse_norm_activation.hpp"
+#include "moecnn/graph/passes/set_precision.hpp"
 #include "moecnn/model/program.hpp"
-#include "moecnn/model/shared_kernels.hpp"
 
 #include <doctest/doctest.h>
 
@@ -36,18 +38,20 @@ std::vector<T> random_values(std::size_t n, std::uint64_t seed, double scale = 1
 template <class Backend>
 struct Side {
   using T = typename Backend::scalar;
-  ParamStore<T> own;
-  ParamStore<T>& store;
+  Backend backend;
+  ParamStore own;
+  ParamStore& store;
   Arena arena;
-  std::unique_ptr<Program<Backend>> program;
+  std::unique_ptr<Program> program;
 
   Side(const Graph& g, const ProgramOpts& opts) : store(own) { make(g, opts); }
-  Side(const Graph& g, const ProgramOpts& opts, ParamStore<T>& shared) : store(shared) { make(g, opts); }
+  Side(const Graph& g, const ProgramOpts& opts, ParamStore& shared) : store(shared) { make(g, opts); }
 
-  void make(const Graph& g, const ProgramOpts& opts) {
-    program = std::make_unique<Program<Backend>>(g, store, arena, opts);
+  void make(Graph g, const ProgramOpts& opts) {
+    passes::set_dtype(g, backend.dtype());
+    program = std::make_unique<Program>(std::move(g), backend, store, arena, opts);
     std::memset(arena.data(), 0xFF, arena.bytes());
-    if (opts.training) std::fill(store.gradients().begin(), store.gradients().end(), T(NAN));
+    if (opts.training) std::ranges::fill(store.gradients<T>(), T(NAN));
   }
   /// The same numbers on every backend; variances positive.
   void randomise() {
@@ -61,11 +65,7 @@ struct Side {
       store.write(i, v.data());
     }
   }
-  std::vector<T> gradient(int i) const {
-    std::vector<T> plain(store.spec(i).elements());
-    store.read_as(i, store.grad(i), plain.data());
-    return plain;
-  }
+  std::vector<T> gradient(int i) const { return store.read_grad<T>(i); }
   std::vector<T> input_gradient() const {
     std::vector<T> plain(program->graph().edges[program->graph().input].elements());
     program->read_grad(program->graph().input, plain.data());
@@ -159,9 +159,9 @@ void run_and_compare(One& one, Ref& ref, const CompareOpts& opts) {
 }
 
 /// Padding is zero wherever layouts have some, and packing what was unpacked gives the same bits.
-inline void check_padding(const Layout<float>* layout, const float* stored, std::size_t plain_elements) {
+inline void check_padding(const Layout* layout, const std::byte* stored, std::size_t plain_elements) {
   if (!layout || !stored) return;
-  std::vector<float> plain(plain_elements), again(layout->elements(), 1.f);
+  std::vector<float> plain(plain_elements), again(layout->bytes() / sizeof(float), 1.f);
   layout->unpack(stored, plain.data());
   layout->pack(plain.data(), again.data());
   CHECK(std::memcmp(again.data(), stored, again.size() * sizeof(float)) == 0);
@@ -183,11 +183,11 @@ void compare(const Net& net, Extent images, CompareOpts opts = {}) {
     run_and_compare(folded, ref, opts);
   }
   const auto& low = one.program->lowered();
-  for (int e : g.outputs) check_padding(low.value_layout[e].get(), one.program->value(e), g.edges[e].elements());
+  for (int e : g.outputs) check_padding(low.value_layout[e].get(), one.program->value_data(e), g.edges[e].elements());
   for (int i = 0; i < one.store.size(); ++i) {
-    check_padding(one.store.layouts()[i].get(), one.store.value(i), g.params[i].elements());
+    check_padding(one.store.layouts()[i].get(), one.store.value_data(i), g.params[i].elements());
     if (opts.training && opts.backward)
-      check_padding(one.store.layouts()[i].get(), one.store.grad(i), g.params[i].elements());
+      check_padding(one.store.layouts()[i].get(), one.store.grad_data(i), g.params[i].elements());
   }
 }
 

@@ -12,12 +12,11 @@ using namespace onednn_test;
 namespace {
 
 /// The oneDNN backend with every depthwise convolution between blocks by DepthwiseKernel.
-struct Own {
-  using scalar = float;
-  static constexpr const char* name = "onednn, own depthwise";
+struct Own : backend::OneDnn {
+  std::string title() const override { return "onednn, own depthwise"; }
 
   template <int B>
-  static void replace(Lowered<float>& low, const Graph& g, const Flow& f) {
+  static void replace(Lowered& low, const Graph& g, const Flow& f) {
     const auto blocked = onednn::blocked_edges(g);
     for (int n = 0; n < static_cast<int>(g.nodes.size()); ++n) {
       const Node& node = g.nodes[n];
@@ -27,14 +26,14 @@ struct Own {
       low.kernels[n] = std::make_unique<onednn::DepthwiseKernel<B>>(g, f, n, std::move(known));
     }
   }
-  static Lowered<float> lower(const Graph& g, const Flow& f, const ParamLayouts<float>& given = {}) {
+  Lowered lower(const Graph& g, const Flow& f, const Layouts& given) override {
     auto low = backend::OneDnn::lower(g, f, given);
     onednn::with_channel_block([&](auto block) { replace<block>(low, g, f); });
     return low;
   }
 };
 
-int own_kernels(const Lowered<float>& low) {
+int own_kernels(const Lowered& low) {
   const auto names = onednn::implementations(low);
   return static_cast<int>(std::count_if(names.begin(), names.end(),
                                         [](const std::string& n) { return n.ends_with("depthwise by own loops"); }));
@@ -90,7 +89,7 @@ void check_own(const ops::Conv& op, Extent images, bool again = false) {
   const Graph g = record(Between<C>{op, again}, images);
   INFO(C, " channels, ", images.h, "x", images.w, ", window ", op.kernel.h, "x", op.kernel.w, ", stride ", op.stride.w,
        ", padding ", op.pad.w, ", dilation ", op.dilation.w);
-  CHECK(own_kernels(Own::lower(g, analyse(g, true, g.outputs))) == (again ? 2 : 1));
+  CHECK(own_kernels(Own().lower(g, analyse(g, true, g.outputs), {})) == (again ? 2 : 1));
   CHECK(test::check_graph_parity<Own>(g, {.tolerance = 1e-4}) == "");
 }
 
@@ -134,7 +133,7 @@ TEST_CASE("onednn: own depthwise convolutions as experts, some of them without r
       const Graph g =
           record(DepthwiseExperts{{.router = mixture_test::top(k, k == 1 ? Weights::raw : Weights::renormalised)}},
                  {images, 6, 7});
-      CHECK(own_kernels(Own::lower(g, analyse(g, true, g.outputs))) == 1);
+      CHECK(own_kernels(Own().lower(g, analyse(g, true, g.outputs), {})) == 1);
       CHECK(test::check_graph_parity<Own>(g) == "");
     }
 }
@@ -146,7 +145,7 @@ TEST_CASE("onednn: a depthwise convolution is our own exactly where oneDNN's is 
         const ops::Conv op{.kernel = kernel, .pad = kernel / 2 * dilation, .dilation = dilation};
         const Graph g = record(Between<32>{op}, {2, 12, 12});
         const Flow f = analyse(g, training, training ? g.outputs : std::vector<int>{});
-        CHECK(own_kernels(backend::OneDnn::lower(g, f)) == slow_in_onednn(g, f));
+        CHECK(own_kernels(backend::OneDnn().lower(g, f, {})) == slow_in_onednn(g, f));
       }
 }
 
@@ -174,7 +173,7 @@ TEST_CASE("onednn: own depthwise convolutions live with weights in plain order")
   for (const bool again : {false, true}) {
     const Graph g = record(Between<20>{op, again}, {2, 9, 10});
     for (const bool training : {false, true}) {
-      ParamStore<float> plain;
+      ParamStore plain;
       plain.adopt(g, {});
       const ProgramOpts opts = program_opts(g, training);
       Side<backend::OneDnn> one(g, opts, plain);
@@ -202,7 +201,7 @@ TEST_CASE("onednn: own depthwise convolutions keep padding zero and do not depen
     results.push_back(one.gradient(w));
     for (float v : one.gradient(b)) results.back().push_back(v);
     for (float v : one.program->read(g.outputs[0])) results.back().push_back(v);
-    check_padding(one.store.layouts()[w].get(), one.store.grad(w), g.params[w].elements());
+    check_padding(one.store.layouts()[w].get(), one.store.grad_data(w), g.params[w].elements());
     CHECK(results.back() == results.front());
   }
 }

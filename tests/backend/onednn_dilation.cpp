@@ -46,7 +46,7 @@ struct Alone {
   Value<Out> wire(Recorder& g, Value<In> x) const { return g("conv", Conv<In, Out, O>{}, x); }
 };
 
-const onednn::ConvChoice& choice_of(const Lowered<float>& low, const std::string& name) {
+const onednn::ConvChoice& choice_of(const Lowered& low, const std::string& name) {
   for (const auto& k : low.kernels)
     if (const auto* conv = dynamic_cast<const onednn::ConvKernel*>(k.get()); conv && conv->node_name() == name)
       return conv->choice();
@@ -56,7 +56,7 @@ const onednn::ConvChoice& choice_of(const Lowered<float>& low, const std::string
 template <class Net>
 onednn::ConvChoice chosen(const Net& net, Extent images) {
   const Graph g = record(net, images);
-  return choice_of(OneDnn::lower(g, analyse(g, true, g.outputs)), "conv");
+  return choice_of(OneDnn().lower(g, analyse(g, true, g.outputs), {}), "conv");
 }
 
 /// In every order of channels, with gradients that are written and added to.

@@ -23,9 +23,9 @@ struct Small {
   Value<7> wire(Recorder& g, Value<3> x) const { return g("conv", Conv<3, 7, ConvOpts{.kernel = 3}>{}, x); }
 };
 
-void check_round_trip(const Layout<float>& layout, std::size_t plain_elements) {
+void check_round_trip(const Layout& layout, std::size_t plain_elements) {
   const auto plain = random_values<float>(plain_elements, 3);
-  std::vector<float> stored(layout.elements(), NAN), back(plain_elements, NAN);
+  std::vector<float> stored(layout.bytes() / sizeof(float), NAN), back(plain_elements, NAN);
   layout.pack(plain.data(), stored.data());
   layout.unpack(stored.data(), back.data());
   CHECK(back == plain);
@@ -48,13 +48,13 @@ TEST_CASE("onednn: layouts give back what they were given and pad with zeros") {
       check_round_trip(layout, e.elements());
     }
   Graph g = record(Net{}, {2, 8, 8});
-  const auto low = backend::OneDnn::lower(g, analyse(g, true, g.outputs));
+  const auto low = backend::OneDnn().lower(g, analyse(g, true, g.outputs), {});
   int padded = 0;
   for (std::size_t i = 0; i < g.params.size(); ++i) {
     if (!low.param_layout[i]) continue;
     CAPTURE(g.params[i].name);
     check_round_trip(*low.param_layout[i], g.params[i].elements());
-    padded += low.param_layout[i]->elements() > static_cast<std::size_t>(g.params[i].elements());
+    padded += low.param_layout[i]->bytes() > sizeof(float) * static_cast<std::size_t>(g.params[i].elements());
   }
   CHECK(padded > 2);
 }
@@ -62,7 +62,7 @@ TEST_CASE("onednn: layouts give back what they were given and pad with zeros") {
 TEST_CASE("onednn: a store of plain weights serves training and inference") {
   const Graph g = record(Net{}, {3, 8, 8});
   for (const bool training : {false, true}) {
-    ParamStore<float> plain;
+    ParamStore plain;
     plain.adopt(g, {});
     const ProgramOpts opts = program_opts(g, training);
     Side<backend::OneDnn> one(g, opts, plain);
@@ -87,13 +87,13 @@ TEST_CASE("onednn: programs of other sizes live with the layouts of the first") 
 }
 
 TEST_CASE("onednn: weights of another backend's layout are refused with a sentence") {
-  struct Foreign final : Layout<float> {
+  struct Foreign final : host::TypedLayout<float> {
     std::size_t elements() const override { return 7 * 27; }
     void pack(const float*, float*) const override {}
     void unpack(const float*, float*) const override {}
   };
   const Graph g = record(Small{}, {1, 5, 5});
-  CHECK_THROWS_WITH_AS(backend::OneDnn::lower(g, analyse(g, false), {std::make_shared<Foreign>()}),
+  CHECK_THROWS_WITH_AS(backend::OneDnn().lower(g, analyse(g, false), {std::make_shared<Foreign>()}),
                        doctest::Contains("conv.weight: weights laid out by another backend"), Error);
 }
 #endif

@@ -1,8 +1,9 @@
 // Mixed kernels on the oneDNN backend against the reference, in every storage order.
 #if defined(MOECNN_HAS_ONEDNN)
 #include "moe/mixture_nets.hpp"
+#include "moecnn/backend/default.hpp"
+#include "moecnn/backend/reference.hpp"
 #include "moecnn/graph/passes/mix_linear_experts.hpp"
-#include "moecnn/model/shared_kernels.hpp"
 
 #include <doctest/doctest.h>
 

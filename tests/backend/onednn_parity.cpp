@@ -1,8 +1,9 @@
 // Every layer, mixtures and random networks on the oneDNN backend against the reference in double.
 #if defined(MOECNN_HAS_ONEDNN)
 #include "graph/random_graphs.hpp"
+#include "moecnn/backend/default.hpp"
+#include "moecnn/backend/reference.hpp"
 #include "moecnn/layer/linear.hpp"
-#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/moe/res_block_moe.hpp"
 
 #include <doctest/doctest.h>

@@ -56,7 +56,7 @@ std::string check_op(F op, Extent images) {
     one.program->set_images(random_values<float>(g.edges[g.input].elements(), 7).data());
     one.program->forward({.training = true});
     for (const int e : all)
-      check_padding(one.program->lowered().value_layout[e].get(), one.program->value(e), g.edges[e].elements());
+      check_padding(one.program->lowered().value_layout[e].get(), one.program->value_data(e), g.edges[e].elements());
   }
   return wrong;
 }
@@ -166,7 +166,7 @@ TEST_CASE("onednn: results and gradients of maps do not depend on the number of 
     one.program->seed(g.outputs[0], random_values<float>(g.edges[g.outputs[0]].elements(), 8).data());
     one.program->backward({.training = true});
     omp_set_num_threads(before);
-    std::vector<std::vector<float>> all{one.program->read(g.outputs[0]), one.input_gradient()};
+    std::vector<std::vector<float>> all{one.program->read<float>(g.outputs[0]), one.input_gradient()};
     for (int i = 0; i < one.store.size(); ++i) all.push_back(one.gradient(i));
     return all;
   };

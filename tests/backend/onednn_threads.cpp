@@ -47,7 +47,7 @@ struct Steps {
     std::vector<int> labels(static_cast<std::size_t>(images.n));
     for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<int>(i % 4);
     auto& training = model.training();
-    Optimizer<float> optimizer(Sgd{.momentum = 0.9}, model.params());
+    Optimizer optimizer(Sgd{.momentum = 0.9}, model.params());
     for (int s = 0; s < steps; ++s) {
       const StepContext step{.training = true, .seed = 1, .step = static_cast<std::uint64_t>(s)};
       training.set_images(pixels.data());
@@ -57,11 +57,11 @@ struct Steps {
       optimizer.step(model.params(), 0.01);
     }
     for (int i = 0; i < model.params().size(); ++i)
-      for (float v : model.params().read(i)) parameters.push_back(v);
+      for (float v : model.params().template read<float>(i)) parameters.push_back(v);
     auto& inference = model.inference();
     inference.set_images(pixels.data());
     inference.forward({});
-    logits = inference.read(inference.graph().outputs[0]);
+    logits = inference.template read<float>(inference.graph().outputs[0]);
   }
 };
 

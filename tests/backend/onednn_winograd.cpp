@@ -34,14 +34,14 @@ Results run(const Graph& g, bool winograd) {
   Side<backend::OneDnn> side(g, program_opts(g, true));
   side.randomise();
   step_once(side);
-  Results r{side.program->read(g.outputs[0]), side.input_gradient(), {}};
+  Results r{side.program->read<float>(g.outputs[0]), side.input_gradient(), {}};
   for (int i = 0; i < side.store.size(); ++i) r.grads.push_back(side.gradient(i));
   return r;
 }
 
 /// Whether all convolutions that can go through Winograd's form do, in all passes.
 bool used_where_possible(const Graph& g) {
-  const auto low = backend::OneDnn::lower(g, analyse(g, true, g.outputs));
+  const auto low = backend::OneDnn().lower(g, analyse(g, true, g.outputs), {});
   bool all = true;
   for (const auto& k : low.kernels)
     if (const auto* conv = dynamic_cast<const onednn::ConvKernel*>(k.get()); conv && can_winograd(conv->choice()))

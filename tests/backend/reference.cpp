@@ -1,6 +1,7 @@
 // The operations without a layer of their own, and what the kernels owe the program: nothing unwritten is read, no
 // misuse goes through. Layers are checked in tests/layer, mixtures in tests/moe.
 #include "moecnn/backend/reference.hpp"
+#include "moecnn/backend/reference/product.hpp"
 
 #include "check_layer.hpp"
 #include "moecnn/layer/conv.hpp"

@@ -129,7 +129,7 @@ double worst(const Case& c, const Graph& graph) {
   auto& program = rig.add_training(graph);
   for (int i = 0; i < rig.store.size(); ++i) {
     const auto v = c.read(rig.store.spec(i).name);
-    rig.store.write(i, std::vector<T>(v.begin(), v.end()).data());
+    rig.store.write(i, v.data());
   }
   test::Batch batch{.images = c.read("x"), .c = c.has("dy") ? c.read("dy") : std::vector<double>{1}, .labels = {}};
   if (c.has("target"))

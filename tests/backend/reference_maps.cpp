@@ -28,7 +28,7 @@ Extent result_of(const Graph& g) { return g.edges[g.outputs[0]].extent; }
 /// Runs a graph once in double.
 struct Once {
   test::Rig<backend::Reference<double>> rig;
-  Program<backend::Reference<double>>& program;
+  Program& program;
   test::Batch batch;
   explicit Once(const Graph& g) : program(rig.add_training(g)), batch(test::random_batch(g, 1)) {}
   std::vector<double> operator()(const StepContext& step) {

@@ -159,7 +159,7 @@ TEST_CASE("two mixtures with one gate train") {
   program.forward(step);
   program.backward(step);
   CHECK(program.routing("first").slot_row == program.routing("second").slot_row);
-  const double* grad = model.params().grad(model.params().find("gate.fc.weight"));
+  const double* grad = model.params().grad<double>(model.params().find("gate.fc.weight"));
   CHECK(std::any_of(grad, grad + 4 * 8, [](double v) { return v != 0; }));
 }
 

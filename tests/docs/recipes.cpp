@@ -48,10 +48,9 @@ void upcycle(Model<Sparse, Backend>& model, const std::filesystem::path& dense_w
 
 // [frozen]
 /// Keeps the parameters and running statistics whose names begin with `prefix` as they are now.
-template <class T>
 class Frozen {
  public:
-  Frozen(ParamStore<T>& store, const std::string& prefix) : store_(store) {
+  Frozen(ParamStore& store, const std::string& prefix) : store_(store) {
     for (int i = 0; i < store.size(); ++i)
       if (store.spec(i).name.starts_with(prefix)) ids_.push_back(i), values_.push_back(store.read(i));
     check(!ids_.empty(), "no parameter begins with \"{}\"", prefix);
@@ -62,45 +61,43 @@ class Frozen {
   }
 
  private:
-  ParamStore<T>& store_;
+  ParamStore& store_;
   std::vector<int> ids_;
-  std::vector<std::vector<T>> values_;
+  std::vector<std::vector<double>> values_;
 };
 // [frozen]
 
 // [average]
 /// Exponential moving average of all trained parameters.
-template <class T>
 class Average {
  public:
-  Average(const ParamStore<T>& store, double decay)
-      : values_(store.trained().begin(), store.trained().end()), decay_(static_cast<T>(decay)) {}
+  Average(const ParamStore& store, double decay)
+      : values_(store.trained<float>().begin(), store.trained<float>().end()), decay_(static_cast<float>(decay)) {}
 
   /// To be called after every step: average ← decay · average + (1 - decay) · parameter.
-  void add(const ParamStore<T>& store) {
+  void add(const ParamStore& store) {
     for (std::size_t i = 0; i < values_.size(); ++i)
-      values_[i] = decay_ * values_[i] + (1 - decay_) * store.trained()[i];
+      values_[i] = decay_ * values_[i] + (1 - decay_) * store.trained<float>()[i];
   }
   /// Exchanges the parameters and their average: before an evaluation or save_weights(), and once more after it.
-  void swap(ParamStore<T>& store) {
-    std::swap_ranges(values_.begin(), values_.end(), store.trained().begin());
+  void swap(ParamStore& store) {
+    std::swap_ranges(values_.begin(), values_.end(), store.trained<float>().begin());
     store.touch();
   }
 
  private:
-  std::vector<T> values_;
-  T decay_;
+  std::vector<float> values_;
+  float decay_;
 };
 // [average]
 
 // [accumulate]
 /// One step of an optimiser on the mean of the gradients of several batches. `next_batch()` gives them one after the
 /// other, with images, labels and count. Returns the mean loss, balance losses included.
-template <class Model, class Next>
-double accumulate(Model& model, Optimizer<typename Model::T>& optimizer, double lr, int parts, std::uint64_t step,
-                  Next next_batch) {
+template <class Next>
+double accumulate(AnyModel& model, Optimizer& optimizer, double lr, int parts, std::uint64_t step, Next next_batch) {
   auto& store = model.params();
-  std::vector<typename Model::T> sum(store.gradients().size());
+  std::vector<float> sum(store.trained_elements());
   double loss = 0;
   for (int part = 0; part < parts; ++part) {
     const auto& batch = next_batch();
@@ -110,10 +107,10 @@ double accumulate(Model& model, Optimizer<typename Model::T>& optimizer, double 
     program.set_labels(batch.labels);
     program.forward(context);
     program.backward(context);  // writes all gradients anew
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += store.gradients()[i] / parts;
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += store.gradients<float>()[i] / parts;
     loss += (program.loss() + program.balance_loss()) / parts;
   }
-  std::copy(sum.begin(), sum.end(), store.gradients().begin());
+  std::copy(sum.begin(), sum.end(), store.gradients<float>().begin());
   optimizer.step(store, lr);
   return loss;
 }
@@ -145,16 +142,15 @@ struct SomeBatch {
 
 using Reference = backend::Reference<float>;
 
-std::vector<float> logits(auto& model, const SomeBatch& batch) {
+std::vector<double> logits(AnyModel& model, const SomeBatch& batch) {
   auto& program = model.inference(batch.count);
   program.set_images(batch.images);
   program.forward({});
   return program.read(program.graph().outputs[0]);
 }
 
-template <class T>
-std::vector<std::vector<T>> all_of(const ParamStore<T>& store) {
-  std::vector<std::vector<T>> all;
+std::vector<std::vector<double>> all_of(const ParamStore& store) {
+  std::vector<std::vector<double>> all;
   for (int i = 0; i < store.size(); ++i) all.push_back(store.read(i));
   return all;
 }
@@ -165,7 +161,7 @@ TEST_CASE("an upcycled network computes what the dense one did, and then learns"
   const Scratch folder;
   const SomeBatch batch(8);
   Model<Dense, Reference> dense({.n = 8, .h = 8, .w = 8}, {.seed = 1});
-  Optimizer<float> optimizer(Adam{}, dense.params());
+  Optimizer optimizer(Adam{}, dense.params());
   for (std::uint64_t step = 0; step < 3; ++step)
     accumulate(dense, optimizer, 1e-2, 1, step, [&]() -> const SomeBatch& { return batch; });
   const auto file = folder / "dense.safetensors";
@@ -176,7 +172,7 @@ TEST_CASE("an upcycled network computes what the dense one did, and then learns"
   const auto wanted = logits(dense, batch), found = logits(sparse, batch);
   for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(found[i] == doctest::Approx(wanted[i]).epsilon(1e-4));
 
-  Optimizer<float> rule(Adam{}, sparse.params());
+  Optimizer rule(Adam{}, sparse.params());
   const auto learn = [&](std::uint64_t step) {
     return accumulate(sparse, rule, 1e-2, 1, step, [&]() -> const SomeBatch& { return batch; });
   };
@@ -189,9 +185,9 @@ TEST_CASE("frozen layers keep their bits, statistics included, and the others mo
   const SomeBatch batch(8);
   Model<Sparse, Reference> model({.n = 8, .h = 8, .w = 8}, {.seed = 2});
   auto& store = model.params();
-  Frozen<float> frozen(store, "stage.experts.");
+  Frozen frozen(store, "stage.experts.");
   const auto before = all_of(store);
-  Optimizer<float> rule(AdamW{.weight_decay = 0.1}, store);
+  Optimizer rule(AdamW{.weight_decay = 0.1}, store);
   for (std::uint64_t step = 0; step < 3; ++step) {
     accumulate(model, rule, 1e-2, 1, step, [&]() -> const SomeBatch& { return batch; });
     frozen.put_back();
@@ -200,13 +196,13 @@ TEST_CASE("frozen layers keep their bits, statistics included, and the others mo
     CAPTURE(store.spec(i).name);
     CHECK((store.read(i) == before[i]) == store.spec(i).name.starts_with("stage.experts."));
   }
-  CHECK_THROWS_AS(Frozen<float>(store, "stages."), Error);
+  CHECK_THROWS_AS(Frozen(store, "stages."), Error);
 }
 
 TEST_CASE("accumulated gradients are those of the large batch") {
   const SomeBatch whole(12);
   Model<Plain, Reference> once({.n = 12, .h = 8, .w = 8}, {.seed = 3}), parts({.n = 4, .h = 8, .w = 8}, {.seed = 3});
-  Optimizer<float> a(Sgd{.momentum = 0.9}, once.params()), b(Sgd{.momentum = 0.9}, parts.params());
+  Optimizer a(Sgd{.momentum = 0.9}, once.params()), b(Sgd{.momentum = 0.9}, parts.params());
   for (std::uint64_t step = 0; step < 3; ++step) {
     int first = -4;
     SomeBatch part(whole, 0, 4);
@@ -227,14 +223,14 @@ TEST_CASE("the average follows its formula, and swapping twice changes nothing")
   Model<Plain, Reference> model({.n = 8, .h = 8, .w = 8}, {.seed = 3});
   auto& store = model.params();
   const int id = store.find("fc.weight");
-  Average<float> average(store, 0.5);
-  const float start = store.read(id)[0];
-  Optimizer<float> rule(Sgd{}, store);
+  Average average(store, 0.5);
+  const auto start = static_cast<float>(store.read(id)[0]);
+  Optimizer rule(Sgd{}, store);
   float wanted = start;
   for (std::uint64_t step = 0; step < 3; ++step) {
     accumulate(model, rule, 0.5, 1, step, [&]() -> const SomeBatch& { return batch; });
     average.add(store);
-    wanted = 0.5f * wanted + 0.5f * store.read(id)[0];
+    wanted = 0.5f * wanted + 0.5f * static_cast<float>(store.read(id)[0]);
   }
   const auto before = all_of(store);
   const auto seen = logits(model, batch);
@@ -257,7 +253,7 @@ TEST_CASE("freezing and averaging with the trainer") {
   {
     const auto before = all_of(store);
     // [frozen_fit]
-    Frozen<float> frozen(model.params(), "stem.");
+    Frozen frozen(model.params(), "stem.");
     fit(model, batches, {.epochs = 1, .on_step = [&](const StepInfo&) { frozen.put_back(); }});
     // [frozen_fit]
     for (int i = 0; i < store.size(); ++i)
@@ -265,7 +261,7 @@ TEST_CASE("freezing and averaging with the trainer") {
   }
   const auto before = all_of(store);
   // [average_fit]
-  Average<float> average(model.params(), 0.99);
+  Average average(model.params(), 0.99);
   const auto test_average = [&](const StopAsked&) {
     average.swap(model.params());
     const TestRecord seen = evaluate(model, test).record();
@@ -281,11 +277,11 @@ TEST_CASE("freezing and averaging with the trainer") {
   const auto averaged = store.read(id);
   CHECK(averaged != trained);
   // Four steps with decay 0.99: the average is still near the beginning.
-  float moved = 0, averaged_moved = 0;
+  double moved = 0, averaged_moved = 0;
   for (std::size_t i = 0; i < averaged.size(); ++i) {
     moved = std::max(moved, std::abs(trained[i] - before[id][i]));
     averaged_moved = std::max(averaged_moved, std::abs(averaged[i] - before[id][i]));
   }
   CHECK(averaged_moved > 0);
-  CHECK(averaged_moved < 0.05f * moved);
+  CHECK(averaged_moved < 0.05 * moved);
 }

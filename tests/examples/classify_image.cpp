@@ -29,7 +29,7 @@ Net network(int position = 4) {
   return Net({.n = 1, .h = 32, .w = 32}, {.seed = 3, .training = false}, net);
 }
 
-void set(ParamStore<float>& store, const std::string& name, const std::vector<float>& values) {
+void set(ParamStore& store, const std::string& name, const std::vector<float>& values) {
   const int i = store.find(name);
   REQUIRE(i >= 0);
   std::vector<float> all(static_cast<std::size_t>(store.spec(i).elements()), 0.0f);

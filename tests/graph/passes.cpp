@@ -46,7 +46,7 @@ TEST_CASE("fold_batch_norm: inference has convolutions alone, inside experts too
     CHECK(count<ops::Relu>(g) == 0);
     for (const Node& n : g.nodes)
       if (const auto* c = std::get_if<ops::Conv>(&n.op)) CHECK(c->bias);
-    for (const Fold& f : g.folds) CHECK(g.params[f.derived_weight].name.ends_with("weight (folded)"));
+    for (const Derived& f : g.derived) CHECK(g.params[f.derived_weight].name.ends_with("weight (folded)"));
   }
 }
 

@@ -151,7 +151,7 @@ class Rehearsal {
 
 using Double = backend::Reference<double>;
 
-std::string check_plan(const Program<Double>& program) {
+std::string check_plan(const Program& program) {
   const Plan& p = program.plan();
   std::size_t sum = 0;
   for (const Buffer& b : p.buffers)

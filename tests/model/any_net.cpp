@@ -3,9 +3,10 @@
 #include <doctest/doctest.h>
 
 #include "io/scratch.hpp"
+#include "moecnn/backend/default.hpp"
+#include "moecnn/backend/reference.hpp"
 #include "moecnn/layer/conv.hpp"
 #include "moecnn/model/model.hpp"
-#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/moe/patch_moe.hpp"
 
 using namespace moecnn;

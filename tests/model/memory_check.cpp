@@ -38,9 +38,8 @@ struct Sizes {
   std::uint64_t values = 0, gradients = 0, arena = 0;
   Sizes() {
     Tested model(images, {.memory = MemoryLimit::none()});
-    const auto places = ParamStore<double>::places(model.recorded().params, {});
-    values = places.all * sizeof(double);
-    gradients = model.params().gradients().size_bytes();
+    values = ParamStore::places(model.training().graph().params, {}).all;
+    gradients = model.params().trained_bytes();
     arena = model.training().plan().arena_bytes;
   }
 };
@@ -112,10 +111,10 @@ TEST_CASE("the check can be switched off, and knows of memory that is given back
 TEST_CASE("the optimiser's moments count as well") {
   const Sizes s;
   Tested model(images, {.memory = MemoryLimit::bytes(s.values + s.gradients + s.arena)});
-  CHECK(message([&] { Optimizer<double>(Adam{}, model.params()); }) == "no error");
+  CHECK(message([&] { Optimizer(Adam{}, model.params()); }) == "no error");
   model.params().limit_memory(MemoryLimit::bytes(s.gradients));
-  CHECK(contains(message([&] { Optimizer<double>(Adam{}, model.params()); }),
+  CHECK(contains(message([&] { Optimizer(Adam{}, model.params()); }),
                  "needs " + memory_text(2 * s.gradients) + " of memory (" + memory_text(2 * s.gradients) +
                      " for the optimiser's moments), and " + memory_text(s.gradients) + " are left"));
-  CHECK(message([&] { Optimizer<double>(Sgd{.momentum = 0.9}, model.params()); }) == "no error");
+  CHECK(message([&] { Optimizer(Sgd{.momentum = 0.9}, model.params()); }) == "no error");
 }

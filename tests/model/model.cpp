@@ -22,8 +22,7 @@ struct SmallNet {
 };
 using Small = Model<SmallNet, backend::Reference<double>>;
 
-std::vector<double> result(Program<backend::Reference<double>>& program, const test::Batch& batch,
-                           const StepContext& step) {
+std::vector<double> result(Program& program, const test::Batch& batch, const StepContext& step) {
   test::forward(program, batch, step);
   return program.read(program.graph().outputs[0]);
 }
@@ -75,7 +74,7 @@ TEST_CASE("model: a training step's loss and gradients are those of the recorded
   CHECK(program.balance_loss() > 0);
   for (int i = 0; i < rig.store.size(); ++i) {
     if (!rig.store.spec(i).trained) continue;
-    const double* grad = model.params().grad(i);
+    const double* grad = model.params().grad<double>(i);
     CAPTURE(rig.store.spec(i).name);
     const auto& truth = expected.param_grad[static_cast<std::size_t>(i)];
     std::vector<double> found(grad, grad + truth.size());
@@ -94,7 +93,7 @@ TEST_CASE("model: the seed decides the initial weights, and the inference model 
 
 TEST_CASE("model: made for inference it takes no gradient memory and does not train") {
   Small model({4, 6, 6}, {.training = false});
-  CHECK(model.params().gradients().empty());
+  CHECK(!model.params().has_gradients());
   CHECK_THROWS_WITH_AS(model.training(),
                        "this model was made for inference; construct it with .training = true to train it", Error);
   const auto batch = test::random_batch(model.recorded(), 1);
@@ -202,8 +201,7 @@ TEST_CASE("model: partial batches train like full ones of that size") {
     p->backward(step);
   }
   CHECK(a.loss() == b.loss());
-  CHECK(std::equal(large.params().gradients().begin(), large.params().gradients().end(),
-                   small.params().gradients().begin()));
+  CHECK(std::ranges::equal(large.params().gradients<double>(), small.params().gradients<double>()));
 }
 
 namespace {
@@ -242,7 +240,7 @@ TEST_CASE("model: an auxiliary head learns, adds its share to the loss, and is n
   CHECK(model.training().loss() == both[0] + 0.4 * both[1]);
   const auto gradient = [](Heads& m, const char* name) {
     const int id = m.params().find(name);
-    return std::abs(m.params().grad(id)[0]);
+    return std::abs(m.params().grad<double>(id)[0]);
   };
   CHECK(gradient(model, "aux.bias") > 0);
   CHECK(gradient(without, "aux.bias") == 0);

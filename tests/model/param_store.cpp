@@ -1,28 +1,38 @@
 #include "moecnn/model/param_store.hpp"
 
 #include "moe/mixture_nets.hpp"
+#include "moecnn/backend/host/typed_layout.hpp"
 
 #include <doctest/doctest.h>
 
 using namespace moecnn;
 
+namespace {
+
+Graph doubles(Graph g) {
+  passes::set_dtype(g, DType::f64);
+  return g;
+}
+
+}  // namespace
+
 TEST_CASE("store: parameters lie before buffers, each on its own cache line, zero in between") {
-  ParamStore<float> store;
+  ParamStore store;
   store.adopt(record(test::Alone<BasicBlock<3, 5>>{}, {1, 4, 4}), {});
   store.make_gradients();
   store.initialise(1);
-  const auto trained = store.trained();
-  CHECK(store.gradients().size() == trained.size());
+  const auto trained = store.trained<float>();
+  CHECK(store.gradients<float>().size() == trained.size());
   long long elements = 0;
   double sum = 0, all = 0;
   for (int i = 0; i < store.size(); ++i) {
-    const auto offset = store.value(i) - trained.data();
+    const auto offset = store.value<float>(i) - trained.data();
     CHECK(offset % 16 == 0);
     CHECK((offset < static_cast<std::ptrdiff_t>(trained.size())) == store.spec(i).trained);
-    CHECK((store.grad(i) != nullptr) == store.spec(i).trained);
+    CHECK((store.grad_data(i) != nullptr) == store.spec(i).trained);
     if (!store.spec(i).trained) continue;
     elements += store.spec(i).elements();
-    for (float v : store.read(i)) sum += std::abs(v);
+    for (double v : store.read(i)) sum += std::abs(v);
   }
   for (float v : trained) all += std::abs(v);
   CHECK(static_cast<long long>(trained.size()) >= elements);
@@ -30,14 +40,15 @@ TEST_CASE("store: parameters lie before buffers, each on its own cache line, zer
 }
 
 TEST_CASE("store: names, versions, a second network") {
-  ParamStore<double> store;
+  ParamStore store;
   CHECK(store.empty());
   const Graph g = record(test::Alone<BasicBlock<3, 5>>{}, {1, 4, 4});
   store.adopt(g, {});
   CHECK(store.find("layer.conv1.weight") == 0);
   CHECK(store.find("layer.conv3.weight") == -1);
-  CHECK(store.gradients().empty());
-  CHECK(store.grad(0) == nullptr);
+  CHECK(!store.has_gradients());
+  CHECK(store.gradients<float>().empty());
+  CHECK(store.grad<float>(0) == nullptr);
   const auto version = store.version();
   std::vector<double> v(store.read(0).size(), 0.25);
   store.write(0, v.data());
@@ -59,8 +70,8 @@ TEST_CASE("store: initial values have the distributions that were asked for") {
       return graph;
     }
   };
-  ParamStore<double> store;
-  store.adopt(Specs::make(), {});
+  ParamStore store;
+  store.adopt(doubles(Specs::make()), {});
   store.initialise(3);
   const auto moments = [&](const char* name) {
     double mean = 0, square = 0, most = 0;
@@ -85,8 +96,8 @@ TEST_CASE("store: initial values have the distributions that were asked for") {
 
 TEST_CASE("store: a parameter's initial value belongs to its name and the seed, not to its neighbours") {
   const auto filled = [](const auto& net, std::uint64_t seed) {
-    auto store = std::make_unique<ParamStore<double>>();
-    store->adopt(record(net, {1, 4, 4}), {});
+    auto store = std::make_unique<ParamStore>();
+    store->adopt(doubles(record(net, {1, 4, 4})), {});
     store->initialise(seed);
     return store;
   };
@@ -97,7 +108,7 @@ TEST_CASE("store: a parameter's initial value belongs to its name and the seed, 
   CHECK(read(small, "layer.conv2.weight") != read(other, "layer.conv2.weight"));
   CHECK(read(small, "layer.conv2.weight") != read(small, "layer.conv1.weight"));
   // Float parameters are the doubles, rounded.
-  ParamStore<float> single;
+  ParamStore single;
   single.adopt(record(test::Alone<BasicBlock<4, 4>>{}, {1, 4, 4}), {});
   single.initialise(1);
   const auto a = read(small, "layer.conv1.weight");
@@ -107,7 +118,7 @@ TEST_CASE("store: a parameter's initial value belongs to its name and the seed, 
 
 TEST_CASE("store: constraint states are found, start at zero and are cleared by initialise()") {
   const mixture_test::Choice c{.router = mixture_test::top(2), .constraint = constraint::MeanImportance{}};
-  ParamStore<double> store;
+  ParamStore store;
   store.adopt(record(test::Alone{mixture_test::mixture<Conv<4, 4>>(c)}, {3, 2, 2}), {});
   REQUIRE(store.states().size() == 2);
   CHECK(store.state(0).size() == 4);
@@ -121,7 +132,7 @@ TEST_CASE("store: constraint states are found, start at zero and are cleared by 
 }
 
 TEST_CASE("store: a layout of the backend's own is invisible from outside") {
-  struct Reversed final : Layout<double> {
+  struct Reversed final : host::TypedLayout<double> {
     std::size_t n;
     explicit Reversed(std::size_t size) : n(size) {}
     std::size_t elements() const override { return n + 3; }
@@ -131,18 +142,18 @@ TEST_CASE("store: a layout of the backend's own is invisible from outside") {
     }
     void unpack(const double* stored, double* plain) const override { std::reverse_copy(stored, stored + n, plain); }
   };
-  const Graph g = record(test::Alone<BasicBlock<4, 4>>{}, {1, 4, 4});
-  ParamStore<double> plain, own;
+  const Graph g = doubles(record(test::Alone<BasicBlock<4, 4>>{}, {1, 4, 4}));
+  ParamStore plain, own;
   plain.adopt(g, {});
-  ParamLayouts<double> layouts(g.params.size());
+  Layouts layouts(g.params.size());
   layouts[0] = std::make_shared<Reversed>(static_cast<std::size_t>(g.params[0].elements()));
   own.adopt(g, layouts);
   plain.initialise(1), own.initialise(1);
   for (int i = 0; i < plain.size(); ++i) CHECK(plain.read(i) == own.read(i));
-  CHECK(own.value(0)[0] == plain.value(0)[g.params[0].elements() - 1]);
+  CHECK(own.value<double>(0)[0] == plain.value<double>(0)[g.params[0].elements() - 1]);
   CHECK(own.stored_elements(0) == plain.stored_elements(0) + 3);
   std::vector<double> stored(own.stored_elements(0)), back(plain.stored_elements(0));
-  own.write_as(0, plain.value(0), stored.data());
-  own.read_as(0, stored.data(), back.data());
+  own.write_as(0, plain.value<double>(0), DType::f64, reinterpret_cast<std::byte*>(stored.data()));
+  own.read_as(0, reinterpret_cast<std::byte*>(stored.data()), back.data(), DType::f64);
   CHECK(back == plain.read(0));
 }

@@ -156,7 +156,7 @@ namespace {
 struct Shared {
   Graph small = record(Net{}, {2, 8, 8}), large = record(Net{}, {40, 8, 8});
   test::Rig<Reference> rig;
-  Program<Reference>& a =
+  Program& a =
       rig.add(small, {.training = true, .input_grad = true, .seeds = {small.outputs[0]}, .keep = {small.outputs[0]}});
   test::Batch batch = test::random_batch(small, 1), many = test::random_batch(large, 1);
   const StepContext step{.training = true, .noise_off = true};

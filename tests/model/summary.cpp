@@ -2,8 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "moecnn/backend/default.hpp"
+#include "moecnn/backend/reference.hpp"
 #include "moecnn/model/model.hpp"
-#include "moecnn/model/shared_kernels.hpp"
 #include "moecnn/zoo/cifar_moe.hpp"
 
 using namespace moecnn;

@@ -63,7 +63,7 @@ template <class Backend>
 void check_equal_weights() {
   Model<RandomNet, Backend> model({40, 2, 2});
   const auto batch = test::random_batch(model.training().graph(), 1);
-  const auto check = [&](Program<Backend>& program, const StepContext& step, int k) {
+  const auto check = [&](Program& program, const StepContext& step, int k) {
     program.set_images(batch.images.data());
     program.set_labels(batch.labels.data());
     program.forward(step);

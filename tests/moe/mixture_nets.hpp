@@ -47,20 +47,18 @@ inline std::string name_of(Weights w) {
 }
 
 /// Gates whose logits differ from row to row by `scale`, or the same for every row: `bias` alone decides.
-template <class T>
-void decide_by_bias(ParamStore<T>& store, const std::vector<double>& bias) {
+inline void decide_by_bias(ParamStore& store, const std::vector<double>& bias) {
   for (int i = 0; i < store.size(); ++i) {
     const std::string& name = store.spec(i).name;
     if (!name.ends_with("gate.fc.weight") && !name.ends_with("gate.fc.bias")) continue;
-    std::vector<T> v(static_cast<std::size_t>(store.spec(i).elements()), T(0));
+    std::vector<double> v(static_cast<std::size_t>(store.spec(i).elements()), 0.0);
     if (name.ends_with("bias")) v.assign(bias.begin(), bias.end());
     store.write(i, v.data());
   }
 }
 
 /// Copies the parameters of expert `from` of a mixture to `to`, or to all experts where `to` is -1.
-template <class T>
-void copy_expert(ParamStore<T>& store, int from, int to = -1) {
+inline void copy_expert(ParamStore& store, int from, int to = -1) {
   const std::string source = "experts." + std::to_string(from) + ".";
   for (int i = 0; i < store.size(); ++i) {
     const std::string& name = store.spec(i).name;

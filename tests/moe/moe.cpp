@@ -148,7 +148,7 @@ TEST_CASE("mixture: experts with no row, with one row, and a batch of one") {
   const Choice two{.router = top(2), .balance = balance::Importance{}};
   const Choice one{.router = top(1, Weights::raw), .balance = balance::Switch{}};
   // The bias decides: experts 2 and 3 get nothing.
-  const auto idle = [](ParamStore<double>& store) { decide_by_bias(store, {3, 2, -50, -60}); };
+  const auto idle = [](ParamStore& store) { decide_by_bias(store, {3, 2, -50, -60}); };
   for (const StepContext step : {StepContext{.training = true, .noise_off = true}, StepContext{.training = true}}) {
     CHECK(check_net(Alone{mixture<ConvExpert>(two)}, {3, 4, 4}, {.step = step, .prepare = idle}) == "");
     CHECK(check_net(Alone{mixture<NormExpert>(two)}, {3, 6, 6}, {.step = step, .prepare = idle}) == "");

@@ -45,7 +45,7 @@ struct EverySecond {
 /// Everything a test wants to ask of one network.
 struct Bench {
   test::Rig<Reference> rig;
-  Program<Reference>* program;
+  Program* program;
   test::Batch batch;
 
   explicit Bench(const Graph& g, std::uint64_t seed = 1) : program(&rig.add_training(g)) {

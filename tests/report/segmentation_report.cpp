@@ -74,7 +74,7 @@ TEST_CASE("what a set of images says about a mixture") {
   CHECK(m.name == "decoder");
   CHECK(m.experts == 4);
   CHECK(m.k == 2);
-  CHECK(m.routed == Routed::patches);
+  CHECK(m.routed == report::Routed::patches);
   CHECK(m.entropy == doctest::Approx(1));
   CHECK(m.concentration == doctest::Approx(0.25));
   CHECK(m.concentration_k == doctest::Approx(0.5));
@@ -152,7 +152,7 @@ TEST_CASE("a collapse is among the warnings at the top") {
   seen.add(routing_test::routing_of(w));
   SegmentationReport r = full();
   r.run.mixtures = {mixture_report(seen)};
-  CHECK(r.run.mixtures[0].routed == Routed::images);
+  CHECK(r.run.mixtures[0].routed == report::Routed::images);
   const auto html = checked(r);
   CHECK(has(html, "<p>decoder: routing has collapsed onto few experts</p>"));
   CHECK(html.find("collapsed onto few") < html.find("<section"));

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "io/scratch.hpp"
+#include "moecnn/backend/host/typed_layout.hpp"
 #include "train/tiny.hpp"
 
 using namespace moecnn;
@@ -85,7 +86,7 @@ TEST_CASE("a run's memory grows with its records alone") {
 
 namespace {
 
-struct Backwards final : Layout<float> {
+struct Backwards final : host::TypedLayout<float> {
   explicit Backwards(std::size_t count) : n(count) {}
   std::size_t elements() const override { return n; }
   void pack(const float* plain, float* stored) const override { std::reverse_copy(plain, plain + n, stored); }
@@ -98,16 +99,16 @@ struct Backwards final : Layout<float> {
 TEST_CASE("writing and reading a checkpoint takes the memory of one tensor beside the model, whatever the layouts") {
   constexpr int tensors = 64, elements = 1 << 16;
   Graph g;
-  ParamLayouts<float> layouts;
+  Layouts layouts;
   for (int i = 0; i < tensors; ++i) {
     g.params.push_back({formatted("layer{}.weight", i), {elements}, Init::fan_in_uniform, 10});
     layouts.push_back(std::make_shared<Backwards>(elements));
   }
-  ParamStore<float> store;
+  ParamStore store;
   store.adopt(g, layouts);
   store.make_gradients();
   store.initialise(1);
-  Optimizer<float> adam(Adam{}, store);
+  Optimizer adam(Adam{}, store);
   RunState run;
   const Scratch out;
   const auto extra = [&](const auto& action) {

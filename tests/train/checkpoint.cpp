@@ -6,13 +6,14 @@
 #include <csignal>
 
 #include "io/scratch.hpp"
+#include "moecnn/backend/host/typed_layout.hpp"
 
 using namespace moecnn;
 
 namespace {
 
 template <class T>
-struct Backwards final : Layout<T> {
+struct Backwards final : host::TypedLayout<T> {
   explicit Backwards(std::size_t count) : n(count) {}
   std::size_t elements() const override { return n + 2; }
   void pack(const T* plain, T* stored) const override { std::reverse_copy(plain, plain + n, stored + 2); }
@@ -33,14 +34,16 @@ Graph small_graph(int width = 3) {
 template <class T>
 struct World {
   explicit World(bool backwards = false, std::uint64_t seed = 1, const Graph& g = small_graph()) {
-    ParamLayouts<T> layouts(g.params.size());
+    Layouts layouts(g.params.size());
     if (backwards)
       for (std::size_t i = 0; i < layouts.size(); i += 2)
         layouts[i] = std::make_shared<Backwards<T>>(g.params[i].elements());
-    store.adopt(g, layouts);
+    Graph typed = g;
+    for (ParamSpec& p : typed.params) p.dtype = dtype_of<T>;
+    store.adopt(typed, layouts);
     store.make_gradients();
     store.initialise(seed);
-    optimizer = std::make_unique<Optimizer<T>>(Adam{}, store);
+    optimizer = std::make_unique<Optimizer>(Adam{}, store);
     run.settings = {{"net", "small"}, {"batch", "128"}};
     run.sums = {{"window", sums}};
   }
@@ -50,10 +53,10 @@ struct World {
         std::vector<T> g(store.spec(i).elements());
         for (std::size_t j = 0; j < g.size(); ++j)
           g[j] = static_cast<T>(std::sin(static_cast<double>(j + 7 * i + 13 * optimizer->steps())));
-        store.write_as(i, g.data(), store.grad(i));
+        store.write_as(i, g.data(), dtype_of<T>, store.grad_data(i));
       }
       optimizer->step(store, 0.01);
-      store.value(1)[0] += T(0.125);
+      store.value<T>(1)[0] += T(0.125);
       store.state(0)[1] += 1.0 / 3;
       sums[0] += 0.1;
       ++run.step, run.seconds += 0.5;
@@ -66,14 +69,14 @@ struct World {
   std::vector<double> values() {
     std::vector<double> all;
     for (int i = 0; i < store.size(); ++i)
-      for (T v : store.read(i)) all.push_back(v);
+      for (T v : store.read<T>(i)) all.push_back(v);
     all.insert(all.end(), store.state(0).begin(), store.state(0).end());
     all.push_back(sums[0]);
     return all;
   }
 
-  ParamStore<T> store;
-  std::unique_ptr<Optimizer<T>> optimizer;
+  ParamStore store;
+  std::unique_ptr<Optimizer> optimizer;
   std::vector<double> sums{0, 0};
   RunState run;
 };
@@ -140,7 +143,7 @@ TEST_CASE("weights from elsewhere: batch counters are passed over, the state may
   const auto version = a.store.version();
   load_weights(a.store, out / "torch.safetensors");
   CHECK(a.store.version() != version);
-  CHECK(a.store.read(2) == eight);
+  CHECK(a.store.read<float>(2) == eight);
   CHECK(a.store.state(0)[1] == 0);
 }
 
@@ -190,7 +193,7 @@ TEST_CASE("files that do not fit are refused with every reason, and change nothi
   d.save(out / "d.safetensors");
   CHECK(has(error_of([&] { b.load(out / "d.safetensors"); }), "F64, expected F32"));
   World<float> s;
-  s.optimizer = std::make_unique<Optimizer<float>>(Sgd{}, s.store);
+  s.optimizer = std::make_unique<Optimizer>(Sgd{}, s.store);
   s.save(out / "s.safetensors");
   CHECK(has(error_of([&] { b.load(out / "s.safetensors"); }), "optimizer.exp_avg.conv.weight"));
   World<float> n;

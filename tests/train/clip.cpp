@@ -18,28 +18,29 @@ TEST_CASE("clipping by the global norm is PyTorch's") {
     Graph g;
     g.params.push_back({"a", {3, 4}});
     g.params.push_back({"b", {5}});
-    ParamStore<double> store;
+    ParamStore store;
+    for (ParamSpec& p : g.params) p.dtype = DType::f64;
     store.adopt(g, {});
     store.make_gradients();
-    store.write_as(0, get("a").data(), store.grad(0));
-    store.write_as(1, get("b").data(), store.grad(1));
-    GradientNorm<double> norm(store);
+    store.write_as(0, get("a").data(), DType::f64, store.grad_data(0));
+    store.write_as(1, get("b").data(), DType::f64, store.grad_data(1));
+    GradientNorm norm;
     CHECK(norm.norm(store) == doctest::Approx(get("norm")[0]).epsilon(1e-12));
     CHECK(norm.clip(store, limit) == doctest::Approx(get("norm")[0]).epsilon(1e-12));
-    for (int i = 0; i < 12; ++i) CHECK(store.grad(0)[i] == doctest::Approx(get("a_after")[i]).epsilon(1e-12));
-    for (int i = 0; i < 5; ++i) CHECK(store.grad(1)[i] == doctest::Approx(get("b_after")[i]).epsilon(1e-12));
+    for (int i = 0; i < 12; ++i) CHECK(store.grad<double>(0)[i] == doctest::Approx(get("a_after")[i]).epsilon(1e-12));
+    for (int i = 0; i < 5; ++i) CHECK(store.grad<double>(1)[i] == doctest::Approx(get("b_after")[i]).epsilon(1e-12));
   }
 }
 
 TEST_CASE("a long gradient's norm") {
   Graph g;
   g.params.push_back({"w", {70'003}});
-  ParamStore<float> store;
+  ParamStore store;
   store.adopt(g, {});
   store.make_gradients();
 #ifdef _OPENMP  // the same bits with any number of threads
-  for (int i = 0; i < 70'003; ++i) store.grad(0)[i] = std::sin(static_cast<float>(i));
-  GradientNorm<float> uneven(store);
+  for (int i = 0; i < 70'003; ++i) store.grad<float>(0)[i] = std::sin(static_cast<float>(i));
+  GradientNorm uneven;
   const double usual = uneven.norm(store);
   const int before = omp_get_max_threads();
   for (int threads : {1, 3, 4}) {
@@ -48,11 +49,11 @@ TEST_CASE("a long gradient's norm") {
   }
   omp_set_num_threads(before);
 #endif
-  for (int i = 0; i < 70'003; ++i) store.grad(0)[i] = 0.5f;
-  GradientNorm<float> norm(store);
+  for (int i = 0; i < 70'003; ++i) store.grad<float>(0)[i] = 0.5f;
+  GradientNorm norm;
   CHECK(norm.norm(store) == doctest::Approx(0.5 * std::sqrt(70'003.0)).epsilon(1e-12));
   norm.clip(store, 2);
   CHECK(norm.norm(store) == doctest::Approx(2).epsilon(1e-5));
-  store.grad(0)[69'999] = NAN;
+  store.grad<float>(0)[69'999] = NAN;
   CHECK(std::isnan(norm.norm(store)));
 }

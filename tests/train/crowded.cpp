@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "again.hpp"
+#include "moecnn/core/core_times.hpp"
 #include "tiny.hpp"
 
 using namespace moecnn;

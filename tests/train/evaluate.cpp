@@ -15,7 +15,7 @@ TEST_CASE("accuracy and loss are those of the logits, in file order, with a part
   std::vector<float> logits;
   int right = 0, seen = 0;
   double loss = 0;
-  const Evaluation e = evaluate(model, test, {.on_batch = [&](const EvaluatedBatch<float>& b) {
+  const Evaluation e = evaluate(model, test, {.on_batch = [&](const EvaluatedBatch& b) {
                                   CHECK(b.first == seen);
                                   CHECK(b.classes == 4);
                                   CHECK(b.routings->size() == 1);
@@ -40,7 +40,7 @@ TEST_CASE("accuracy and loss are those of the logits, in file order, with a part
   // One image at a time gives the same: no batch statistics, no noise.
   data::Loader single(set, test_loader(1));
   std::size_t at = 0;
-  evaluate(model, single, {.on_batch = [&](const EvaluatedBatch<float>& b) {
+  evaluate(model, single, {.on_batch = [&](const EvaluatedBatch& b) {
              for (int c = 0; c < 4; ++c) CHECK(b.logits[c] == doctest::Approx(logits[at++]).epsilon(1e-5));
            }});
   CHECK(evaluate(model, test).loss == e.loss);

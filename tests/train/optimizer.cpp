@@ -7,6 +7,7 @@
 #endif
 
 #include "io/scratch.hpp"
+#include "moecnn/backend/host/typed_layout.hpp"
 #include "moecnn/io/json.hpp"
 #include "moecnn/io/tensor_file.hpp"
 
@@ -16,7 +17,7 @@ namespace {
 
 /// Stores n values backwards, with a gap of three zeros in front.
 template <class T>
-struct Backwards final : Layout<T> {
+struct Backwards final : host::TypedLayout<T> {
   explicit Backwards(std::size_t count) : n(count) {}
   std::size_t elements() const override { return n + 3; }
   void pack(const T* plain, T* stored) const override {
@@ -30,12 +31,13 @@ struct Backwards final : Layout<T> {
 
 /// A store with a buffer and a parameter "w" of seven values, in another layout if asked.
 template <class T>
-ParamStore<T> seven(bool backwards) {
+ParamStore seven(bool backwards) {
   Graph g;
   g.params.push_back({"mean", {4}, Init::zeros, 0, false});
   g.params.push_back({"w", {7}});
-  ParamStore<T> store;
-  store.adopt(g, backwards ? ParamLayouts<T>{nullptr, std::make_shared<Backwards<T>>(7)} : ParamLayouts<T>{});
+  for (ParamSpec& p : g.params) p.dtype = dtype_of<T>;
+  ParamStore store;
+  store.adopt(g, backwards ? Layouts{nullptr, std::make_shared<Backwards<T>>(7)} : Layouts{});
   store.make_gradients();
   return store;
 }
@@ -59,24 +61,24 @@ void follow(const io::Json& c, const io::TensorFile& file, bool backwards, int r
   CAPTURE(name);
   const auto start = file.read<double>("common/start"), gradients = file.read<double>("common/gradients");
   const auto path = file.read<T>(name + (sizeof(T) == 8 ? "/f64" : "/f32"));
-  auto store = seven<T>(backwards);
+  ParamStore store = seven<T>(backwards);
   std::vector<T> plain(start.begin(), start.end());
   store.write(1, plain.data());
-  auto optimizer = std::make_unique<Optimizer<T>>(from_json(c["kind"].text(), o), store);
+  auto optimizer = std::make_unique<Optimizer>(from_json(c["kind"].text(), o), store);
   double lr = o["lr"].number();
   for (int step = 0; step < 20; ++step) {
     if (step == o["drop_at"].whole_or(-1)) lr *= 0.1;
     if (step == restart_at) {
-      auto next = std::make_unique<Optimizer<T>>(optimizer->rule(), store);
+      auto next = std::make_unique<Optimizer>(optimizer->rule(), store);
       next->set_steps(optimizer->steps());
       for (std::size_t m = 0; m < next->moments().size(); ++m) {
-        store.read_as(1, optimizer->moments()[m].stored + store.offset(1), plain.data());
-        store.write_as(1, plain.data(), next->moments()[m].stored + store.offset(1));
+        store.read_as(1, optimizer->moments()[m].stored + store.offset(1), plain.data(), dtype_of<T>);
+        store.write_as(1, plain.data(), dtype_of<T>, next->moments()[m].stored + store.offset(1));
       }
       optimizer = std::move(next);
     }
     plain.assign(gradients.begin() + 7 * step, gradients.begin() + 7 * step + 7);
-    store.write_as(1, plain.data(), store.grad(1));
+    store.write_as(1, plain.data(), dtype_of<T>, store.grad_data(1));
     const auto version = store.version();
     optimizer->step(store, lr);
     CHECK(store.version() != version);
@@ -86,8 +88,8 @@ void follow(const io::Json& c, const io::TensorFile& file, bool backwards, int r
   CHECK(optimizer->steps() == 20);
   if (!backwards) return;
   for (int i = 0; i < 3; ++i) {
-    CHECK(store.value(1)[i] == 0);
-    for (const auto& m : optimizer->moments()) CHECK(m.stored[store.offset(1) + i] == 0);
+    CHECK(store.value<T>(1)[i] == 0);
+    for (const auto& m : optimizer->moments()) CHECK(reinterpret_cast<T*>(m.stored + store.offset(1))[i] == 0);
   }
 }
 
@@ -116,12 +118,12 @@ TEST_CASE("a long vector is updated everywhere, to the same bits with any number
   Graph g;
   g.params.push_back({"w", {50'001}});
   const auto run = [&](const AnyOptimizer& rule, [[maybe_unused]] int threads) {
-    ParamStore<float> store;
+    ParamStore store;
     store.adopt(g, {});
     store.make_gradients();
     for (std::size_t i = 0; i < 50'001; ++i)
-      store.trained()[i] = 1, store.gradients()[i] = 1e-4f * static_cast<float>(i);
-    Optimizer<float> optimizer(rule, store);
+      store.trained<float>()[i] = 1, store.gradients<float>()[i] = 1e-4f * static_cast<float>(i);
+    Optimizer optimizer(rule, store);
 #ifdef _OPENMP
     const int before = omp_get_max_threads();
     omp_set_num_threads(threads);
@@ -143,25 +145,25 @@ TEST_CASE("a long vector is updated everywhere, to the same bits with any number
 TEST_CASE("without eps a parameter whose gradient was always zero stays where it is") {
   Graph g;
   g.params.push_back({"w", {40}, Init::ones});
-  ParamStore<float> store;
+  ParamStore store;
   store.adopt(g, {});
   store.make_gradients();
   store.initialise(1);
-  for (int i = 0; i < 40; i += 2) store.grad(0)[i] = 0.5f;
-  store.grad(0)[1] = 1e-30f;  // whose square is 0
-  Optimizer<float> adam(Adam{.eps = 0}, store);
+  for (int i = 0; i < 40; i += 2) store.grad<float>(0)[i] = 0.5f;
+  store.grad<float>(0)[1] = 1e-30f;  // whose square is 0
+  Optimizer adam(Adam{.eps = 0}, store);
   for (int step = 0; step < 3; ++step) adam.step(store, 0.125);
-  for (int i = 0; i < 40; ++i) CHECK(store.value(0)[i] == doctest::Approx(i % 2 ? 1 : 1 - 3 * 0.125));
+  for (int i = 0; i < 40; ++i) CHECK(store.value<float>(0)[i] == doctest::Approx(i % 2 ? 1 : 1 - 3 * 0.125));
 }
 
 TEST_CASE("bad settings are refused") {
   auto store = seven<float>(false);
-  const auto make = [&](AnyOptimizer o) { return error_of([&] { Optimizer<float>(o, store); }); };
+  const auto make = [&](AnyOptimizer o) { return error_of([&] { Optimizer(o, store); }); };
   CHECK(has(make(Sgd{.momentum = 1.5}), "momentum is 1.5"));
   CHECK(has(make(Sgd{.nesterov = true}), "Nesterov needs momentum"));
   CHECK(has(make(Adam{.beta2 = 1}), "betas"));
   CHECK(has(make(AdamW{.eps = -1}), "eps"));
   CHECK(has(error_of([] { optimizer_by_name("adamm"); }), "'adamm'"));
   CHECK(text_of(optimizer_by_name("adam")) == "adam, betas 0.9 0.999, eps 1e-08, weight decay 0");
-  CHECK(Optimizer<float>(Sgd{}, store).moments().empty());
+  CHECK(Optimizer(Sgd{}, store).moments().empty());
 }

@@ -5,9 +5,13 @@
 #include <sys/wait.h>
 
 #include <chrono>
+#include <csignal>
 #include <thread>
 
 #include "io/scratch.hpp"
+#include "moecnn/io/json_lines.hpp"
+#include "moecnn/train/records.hpp"
+#include "moecnn/train/stop_signals.hpp"
 #include "train/tiny.hpp"
 
 using namespace moecnn;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "io/scratch.hpp"
+#include "moecnn/train/records.hpp"
 #include "train/tiny.hpp"
 
 using namespace moecnn;

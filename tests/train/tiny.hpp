@@ -1,11 +1,12 @@
 #pragma once
 // A network, data and options small enough to train in milliseconds.
 
+#include "moecnn/backend/default.hpp"
+#include "moecnn/backend/reference.hpp"
 #include "moecnn/data/loader.hpp"
 #include "moecnn/layer/batch_norm.hpp"
 #include "moecnn/model/model.hpp"
 #include "moecnn/moe/moe.hpp"
-#include "moecnn/train/shared_training.hpp"
 #include "moecnn/train/trainer.hpp"
 
 struct TinyExpert {
@@ -55,12 +56,11 @@ inline moecnn::data::LoaderOpts test_loader(int batch = 8) { return {.batch = ba
 inline moecnn::ProgressOpts silent() { return {.show = moecnn::ShowProgress::none}; }
 
 /// All values of a store as bytes, state included.
-template <class T>
-std::string bits_of(moecnn::ParamStore<T>& store) {
+inline std::string bits_of(moecnn::ParamStore& store) {
   std::string bytes;
   for (int i = 0; i < store.size(); ++i) {
     const auto plain = store.read(i);
-    bytes.append(reinterpret_cast<const char*>(plain.data()), plain.size() * sizeof(T));
+    bytes.append(reinterpret_cast<const char*>(plain.data()), plain.size() * sizeof(double));
   }
   for (std::size_t s = 0; s < store.states().size(); ++s) {
     const auto state = store.state(static_cast<int>(s));

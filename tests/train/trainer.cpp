@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "io/scratch.hpp"
+#include "moecnn/train/records.hpp"
 #include "train/tiny.hpp"
 
 using namespace moecnn;
@@ -111,7 +112,7 @@ TEST_CASE("a loss that is no number stops the run and names step and layer") {
     REQUIRE(id >= 0);
     const auto text = error_of([&] {
       fit(model, train, {.progress = silent(), .on_step = [&](const StepInfo& s) {
-                           if (s.step == 2) model.params().value(id)[3] = INFINITY;
+                           if (s.step == 2) model.params().value<float>(id)[3] = INFINITY;
                          }});
     });
     INFO(text);
@@ -136,7 +137,7 @@ TEST_CASE("a loss that is no number stops the run and names step and layer") {
     const int id = model.params().find("fc.bias");
     const auto text = error_of([&] {
       fit(model, train, {.out = out.dir(), .progress = silent(), .on_step = [&](const StepInfo& s) {
-                           if (s.step == 5) model.params().value(id)[0] = NAN;
+                           if (s.step == 5) model.params().value<float>(id)[0] = NAN;
                          }});
     });
     CHECK(has(text, "fc.bias is not finite, so no checkpoint is written"));
@@ -164,7 +165,7 @@ TEST_CASE("a gradient that is no number stops the run before it reaches a parame
     const Scratch out;
     data::Loader train(set, tiny_loader());
     Model<TinyNet<SpoiltSlope>, backend::Reference<float>> model({.n = 8, .h = 8, .w = 8});
-    const auto trained = model.params().trained();
+    const auto trained = model.params().trained<float>();
     std::vector<float> before;
     SpoiltSlope::calls = 0;
     const auto text = error_of([&] {

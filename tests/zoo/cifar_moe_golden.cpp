@@ -80,7 +80,7 @@ Changes compare(const Case& c, const Tolerances& allowed, const Changes* truth =
   auto& training = rig.add(test::fused(std::move(with_loss)), {.training = true});
   for (int i = 0; i < rig.store.size(); ++i) {
     const auto& v = known(rig.store.spec(i), c.seed());
-    rig.store.write(i, std::vector<T>(v.begin(), v.end()).data());
+    rig.store.write(i, v.data());
   }
 
   const auto evaluate = [&](int k, StepContext step, const std::string& key) {
@@ -134,10 +134,8 @@ Changes compare(const Case& c, const Tolerances& allowed, const Changes* truth =
     CAPTURE(p.name);
     const auto n = static_cast<std::size_t>(p.elements());
     if (p.trained) {
-      std::vector<T> gradient(n);
-      rig.store.read_as(i, rig.store.grad(i), gradient.data());
       auto& change = changes[static_cast<std::size_t>(i)];
-      change.assign(gradient.begin(), gradient.end());
+      change = rig.store.read_grad(i);
       for (double& x : change) x *= -0.1;
       if (truth)
         CHECK(test::distance(change, (*truth)[static_cast<std::size_t>(i)]) < allowed.change);

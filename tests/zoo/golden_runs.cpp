@@ -7,7 +7,8 @@
 #include "zoo/golden_fill.hpp"
 
 #if MOECNN_HAS_ONEDNN
-#include "moecnn/model/shared_kernels.hpp"
+#include "moecnn/backend/default.hpp"
+#include "moecnn/backend/reference.hpp"
 #endif
 
 #include <doctest/doctest.h>
@@ -28,11 +29,10 @@ std::string without_expert(std::string name) {
   return name;
 }
 
-template <class T>
-void fill_store(ParamStore<T>& store, std::uint64_t seed) {
+void fill_store(ParamStore& store, std::uint64_t seed) {
   for (int i = 0; i < store.size(); ++i) {
     const auto v = filled(store.spec(i), seed, without_expert(store.spec(i).name));
-    store.write(i, std::vector<T>(v.begin(), v.end()).data());
+    store.write(i, v.data());
   }
 }
 
@@ -75,7 +75,7 @@ void compare_logits(const Case& c, Graph g, double tolerance) {
     keep.push_back(edge);
   }
   test::Rig<Backend> rig;
-  rig.store.adopt(g, {});  // as recorded, without the parameters that folding derives
+  rig.store.adopt(rig.typed(g), {});  // as recorded, without the parameters that folding derives
   auto& program = rig.add(test::folded(std::move(g), keep), {.keep = keep});
   fill_store(rig.store, c.seed());
   program.set_images(c.pixels().data());
@@ -107,7 +107,7 @@ void compare_training(const Case& c, Graph g) {
     CAPTURE(p.name);
     std::vector<double> v(static_cast<std::size_t>(p.elements()));
     if (c.has("grad/" + p.name)) {
-      rig.store.read_as(i, rig.store.grad(i), v.data());
+      v = rig.store.read_grad(i);
       CHECK(summary_distance(summary(v), c.read("grad/" + p.name), v.size()) < 1e-7);
       ++compared;
     } else if (c.has("after/" + p.name)) {
@@ -166,7 +166,7 @@ double distance_of_results(const Graph& one, const Graph& other) {
     Graph g = i == 0 ? one : other;
     const Extent images = g.edges[g.input].extent;
     test::Rig<Reference> rig;
-    rig.store.adopt(g, {});
+    rig.store.adopt(rig.typed(g), {});
     auto& program = rig.add(test::folded(std::move(g)), {});
     fill_store(rig.store, 3);
     const auto pixels = filled_images(3, static_cast<std::size_t>(images.n), static_cast<std::size_t>(images.pixels()));

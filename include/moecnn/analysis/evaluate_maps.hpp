@@ -6,6 +6,7 @@
 #include "moecnn/analysis/read_maps.hpp"
 #include "moecnn/analysis/routing.hpp"
 #include "moecnn/data/segmentation_loader.hpp"
+#include "moecnn/graph/passes/set_k.hpp"
 #include "moecnn/train/evaluate.hpp"
 
 namespace moecnn::analysis {
@@ -50,16 +51,15 @@ struct MapEvaluation {
 };
 
 /// The model's inference program for images of that number and size, with as many experts per patch as the options want.
-template <class Model>
-auto& inference_program(Model& model, Extent images, const EvaluateMapsOpts& opts) {
+inline Program& inference_program(AnyModel& model, Extent images, const EvaluateMapsOpts& opts) {
   return model.inference(images, opts.equal_weights ? every_expert : opts.k);
 }
 
 /// Runs one epoch of `source` from its beginning through the model's inference programs, with images of the source's
 /// size and results at the size of its label maps: for evaluation give a loader without shuffling and augmentation, with
 /// whole labels, that leaves out what it cannot read.
-template <class Model>
-MapEvaluation evaluate_maps(Model& model, data::SegmentationLoader& source, const EvaluateMapsOpts& opts = {}) {
+inline MapEvaluation evaluate_maps(AnyModel& model, data::SegmentationLoader& source,
+                                   const EvaluateMapsOpts& opts = {}) {
   StepContext step;
   step.noise_off = true;
   step.fixed_expert = opts.fixed_expert;
@@ -67,7 +67,7 @@ MapEvaluation evaluate_maps(Model& model, data::SegmentationLoader& source, cons
   const Size2 size = source.size(), to = source.label_size();
   MapEvaluation result;
   MapReading reading;
-  std::vector<typename Model::T> logits;
+  std::vector<float> logits;
   long long labelled = 0;
   source.seek({});
   for (bool last = false; !last;) {
@@ -75,7 +75,7 @@ MapEvaluation evaluate_maps(Model& model, data::SegmentationLoader& source, cons
     const auto& batch = source.next();
     if (batch.count == 0) break;
     last = batch.last_of_epoch;
-    auto& program = inference_program(model, {batch.count, size.h, size.w}, opts);
+    Program& program = inference_program(model, {batch.count, size.h, size.w}, opts);
     const Graph& g = program.graph();
     const Edge& out = g.edges[g.outputs[0]];
     moecnn::detail::check_labels(batch.labels, batch.count, out.channels, static_cast<long long>(to.h) * to.w,

@@ -6,8 +6,8 @@
 #include "moecnn/core/matrix.hpp"
 #include "moecnn/data/augment.hpp"
 #include "moecnn/data/image_set.hpp"
-#include "moecnn/graph/kernel.hpp"
 #include "moecnn/graph/passes/set_k.hpp"
+#include "moecnn/model/model.hpp"
 #include "moecnn/train/metrics.hpp"
 
 #include <algorithm>
@@ -49,21 +49,19 @@ struct PredictOpts {
 };
 
 /// Runs a model over an image set, in file order.
-template <class Model>
-Predictions predict(Model& model, const data::ImageSet& set, const PredictOpts& opts = {}) {
-  using T = typename Model::T;
+inline Predictions predict(AnyModel& model, const data::ImageSet& set, const PredictOpts& opts = {}) {
   check(opts.batch >= 1, "the batch size is {}; it must be at least 1", opts.batch);
   Predictions p;
   p.images = set.n;
   std::vector<float> images(set.image_bytes() * std::min(opts.batch, set.n));
-  std::vector<T> logits;
+  std::vector<float> logits;
   StepContext step;
   step.fixed_expert = opts.fixed_expert;
   step.equal_weights = opts.equal_weights;
   const Rng unused(0, Purpose::augment);
   for (int first = 0; first < set.n; first += opts.batch) {
     const int rows = std::min(opts.batch, set.n - first);
-    auto& program = model.inference(rows, opts.equal_weights ? every_expert : opts.k);
+    Program& program = model.inference(rows, opts.equal_weights ? every_expert : opts.k);
     for (int i = 0; i < rows; ++i)
       data::augment(set.image(first + i), images.data() + i * set.image_bytes(), opts.normalise, unused, first + i,
                     set.h, set.w);

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// One zeroed, aligned allocation. Parameters, gradients and activations are one of these each.
+/// One zeroed, aligned allocation on the host.
 
 #include "moecnn/core/error.hpp"
 
@@ -37,6 +37,12 @@ class AlignedBuffer {
 
   std::byte* data() const { return data_.get(); }
   std::size_t bytes() const { return bytes_; }
+  /// The memory, which the caller gives to free().
+  std::byte* release() {
+    bytes_ = 0;
+    return data_.release();
+  }
+  static void free(std::byte* p) noexcept { std::free(p); }
   template <class T>
   T* as() const {
     return reinterpret_cast<T*>(data_.get());

@@ -2,8 +2,11 @@
 /// \file
 /// Element types of tensors in memory and in files.
 
+#include "moecnn/core/bf16.hpp"
+
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace moecnn {
 
@@ -34,16 +37,27 @@ constexpr const char* name_of(DType t) {
   return "?";
 }
 
+namespace detail {
+template <class T>
+struct DTypeOf;  // of the types below alone
+template <>
+struct DTypeOf<float> : std::integral_constant<DType, DType::f32> {};
+template <>
+struct DTypeOf<double> : std::integral_constant<DType, DType::f64> {};
+template <>
+struct DTypeOf<Bf16> : std::integral_constant<DType, DType::bf16> {};
+template <>
+struct DTypeOf<std::int32_t> : std::integral_constant<DType, DType::i32> {};
+template <>
+struct DTypeOf<std::int64_t> : std::integral_constant<DType, DType::i64> {};
+template <>
+struct DTypeOf<std::uint8_t> : std::integral_constant<DType, DType::u8> {};
+}  // namespace detail
+
 /// The DType of a C++ scalar.
 template <class T>
-inline constexpr DType dtype_of = DType::f32;
-template <>
-inline constexpr DType dtype_of<double> = DType::f64;
-template <>
-inline constexpr DType dtype_of<std::int32_t> = DType::i32;
-template <>
-inline constexpr DType dtype_of<std::int64_t> = DType::i64;
-template <>
-inline constexpr DType dtype_of<std::uint8_t> = DType::u8;
+inline constexpr DType dtype_of = detail::DTypeOf<T>::value;
+
+constexpr bool is_float(DType t) { return t == DType::f32 || t == DType::f64 || t == DType::bf16; }
 
 }  // namespace moecnn

@@ -76,10 +76,10 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
       written[e] = reached[e] = f.edge_grad[e] = 1;
     }
     for (std::size_t j = 0; j < node.params.size(); ++j) {
-      const int p = node.params[j];
+      const int p = node.params[j], owner = g.params[p].source < 0 ? p : g.params[p].source;
       if (!g.params[p].trained) continue;
-      f.param_mode[i][j] = param_written[p] ? GradMode::accumulate : GradMode::overwrite;
-      param_written[p] = 1;
+      f.param_mode[i][j] = param_written[owner] ? GradMode::accumulate : GradMode::overwrite;
+      param_written[owner] = 1;
     }
   }
   return f;

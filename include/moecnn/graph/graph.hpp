@@ -16,12 +16,16 @@ struct Graph {
   std::vector<StateSpec> states;  ///< doubles that constraints keep between batches, by full name
   std::vector<RoutingSpec> routings;
   std::vector<std::vector<double>> class_weights;  ///< of the losses that have some
-  std::vector<Fold> folds;   ///< derived parameters, which come after the recorded ones in `params`
+  std::vector<Derived>
+      derived;               ///< parameters that passes made from others; in `params` they come after the recorded ones
   int input = -1;            ///< edge of the images
   std::vector<int> outputs;  ///< edges that stay readable after a run, the network's result first
 
   /// The rows that the caller feeds.
   int batch() const { return edges[input].extent.n; }
+
+  /// The parameters that were recorded, and belong to a store: the first of `params`.
+  int recorded_params() const { return derived.empty() ? static_cast<int>(params.size()) : derived[0].derived_weight; }
 
   const Edge& output_of(const Node& n) const { return edges[n.output]; }
 
@@ -67,7 +71,7 @@ inline long long macs_per_image(const Graph& g) {
 inline long long parameter_count(const Graph& g) {
   long long sum = 0;
   for (const auto& p : g.params)
-    if (p.trained) sum += p.elements();
+    if (p.trained && p.source < 0) sum += p.elements();
   return sum;
 }
 

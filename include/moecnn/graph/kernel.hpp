@@ -1,7 +1,8 @@
 #pragma once
 /// \file
 /// The contract between a program and a backend: a kernel is one node, lowered. It says what memory it needs, is handed
-/// pointers once, and then runs without allocating or deciding anything.
+/// addresses once, and then runs without allocating or deciding anything. The contract speaks of bytes; which type the
+/// elements of a tensor have, its edge or parameter says, and kernels take their own types back (backend/host does).
 
 #include "moecnn/graph/flow.hpp"
 
@@ -11,15 +12,19 @@
 namespace moecnn {
 
 /// How a backend stores a tensor. Null pointers to Layout mean plain row-major order as PyTorch has it.
-template <class T>
 class Layout {
  public:
   virtual ~Layout() = default;
-  /// Stored elements, padding included. Padding is always zero.
-  virtual std::size_t elements() const = 0;
-  virtual void pack(const T* plain, T* stored) const = 0;
-  virtual void unpack(const T* stored, T* plain) const = 0;
+  /// Stored bytes, padding included. Padding is always zero.
+  virtual std::size_t bytes() const = 0;
+  /// Between plain order and the stored one, both on the host, both in elements of the tensor's type.
+  virtual void pack(const void* plain, void* stored) const = 0;
+  virtual void unpack(const void* stored, void* plain) const = 0;
 };
+
+/// Layouts by edge or parameter. As an argument of lower(): those of parameters that another program of the same model
+/// chose first, which this one has to live with; empty: choose freely.
+using Layouts = std::vector<std::shared_ptr<const Layout>>;
 
 /// What may change from one run of a program to the next.
 struct StepContext {
@@ -43,9 +48,9 @@ struct NodeNeeds {
   int inplace_backward = -1;  ///< the gradient of this input may take over the memory of the output's gradient
 };
 
-/// Pointers of one node, valid from bind() until the next bind(). T is the backend's scalar.
+/// Addresses of one node's tensors, valid from bind() until the next bind(). T is void, or the type of all of them.
 template <class T>
-struct Bindings {
+struct BindingsOf {
   std::vector<T*> input, input_grad;  ///< per input; gradient null where ignored
   T* output = nullptr;
   T* output_grad = nullptr;
@@ -58,14 +63,43 @@ struct Bindings {
   double* state = nullptr;      ///< Route: the constraint's state
   const int* labels = nullptr;  ///< CrossEntropy: one per row and pixel
   double* loss = nullptr;       ///< CrossEntropy: where forward puts the mean loss, without its factor
-};
 
-template <class T>
+  BindingsOf() = default;
+  BindingsOf(const BindingsOf&) = default;
+  BindingsOf& operator=(const BindingsOf&) = default;
+  /// The same addresses as those of another type.
+  template <class U>
+  explicit BindingsOf(const BindingsOf<U>& b)
+      : input(all_of(b.input)),
+        input_grad(all_of(b.input_grad)),
+        output(static_cast<T*>(b.output)),
+        output_grad(static_cast<T*>(b.output_grad)),
+        param(all_of(b.param)),
+        param_grad(all_of(b.param_grad)),
+        saved(b.saved),
+        scratch_forward(b.scratch_forward),
+        scratch_backward(b.scratch_backward),
+        routing(b.routing),
+        slopes(b.slopes),
+        state(b.state),
+        labels(b.labels),
+        loss(b.loss) {}
+
+ private:
+  template <class U>
+  static std::vector<T*> all_of(const std::vector<U*>& pointers) {
+    std::vector<T*> list;
+    for (U* p : pointers) list.push_back(static_cast<T*>(p));
+    return list;
+  }
+};
+using Bindings = BindingsOf<void>;
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
   virtual NodeNeeds needs() const = 0;
-  virtual void bind(const Bindings<T>& b) { at = b; }
+  virtual void bind(const Bindings& b) = 0;
   virtual void forward(const StepContext& step) = 0;
   /// Writes the output once more, to the same bits, from kept inputs and saved tensors. Called between forward and
   /// backward where the program has used the output's memory for something else.
@@ -75,23 +109,22 @@ class Kernel {
   virtual void backward(const StepContext&) {}
   /// Called before a forward pass whenever parameters have changed since the last one.
   virtual void refresh() {}
-
- protected:
-  Bindings<T> at;
 };
 
 /// A graph lowered to a backend: kernels, and how each edge and parameter is stored.
-template <class T>
 struct Lowered {
-  std::vector<std::unique_ptr<Kernel<T>>> kernels;             ///< per node
-  std::vector<std::shared_ptr<const Layout<T>>> value_layout;  ///< per edge; null: plain
-  std::vector<std::shared_ptr<const Layout<T>>> grad_layout;   ///< per edge; null: plain
-  std::vector<std::shared_ptr<const Layout<T>>> param_layout;  ///< per parameter; null: plain
+  std::vector<std::unique_ptr<Kernel>> kernels;  ///< per node
+  Layouts value_layout, grad_layout;             ///< per edge; null: plain
+  Layouts param_layout;                          ///< per parameter; null: plain
 };
 
-/// Parameter layouts that a program has to live with because another program of the same model chose them first.
-/// Empty: choose freely.
-template <class T>
-using ParamLayouts = std::vector<std::shared_ptr<const Layout<T>>>;
+/// Stored bytes of an edge's tensor.
+inline std::size_t stored_bytes(const Edge& e, const Layout* layout) {
+  return layout ? layout->bytes() : static_cast<std::size_t>(e.elements()) * size_of(e.dtype);
+}
+/// Stored bytes of a parameter.
+inline std::size_t stored_bytes(const ParamSpec& p, const Layout* layout) {
+  return layout ? layout->bytes() : static_cast<std::size_t>(p.elements()) * size_of(p.dtype);
+}
 
 }  // namespace moecnn

@@ -4,6 +4,7 @@
 /// plain data that passes may read and rewrite.
 
 #include "moecnn/core/dispatch.hpp"
+#include "moecnn/core/dtype.hpp"
 #include "moecnn/core/extent.hpp"
 #include "moecnn/ops/channels.hpp"
 #include "moecnn/ops/conv.hpp"
@@ -33,7 +34,7 @@ struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops
                          ops::MixedConv, ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool,
                          ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice,
                          ops::Scale, ops::Activation, ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches,
-                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times> {
+                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times, ops::Cast> {
   using variant::variant;
 };
 static_assert(std::is_trivially_copyable_v<Op>);
@@ -45,6 +46,7 @@ struct Edge {
   int routing = -1;   ///< ≥ 0: rows are the slots of that routing; extent.n is their largest number, rows × k
   int producer = -1;  ///< node
   std::string name;   ///< scope in which it was made; the result of `g("layer3", …)` is named "layer3", see Alias
+  DType dtype = DType::f32;  ///< of its elements, and of those of its gradient
 
   long long elements() const { return static_cast<long long>(extent.n) * channels * extent.pixels(); }
 };
@@ -86,6 +88,8 @@ struct ParamSpec {
   Init init = Init::zeros;
   int fan_in = 0;       ///< for fan_in_uniform
   bool trained = true;  ///< false: a buffer such as running_mean
+  DType dtype = DType::f32;
+  int source = -1;  ///< ≥ 0: a copy of that parameter in another type, to which its gradient belongs
 
   long long elements() const {
     long long n = 1;
@@ -104,14 +108,16 @@ struct RoutingSpec {
   int state_size = 0;  ///< doubles of state in all
 };
 
-/// Weights that a pass derived from others: a convolution with the batch norm behind it. All ids are the first of
-/// `copies`.
-struct Fold {
-  int derived_weight = -1, derived_bias = -1;
-  int weight = -1, bias = -1;  ///< of the convolution; bias -1: none
-  std::vector<int> norm;       ///< weight, bias, running_mean, running_var
-  double eps = 0;
+/// Weights that a pass derived from others: of a convolution and the batch norm behind it, or a copy in another type of
+/// number. All ids are the first of `copies`. They are made anew whenever parameters have changed.
+struct Derived {
+  enum class How : unsigned char { fold, cast };
+  How how = How::fold;
+  int weight = -1, derived_weight = -1;
   int copies = 1;
+  int bias = -1, derived_bias = -1;  ///< fold; of the convolution, -1: none
+  std::vector<int> norm = {};        ///< fold: weight, bias, running_mean, running_var
+  double eps = 0;                    ///< fold
 };
 
 }  // namespace moecnn

@@ -75,7 +75,8 @@ inline std::string op_name(const Op& op) {
                                    "from patches",
                                    "subtract",
                                    "multiply",
-                                   "times"};
+                                   "times",
+                                   "cast"};
   static_assert(std::size(names) == decltype(detail::alternatives(op))::value,
                 "one name per operation, in their order");
   return names[op.index()];

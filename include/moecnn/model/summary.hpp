@@ -86,8 +86,7 @@ inline std::string mixture_summary(const Graph& g) {
 
 /// The layers of `recorded` (before any pass), totals, and the memory of a program made from it. Inside a mixture,
 /// parameters count all experts and multiply-accumulates (MACs) the k that serve an image.
-template <class Backend>
-std::string summary(const Graph& recorded, const Program<Backend>& program) {
+inline std::string summary(const Graph& recorded, const Program& program) {
   auto rows = detail::layer_rows(recorded);
   rows.insert(rows.begin(), {"layer", "operation", "output", "parameters", "MACs per image"});
   std::string text = detail::table(rows);
@@ -98,7 +97,7 @@ std::string summary(const Graph& recorded, const Program<Backend>& program) {
   long long buffers = 0;
   for (const ParamSpec& p : recorded.params) buffers += p.trained ? 0 : p.elements();
   const long long parameters = parameter_count(recorded);
-  const double scalar = sizeof(typename Backend::scalar);
+  const auto scalar = static_cast<double>(size_of(program.backend().dtype()));
 
   text += '\n';
   line("parameters", detail::with_commas(parameters));

@@ -23,6 +23,9 @@ struct Times {
   double factor = 1;
 };
 
+/// The same numbers in the type of the output's edge.
+struct Cast {};
+
 enum class Curve : unsigned char {
   sigmoid,       ///< 1 / (1 + exp(-x))
   hard_sigmoid,  ///< min(max(x + 3, 0), 6) / 6; slope 0 at -3 and 3

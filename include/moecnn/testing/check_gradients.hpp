@@ -22,8 +22,8 @@ struct GradientOpts {
   std::string only = "";    ///< only parameters with this in their name, and not the images
   std::uint64_t seed = 1;   ///< the first that is tried; others follow where a row's top-k is nearly a tie
   StepContext step = {.training = true};
-  std::function<void(ParamStore<double>&)> prepare = nullptr;  ///< changes the random parameters
-  bool balance_only = false;                                   ///< the loss is that of the balance policies alone
+  std::function<void(ParamStore&)> prepare = nullptr;  ///< changes the random parameters
+  bool balance_only = false;                           ///< the loss is that of the balance policies alone
 };
 
 /// The place where a gradient is furthest from the central difference.
@@ -81,7 +81,7 @@ using Double = backend::Reference<double>;
 /// Central differences of one batch's loss, by moving the images or a parameter along a direction.
 class Differences {
  public:
-  Differences(Rig<Double>& rig, Program<Double>& program, Batch batch, Gradients gradients, const GradientOpts& opts)
+  Differences(Rig<Double>& rig, Program& program, Batch batch, Gradients gradients, const GradientOpts& opts)
       : rig_(rig),
         program_(program),
         batch_(std::move(batch)),
@@ -161,11 +161,11 @@ class Differences {
   }
 
   Rig<Double>& rig_;
-  Program<Double>& program_;
+  Program& program_;
   Batch batch_;
   Gradients gradients_;
   GradientOpts opts_;
-  Memory<double> memory_;
+  Snapshot memory_;
   double largest_ = 0;
   GradientCheck worst_;
 };
@@ -175,7 +175,7 @@ class Differences {
 /// Checks a recorded graph. The loss is the graph's own, or a random combination of its result, plus the balance losses.
 inline GradientCheck check_graph(const Graph& graph, GradientOpts opts = {}) {
   Rig<detail::Double> rig;
-  Program<detail::Double>& program = rig.add_training(graph);
+  Program& program = rig.add_training(graph);
   Batch batch;
   Gradients gradients;
   opts.seed = steady_seed(opts.seed, [&](std::uint64_t seed) {
@@ -183,8 +183,8 @@ inline GradientCheck check_graph(const Graph& graph, GradientOpts opts = {}) {
     if (opts.prepare) opts.prepare(rig.store);
     batch = random_batch(graph, seed);
     if (opts.balance_only) std::fill(batch.c.begin(), batch.c.end(), 0.0);
-    const Memory<double> before(rig.store);
-    std::fill(rig.store.gradients().begin(), rig.store.gradients().end(), 0.0);
+    const Snapshot before(rig.store);
+    std::ranges::fill(rig.store.gradients<double>(), 0.0);
     forward(program, batch, opts.step);
     gradients = backward(rig.store, program, batch, opts.step);
     before.restore();

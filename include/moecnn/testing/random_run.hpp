@@ -4,7 +4,9 @@
 /// the backend says otherwise. check_gradients.hpp is the way to use it.
 
 #include "moecnn/backend/reference.hpp"
+#include "moecnn/graph/passes/set_precision.hpp"
 #include "moecnn/graph/recorder.hpp"
+#include "moecnn/model/model_opts.hpp"
 #include "moecnn/model/program.hpp"
 
 #include <algorithm>
@@ -17,18 +19,26 @@ namespace moecnn::testing {
 
 /// Programs with parameters and memory of their own. Gradients start at the graph's result, with the slope `c` of
 /// Batch: the loss is ⟨c, result⟩ plus the balance losses. A graph that ends in a loss needs no slope.
-template <class Backend>
+template <class BackendType>
 struct Rig {
-  using T = typename Backend::scalar;
-  ParamStore<T> store;
-  Arena arena;
-  std::vector<std::unique_ptr<Program<Backend>>> programs;
+  BackendType backend{};
+  Precision precision = Precision::full;
+  ParamStore store{};
+  Arena arena{backend.memory()};
+  std::vector<std::unique_ptr<Program>> programs{};
 
-  Program<Backend>& add(Graph g, ProgramOpts opts) {
-    programs.push_back(std::make_unique<Program<Backend>>(std::move(g), store, arena, std::move(opts)));
+  /// `g` in the backend's numbers, or in the precision of the rig.
+  Graph typed(Graph g, const std::vector<int>& keep = {}) const {
+    passes::set_dtype(g, backend.dtype());
+    if (precision == Precision::bf16) passes::lower_precision(g, DType::bf16, keep);
+    return g;
+  }
+  Program& add(Graph g, ProgramOpts opts) {
+    g = typed(std::move(g), opts.keep);
+    programs.push_back(std::make_unique<Program>(std::move(g), backend, store, arena, std::move(opts)));
     return *programs.back();
   }
-  Program<Backend>& add_training(Graph g, std::vector<int> keep = {}) {
+  Program& add_training(Graph g, std::vector<int> keep = {}) {
     const bool has_loss = std::holds_alternative<ops::CrossEntropy>(g.nodes.back().op);
     const std::vector<int> seeds = has_loss ? std::vector<int>{} : std::vector<int>{g.outputs[0]};
     // All values that can be made again are, so that every check of gradients covers that, too.
@@ -79,22 +89,21 @@ inline Batch random_batch(const Graph& g, std::uint64_t seed) {
 }
 
 /// Values far from those of a fresh network, where scales are 1 and biases 0 and mistakes hide. All numbers are floats.
-template <class T>
-void fill(ParamStore<T>& store, std::uint64_t seed) {
+inline void fill(ParamStore& store, std::uint64_t seed) {
   store.initialise(seed);
   for (int i = 0; i < store.size(); ++i) {
     const ParamSpec& p = store.spec(i);
     const std::string leaf = p.name.substr(p.name.rfind('.') + 1);
     const bool scale = p.shape.size() == 1 && leaf == "weight";
     const auto s = random_numbers(seed, p.name, static_cast<std::size_t>(p.elements()));
-    std::vector<T> v = store.read(i);
+    std::vector<double> v = store.read(i);
     for (std::size_t j = 0; j < v.size(); ++j) {
-      auto x = static_cast<double>(v[j]);
+      double x = v[j];
       if (scale) x = 1 + 0.3 * s[j];
       if (leaf == "bias" || leaf == "running_mean") x = 0.3 * s[j];
       if (leaf == "running_var") x = 0.5 + std::abs(s[j]);
       if (leaf == "weight" && p.name.find("gate.") != std::string::npos) x *= 3;  // experts that differ
-      v[j] = static_cast<T>(static_cast<float>(x));
+      v[j] = static_cast<float>(x);
     }
     store.write(i, v.data());
   }
@@ -107,11 +116,11 @@ void fill(ParamStore<T>& store, std::uint64_t seed) {
 }
 
 /// Everything that a forward pass in training changes besides activations: running statistics and constraint states.
-template <class T>
-class Memory {
+class Snapshot {
  public:
-  explicit Memory(ParamStore<T>& store) : store_(store) {
-    for (int i = 0; i < store.size(); ++i) buffers_.push_back(store.spec(i).trained ? std::vector<T>{} : store.read(i));
+  explicit Snapshot(ParamStore& store) : store_(store) {
+    for (int i = 0; i < store.size(); ++i)
+      buffers_.push_back(store.spec(i).trained ? std::vector<double>{} : store.read(i));
     for (int i = 0; i < static_cast<int>(store.states().size()); ++i)
       states_.emplace_back(store.state(i).begin(), store.state(i).end());
   }
@@ -123,14 +132,13 @@ class Memory {
   }
 
  private:
-  ParamStore<T>& store_;
-  std::vector<std::vector<T>> buffers_;
+  ParamStore& store_;
+  std::vector<std::vector<double>> buffers_;
   std::vector<std::vector<double>> states_;
 };
 
 /// ⟨c, result⟩, or the network's own loss, plus the balance losses.
-template <class Backend>
-double forward(Program<Backend>& program, const Batch& batch, const StepContext& step) {
+inline double forward(Program& program, const Batch& batch, const StepContext& step) {
   program.set_images(batch.images.data());
   program.set_labels(batch.labels.data());
   program.forward(step);
@@ -138,7 +146,7 @@ double forward(Program<Backend>& program, const Batch& batch, const StepContext&
   if (std::holds_alternative<ops::CrossEntropy>(g.nodes.back().op)) return program.loss() + program.balance_loss();
   const auto y = program.read(g.outputs[0]);
   double loss = program.balance_loss();
-  for (std::size_t i = 0; i < y.size(); ++i) loss += batch.c[i] * static_cast<double>(y[i]);
+  for (std::size_t i = 0; i < y.size(); ++i) loss += batch.c[i] * y[i];
   return loss;
 }
 
@@ -149,26 +157,17 @@ struct Gradients {
 };
 
 /// The gradients of the loss of the last forward().
-template <class Backend>
-Gradients backward(ParamStore<typename Backend::scalar>& store, Program<Backend>& program, const Batch& batch,
-                   const StepContext& step) {
-  using T = typename Backend::scalar;
+inline Gradients backward(ParamStore& store, Program& program, const Batch& batch, const StepContext& step) {
   const Graph& g = program.graph();
-  const std::vector<T> c(batch.c.begin(), batch.c.end());
-  for (int seed : program.opts().seeds) program.seed(seed, c.data());
+  for (int seed : program.opts().seeds) program.seed(seed, batch.c.data());
   program.backward(step);
-  const auto doubles = [](const std::vector<T>& v) { return std::vector<double>(v.begin(), v.end()); };
   Gradients all;
   if (program.flow().edge_grad[g.input]) {
-    std::vector<T> dx(static_cast<std::size_t>(g.edges[g.input].elements()));
-    program.read_grad(g.input, dx.data());
-    all.images = doubles(dx);
+    all.images.resize(static_cast<std::size_t>(g.edges[g.input].elements()));
+    program.read_grad(g.input, all.images.data());
   }
-  for (int i = 0; i < store.size(); ++i) {
-    std::vector<T> dw(store.spec(i).trained ? static_cast<std::size_t>(store.spec(i).elements()) : 0);
-    if (!dw.empty()) store.read_as(i, store.grad(i), dw.data());
-    all.params.push_back(doubles(dw));
-  }
+  for (int i = 0; i < store.size(); ++i)
+    all.params.push_back(store.spec(i).trained ? store.read_grad(i) : std::vector<double>{});
   return all;
 }
 

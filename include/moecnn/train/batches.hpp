@@ -3,8 +3,13 @@
 /// Where batches come from. Training knows nothing of data sets: anything that hands out batches in an order that it can
 /// go back to will do. data::Loader is one.
 
+#include "moecnn/core/dtype.hpp"
+#include "moecnn/core/size2.hpp"
+
 #include <concepts>
-#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace moecnn {
 
@@ -26,5 +31,83 @@ concept BatchSource = requires(S& source) {
 
 /// Stands for "no test set".
 struct NoBatches {};
+
+/// A batch whose source has lost its type; valid until the next one.
+struct AnyBatch {
+  const void* images = nullptr;
+  DType images_type = DType::f32;
+  const int* labels = nullptr;
+  int count = 0;
+  bool last_of_epoch = false;
+  int epoch = 0, batch = 0;
+};
+
+/// A source of batches that has lost its type: what trainer and evaluation, which are compiled once, work on.
+class AnyBatches {
+ public:
+  virtual ~AnyBatches() = default;
+  virtual AnyBatch next() = 0;
+  virtual void seek(int epoch, int batch) = 0;
+  virtual int batches_per_epoch() const = 0;
+  virtual int images_per_epoch() const = 0;
+  /// Values of one image and size of the label maps; nothing where the source does not tell.
+  virtual std::optional<long long> image_elements() const { return {}; }
+  virtual std::optional<Size2> label_size() const { return {}; }
+  /// What the source is set to, in words; empty where it does not tell.
+  virtual std::string text() const { return {}; }
+  /// Sentences that have come up since the last call.
+  virtual std::vector<std::string> warnings() { return {}; }
+};
+
+/// A source as AnyBatches. The source outlives it.
+template <BatchSource S>
+class BatchesOf final : public AnyBatches {
+ public:
+  explicit BatchesOf(S& source) : source_(source) {}
+
+  AnyBatch next() override {
+    const auto& b = source_.next();
+    using Image = std::remove_cvref_t<decltype(b.images[0])>;
+    return {&b.images[0], dtype_of<Image>, &b.labels[0], b.count, b.last_of_epoch, b.position.epoch, b.position.batch};
+  }
+  void seek(int epoch, int batch) override {
+    auto position = source_.position();
+    position.epoch = epoch, position.batch = batch;
+    source_.seek(position);
+  }
+  int batches_per_epoch() const override { return source_.batches_per_epoch(); }
+  int images_per_epoch() const override { return source_.images_per_epoch(); }
+  std::optional<long long> image_elements() const override {
+    if constexpr (requires { source_.image_elements(); })
+      return static_cast<long long>(source_.image_elements());
+    else
+      return {};
+  }
+  std::optional<Size2> label_size() const override {
+    if constexpr (requires { source_.label_size().h; })
+      return Size2{source_.label_size().h, source_.label_size().w};
+    else
+      return {};
+  }
+  std::string text() const override {
+    if constexpr (requires {
+                    { source_.text() } -> std::convertible_to<std::string>;
+                  })
+      return source_.text();
+    else
+      return {};
+  }
+  std::vector<std::string> warnings() override {
+    if constexpr (requires {
+                    { source_.warnings() } -> std::same_as<std::vector<std::string>>;
+                  })
+      return source_.warnings();
+    else
+      return {};
+  }
+
+ private:
+  S& source_;
+};
 
 }  // namespace moecnn

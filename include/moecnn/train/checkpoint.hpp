@@ -62,15 +62,14 @@ inline void keep_old(const std::filesystem::path& path) {
 }  // namespace detail
 
 /// Writes the weights in their own precision, the constraints' state, the optimiser's moments, and `run`; atomically.
-template <class T>
-void save_checkpoint(const std::filesystem::path& path, ParamStore<T>& store, const Optimizer<T>& optimizer,
-                     const RunState& run, bool keep_previous = false) {
-  detail::StoreWriter<T> writer(store);
-  writer.template add_all<T>();
+inline void save_checkpoint(const std::filesystem::path& path, ParamStore& store, const Optimizer& optimizer,
+                            const RunState& run, bool keep_previous = false) {
+  detail::StoreWriter writer(store);
+  writer.add_all({});
   for (const auto& m : optimizer.moments())
     for (int i = 0; i < store.size(); ++i)
       if (store.spec(i).trained)
-        writer.template add<T>(detail::moment_name(m.name, store.spec(i).name), i, m.stored + store.offset(i));
+        writer.add(detail::moment_name(m.name, store.spec(i).name), i, m.stored + store.offset(i), store.dtype());
   io::TensorWriter& file = writer.file;
   const std::array<std::int64_t, detail::run_counters> counters{
       run.step, run.epoch, run.batch, optimizer.steps(), run.threads, static_cast<std::int64_t>(run.seed)};
@@ -97,8 +96,7 @@ inline std::int64_t checkpoint_step(const std::filesystem::path& path) {
 /// Reads a checkpoint of a run with the same settings, sizes and precision into model, optimiser and `run`, whose
 /// `settings` and `sums` say what is expected; `notes` are then the checkpoint's. Throws Error that lists all differences,
 /// and then nothing has changed.
-template <class T>
-void load_checkpoint(const std::filesystem::path& path, ParamStore<T>& store, Optimizer<T>& optimizer, RunState& run) {
+inline void load_checkpoint(const std::filesystem::path& path, ParamStore& store, Optimizer& optimizer, RunState& run) {
   const auto file = io::TensorFile::open(path);
   const auto settings = file.metadata().find("settings");
   check(
@@ -112,14 +110,14 @@ void load_checkpoint(const std::filesystem::path& path, ParamStore<T>& store, Op
         "names, or choose another folder",
         path.string(), others);
 
-  auto wanted = detail::wanted_of(store, dtype_of<T>);
+  auto wanted = detail::wanted_of(store, {});
   for (const StateSpec& s : store.states()) wanted.push_back({s.name, {s.size}, DType::f64});
   const auto moments = optimizer.moments();
   for (const auto& m : moments)
     for (int i = 0; i < store.size(); ++i)
       if (store.spec(i).trained)
         wanted.push_back(
-            {detail::moment_name(m.name, store.spec(i).name), detail::file_shape(store.spec(i)), dtype_of<T>});
+            {detail::moment_name(m.name, store.spec(i).name), detail::file_shape(store.spec(i)), store.dtype()});
   wanted.push_back({detail::counters_name, {detail::run_counters}, DType::i64});
   wanted.push_back({detail::seconds_name, {1}, DType::f64});
   wanted.push_back({detail::best_name, {1}, DType::f64});
@@ -142,9 +140,8 @@ void load_checkpoint(const std::filesystem::path& path, ParamStore<T>& store, Op
   for (const auto& m : moments)
     for (int i = 0; i < store.size(); ++i) {
       if (!store.spec(i).trained) continue;
-      std::vector<T> plain;  // not kept, so that no more than one tensor is in memory twice
       detail::read_stored(file, detail::moment_name(m.name, store.spec(i).name), store, i, m.stored + store.offset(i),
-                          io::Cast::no, plain);
+                          io::Cast::no);
     }
   detail::read_all(file, store, io::Cast::no);
 }

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "moecnn/backend/host/parameter_math.hpp"
 #include "moecnn/core/dispatch.hpp"
-#include "moecnn/core/threads.hpp"
 #include "moecnn/model/memory_check.hpp"
 #include "moecnn/model/param_store.hpp"
 #include "moecnn/train/adam.hpp"
@@ -30,17 +30,18 @@ inline AnyOptimizer optimizer_by_name(std::string_view name) {
   fail("there is no optimiser '{}'; choose sgd, adam or adamw", name);
 }
 
-/// An optimiser at work on one parameter store: the moments, stored like the parameters (same layout, padding zero).
-/// All memory is allocated at construction.
-template <class T>
+/// An optimiser at work on one parameter store: the moments, stored like the parameters (same memory and layout, padding
+/// zero). All memory is allocated at construction.
 class Optimizer {
  public:
-  Optimizer(AnyOptimizer rule, const ParamStore<T>& store) : rule_(std::move(rule)) {
+  /// `math`: that of the store's backend, which outlives the optimiser.
+  Optimizer(AnyOptimizer rule, const ParamStore& store, ParameterMath& math = host::host_math())
+      : rule_(std::move(rule)), math_(math) {
     dispatch(rule_, [&](const auto& r) {
       r.verify();
-      check_memory({.moments = r.moment_count() * store.trained().size_bytes()}, store.memory_limit(), text_of(rule_));
+      check_memory({.moments = r.moment_count() * store.trained_bytes()}, store.memory_limit(), text_of(rule_));
       for (int m = 0; m < r.moment_count(); ++m) {
-        moments_.emplace_back(store.trained().size_bytes());
+        moments_.emplace_back(store.memory(), store.trained_bytes());
         names_.emplace_back(r.moments[m]);
       }
     });
@@ -48,12 +49,12 @@ class Optimizer {
 
   /// Updates all parameters from their gradients with learning rate `lr`. Element by element, so the result does not
   /// depend on the number of threads.
-  void step(ParamStore<T>& store, double lr) {
+  void step(ParamStore& store, double lr) {
+    check(store.has_gradients(), "the optimiser found no gradients; run the model's training program first");
     ++steps_;
-    dispatch(rule_, [&](const auto& r) {
-      using Rule = std::decay_t<decltype(r)>;
-      walk(store.trained(), store.gradients(), typename Rule::template Update<T>(r, lr, steps_));
-    });
+    UpdateSpan all{store.dtype(), store.trained_elements(), store.trained_data(), store.gradient_data()};
+    for (std::size_t m = 0; m < moments_.size(); ++m) all.moments[m] = moments_[m].data();
+    math_.update(dispatch(rule_, [&](const auto& r) { return r.rule(lr, steps_); }), all);
     store.touch();
   }
 
@@ -61,34 +62,22 @@ class Optimizer {
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
 
-  /// Moments by name ("exp_avg"), each stored like store.trained(): that of parameter i begins at store.offset(i).
+  /// Moments by name ("exp_avg"), each stored like the trained parameters: that of parameter i begins store.offset(i)
+  /// bytes behind `stored`.
   struct Moment {
     std::string name;
-    T* stored;
+    std::byte* stored;
   };
   std::vector<Moment> moments() const {
     std::vector<Moment> list;
-    for (std::size_t m = 0; m < moments_.size(); ++m) list.push_back({names_[m], moments_[m].template as<T>()});
+    for (std::size_t m = 0; m < moments_.size(); ++m) list.push_back({names_[m], moments_[m].data()});
     return list;
   }
 
  private:
-  template <class Update>
-  void walk(std::span<T> p, std::span<T> g, const Update& update) {
-    check(g.size() == p.size(), "the optimiser found no gradients; run the model's training program first");
-    constexpr std::size_t block = 16384;  // elements: small enough for the caches, large enough for the loop's overhead
-    const auto blocks = static_cast<std::int64_t>((p.size() + block - 1) / block);
-    std::array<T*, 2> m{};
-    for (std::size_t i = 0; i < moments_.size(); ++i) m[i] = moments_[i].template as<T>();
-#pragma omp parallel for schedule(static) if (worth_sharing(p.size()))
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const std::size_t at = static_cast<std::size_t>(b) * block, n = std::min(block, p.size() - at);
-      update(p.data() + at, g.data() + at, {m[0] ? m[0] + at : nullptr, m[1] ? m[1] + at : nullptr}, n);
-    }
-  }
-
   AnyOptimizer rule_;
-  std::vector<AlignedBuffer> moments_;
+  ParameterMath& math_;
+  std::vector<DeviceBuffer> moments_;
   std::vector<std::string> names_;
   std::int64_t steps_ = 0;
 };

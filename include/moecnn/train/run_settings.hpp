@@ -2,24 +2,19 @@
 /// \file
 /// Settings that a checkpoint stores in words: those that a resumed run must have, and those that may differ.
 
-#include <concepts>
-
+#include "moecnn/train/batches.hpp"
 #include "moecnn/train/graph_settings.hpp"
 #include "moecnn/train/options.hpp"
 
 namespace moecnn::detail {
 
 /// The caller's, then the trainer's own, then the network's.
-template <class Train>
-Settings settings_of(const TrainOpts& opts, const Train& train, int patience, const Graph& g) {
+inline Settings settings_of(const TrainOpts& opts, const AnyBatches& train, int patience, const Graph& g) {
   Settings all = opts.settings;
   const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
   add("training images",
       formatted("{} in {}", train.images_per_epoch(), counted(train.batches_per_epoch(), "batch", "batches")));
-  if constexpr (requires {
-                  { train.text() } -> std::convertible_to<std::string>;
-                })
-    add("batches", train.text());
+  if (const std::string text = train.text(); !text.empty()) add("batches", text);
   add("optimizer", text_of(opts.optimizer));
   add("learning rate", text_of(opts.schedule));
   add("gradient clipping", opts.clip_norm > 0 ? formatted("{}", opts.clip_norm) : "off");

@@ -2,12 +2,8 @@
 /// \file
 /// Stochastic gradient descent, as torch.optim.SGD defines it (dampening 0).
 
-#include <array>
-#include <cmath>
-#include <cstdint>
-#include <string>
-
 #include "moecnn/core/error.hpp"
+#include "moecnn/graph/parameter_math.hpp"
 
 namespace moecnn {
 
@@ -32,38 +28,10 @@ struct Sgd {
     return formatted("sgd, momentum {}{}, weight decay {}", momentum, nesterov ? " (Nesterov)" : "", weight_decay);
   }
 
-  /// One stretch of parameters with its gradients and moments.
-  template <class T>
-  struct Update {
-    T lr, momentum, decay;
-
-    Update(const Sgd& o, double rate, std::int64_t)
-        : lr(static_cast<T>(rate)),
-          momentum(static_cast<T>(o.momentum)),
-          decay(static_cast<T>(o.weight_decay)),
-          nesterov_(o.nesterov) {}
-
-    void operator()(T* p, const T* g, const std::array<T*, 2>& m, std::size_t n) const {
-      T* b = m[0];
-      if (!b) {
-        for (std::size_t i = 0; i < n; ++i) p[i] -= lr * (g[i] + decay * p[i]);
-      } else if (!nesterov_) {
-        for (std::size_t i = 0; i < n; ++i) {
-          b[i] = momentum * b[i] + (g[i] + decay * p[i]);
-          p[i] -= lr * b[i];
-        }
-      } else {
-        for (std::size_t i = 0; i < n; ++i) {
-          const T d = g[i] + decay * p[i];
-          b[i] = momentum * b[i] + d;
-          p[i] -= lr * (d + momentum * b[i]);
-        }
-      }
-    }
-
-   private:
-    bool nesterov_;
-  };
+  UpdateRule rule(double lr, std::int64_t) const {
+    return {
+        .kind = UpdateRule::Kind::sgd, .lr = lr, .beta1 = momentum, .weight_decay = weight_decay, .nesterov = nesterov};
+  }
 };
 
 }  // namespace moecnn

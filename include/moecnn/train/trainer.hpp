@@ -2,389 +2,43 @@
 /// \file
 /// The training loop.
 
-#include "moecnn/train/checkpoint.hpp"
-#include "moecnn/train/clip.hpp"
+#include "moecnn/model/model.hpp"
+#include "moecnn/train/batches.hpp"
 #include "moecnn/train/evaluate.hpp"
-#include "moecnn/train/meter.hpp"
-#include "moecnn/train/non_finite.hpp"
 #include "moecnn/train/options.hpp"
-#include "moecnn/train/rate_watch.hpp"
-#include "moecnn/train/run_files.hpp"
-#include "moecnn/train/run_settings.hpp"
-#include "moecnn/train/stop_signals.hpp"
-#include "moecnn/train/test_text.hpp"
-#include "moecnn/train/watches.hpp"
 
 namespace moecnn {
 
-/// One training run; fit() is the way to use it. Test is a BatchSource or NoBatches.
-///
-/// Everything random is keyed by counters and every sum has a fixed order, so a run that was stopped and resumed ends with
-/// the same bits as one that was not, given the same number of threads. A step allocates nothing outside of records, but
-/// for code that a backend makes for row counts that are new to an expert (docs/backends.md): a bounded amount, beside
-/// which memory grows with the records alone, some hundred bytes every TrainOpts::log_steps steps and every epoch.
-template <class Net, class Backend, BatchSource Train, class Test>
-class Trainer {
- public:
-  using T = typename Backend::scalar;
-  static constexpr bool has_test = BatchSource<Test>;
-  static_assert(has_test || std::is_same_v<Test, NoBatches>,
-                "fit(): the test set is no BatchSource; see train/batches.hpp");
-
-  Trainer(Model<Net, Backend>& model, Train& train, Test& test, const TrainOpts& opts)
-      : model_(model),
-        train_(train),
-        test_(test),
-        opts_(opts),
-        store_(model.params()),
-        mixtures_(mixtures_of(model.training().graph())),
-        optimizer_(opts.optimizer, store_),
-        norm_(store_),
-        batches_(train.batches_per_epoch()),
-        window_(mixtures_),
-        epoch_sums_(mixtures_),
-        watches_(mixtures_, patience()),
-        progress_(opts.progress, mixtures_),
-        files_(opts.out),
-        stop_(opts.stop_on_signals, opts.should_stop) {
-    check(opts.epochs >= 1, "the number of epochs is {}, expected at least 1", opts.epochs);
-    check(opts.max_steps >= 0 && opts.log_steps >= 1 && opts.clip_norm >= 0 && opts.checkpoint_steps >= 0,
-          "training options: max_steps {}, clip_norm {} and checkpoint_steps {} must be 0 (off) or more, log_steps {} "
-          "at least 1",
-          opts.max_steps, opts.clip_norm, opts.checkpoint_steps, opts.log_steps);
-    check(batches_ >= 1, "the training data has no batches");
-    detail::check_images(train_, model.images(), Net::in);
-    result_.mixtures = mixtures_;
-    run_.seed = opts.seed;
-    run_.settings = detail::settings_of(opts, train, patience(), model.training().graph());
-    run_.accepted = opts.accept;
-    run_.notes = notes_ = detail::notes_of(opts);
-    run_.sums = {{"window", window_.state()}, {"epoch", epoch_sums_.state()}, {"watch", watches_.state()}};
-  }
-
-  TrainResult run() {
-    begin();
-    bool stop = false, at_end = run_.batch == batches_;  // of an epoch, whose test is still to be made
-    while (!stop && (at_end || !done())) {
-      at_end = at_end || step();
-      const bool of_epoch = at_end;
-      if (at_end) at_end = !end_epoch();
-      stop = stop_();
-      if (of_epoch || stop || done())
-        checkpoint(Also::weights);
-      else if (checkpoint_due())
-        checkpoint(Also::nothing);
-    }
-    if (stop && run_.epoch < opts_.epochs)
-      finish(Ended::stopped);
-    else
-      finish(run_.epoch >= opts_.epochs ? Ended::all_epochs : Ended::max_steps);
-    return std::move(result_);
-  }
-
- private:
-  bool done() const { return run_.epoch >= opts_.epochs || (opts_.max_steps > 0 && run_.step >= opts_.max_steps); }
-  int patience() const {
-    return opts_.watch_steps > 0 ? opts_.watch_steps : std::max(10, train_.batches_per_epoch() / 10);
-  }
-
-  void begin() {
-    run_.threads = thread_count();
-    if (files_.open(opts_.start)) {
-      resume();
-    } else {
-      files_.begin(mixtures_, run_.settings);
-      if (!opts_.out.empty()) write_state(Also::weights);  // shows that the folder can be written
-    }
-    const bool at_end = run_.batch == batches_;
-    auto position = train_.position();
-    position.epoch = static_cast<int>(run_.epoch + at_end);
-    position.batch = at_end ? 0 : static_cast<int>(run_.batch);
-    if (!done() && position.epoch < opts_.epochs) train_.seek(position);
-    if (at_end) lr_ = rate_at(opts_.schedule, {static_cast<int>(run_.epoch), batches_ - 1, batches_});
-    saved_ = Clock::now();
-    if (opts_.on_start) opts_.on_start();
-  }
-
-  void resume() {
-    load_checkpoint(files_.checkpoint(), store_, optimizer_, run_);
-    check(run_.batch <= batches_ && run_.epoch >= 0, "{}: it stands before batch {} of {}; it is damaged",
-          files_.checkpoint().string(), run_.batch, batches_);
-    watches_.restore();
-    written_ = run_.step;
-    auto earlier = files_.resume(run_.step, mixtures_, run_.settings);
-    result_.steps = std::move(earlier.steps), result_.epochs = std::move(earlier.epochs);
-    result_.warnings = std::move(earlier.warnings), result_.test = earlier.test;
-    result_.resumed = true;
-    progress_.say(formatted("resumed {} at step {} (epoch {}, {})", files_.checkpoint().string(), run_.step,
-                            run_.epoch + 1,
-                            run_.batch < batches_ ? formatted("batch {}", run_.batch + 1) : std::string("its end")));
-    if (run_.threads != thread_count())
-      progress_.say(formatted("note: the run had {} and has {} now; it goes on well, but not to the same bits",
-                              counted(run_.threads, "thread"), thread_count()));
-    const std::string others = run_.notes.empty() ? std::string() : differences(run_.notes, notes_);
-    if (!others.empty()) progress_.say("note: " + others);
-    run_.threads = thread_count(), run_.notes = notes_;
-  }
-
-  /// One batch. Returns true after the last one of an epoch.
-  bool step() {
-    const auto start = Clock::now();
-    const auto& batch = train_.next();
-    if (batch.count == 0)
-      fail("the training data ended after {} of {}", counted(run_.step, "step"), counted(opts_.epochs, "epoch"));
-    auto& program = model_.training(batch.count);
-    const Graph& g = program.graph();
-    const Edge& out = g.edges[g.outputs[0]];
-    const int ignore = model_.opts().loss.ignore;
-    detail::check_maps(train_, out);
-    detail::check_labels(batch.labels, batch.count, out.channels, out.extent.pixels(), ignore);
-    const StepContext context{
-        .training = true, .seed = opts_.seed, .step = static_cast<std::uint64_t>(run_.step), .noise_off = !opts_.noise};
-    const double lr = rate_at(opts_.schedule, {batch.position.epoch, batch.position.batch, batches_});
-
-    program.set_images(batch.images);
-    program.set_labels(batch.labels);
-    try {
-      program.forward(context);
-    } catch (const Error& e) {
-      fail_non_finite(program, store_, batch, context, e.what());
-    }
-    const double loss = program.loss(), balance = program.balance_loss();
-    if (!std::isfinite(loss + balance)) fail_non_finite(program, store_, batch, context, {});
-    program.backward(context);
-    const double norm = norm_.norm(store_);
-    if (!std::isfinite(norm)) fail_non_finite_gradient(store_, run_.step + 1, loss);
-    if (opts_.clip_norm > 0) norm_.scale(store_, norm, opts_.clip_norm);
-    optimizer_.step(store_, lr);
-
-    logits_.resize(static_cast<std::size_t>(out.elements()));
-    program.read(g.outputs[0], logits_.data());
-    const double right = out.extent.pixels() == 1
-                             ? count_top_k(logits_.data(), batch.labels, batch.count, out.channels, 1)
-                             : batch.count * count_pixels(logits_.data(), batch.labels, batch.count, out.channels,
-                                                          out.extent.pixels(), ignore)
-                                                 .accuracy();
-    watches_.add(program.routings());
-    const double seconds = since(start);
-    for (Meter* m : {&window_, &epoch_sums_}) m->add(batch.count, loss, balance, right, seconds, program.routings());
-    run_.seconds += seconds;
-    ++run_.step;
-    const bool last = batch.last_of_epoch;
-    const StepInfo info{run_.step, batch.position.epoch, batch.position.batch, batch.count, loss, balance, lr, norm};
-    run_.epoch = info.epoch;
-    run_.batch = last ? batches_ : info.batch + 1;  // end_epoch() moves on to the next epoch
-    lr_ = lr;
-
-    progress_.step({info.epoch, opts_.epochs, info.batch, batches_, info.images, right, loss, seconds, left(seconds)},
-                   program.routings());
-    for (std::string& text : watches_.warnings()) warn(std::move(text));
-    if constexpr (requires {
-                    { train_.warnings() } -> std::same_as<std::vector<std::string>>;
-                  })
-      for (std::string& text : train_.warnings()) warn(std::move(text));
-    if (last || run_.step % opts_.log_steps == 0) record();
-    if (opts_.on_step) opts_.on_step(info);
-    return last;
-  }
-
-  void record() {
-    const double epochs = static_cast<double>(run_.epoch) + static_cast<double>(run_.batch) / batches_;
-    result_.steps.push_back({run_.step, epochs, window_.loss(), window_.balance_loss(), window_.accuracy(), lr_,
-                             window_.images_per_s(), window_.use()});
-    files_.log(detail::json_of(result_.steps.back(), mixtures_));
-    const auto slow =
-        rate_watch_.add(window_.images(), window_.seconds(), thread_count(), [&] { return cores_.next(); });
-    if (!slow.empty()) progress_.say(slow);
-    window_.reset();
-  }
-
-  void warn(std::string text) {
-    text = formatted("step {}: {}", run_.step, text);
-    progress_.say("warning: " + text);
-    files_.log(io::Json::object({{"kind", "warning"}, {"step", run_.step}, {"text", text}}));
-    result_.warnings.push_back(std::move(text));
-  }
-
-  /// Test and record of the epoch whose batches are done. False: the test was stopped, and all of this is still to be done.
-  bool end_epoch() {
-    const int epoch = static_cast<int>(run_.epoch);
-    EpochRecord r{epoch,
-                  run_.step,
-                  epoch_sums_.loss(),
-                  epoch_sums_.balance_loss(),
-                  epoch_sums_.accuracy(),
-                  lr_,
-                  epoch_sums_.images_per_s(),
-                  epoch_sums_.seconds(),
-                  epoch_sums_.use(),
-                  {}};
-    if (opts_.test_epochs > 0 && ((epoch + 1) % opts_.test_epochs == 0 || epoch + 1 >= opts_.epochs)) try {
-        r.test = test();
-      } catch (const Stopped&) {
-        stop_.stop();
-        return false;
-      }
-    epoch_sums_.reset();
-    run_.epoch = epoch + 1, run_.batch = 0;
-    std::string text = formatted("epoch {}/{}: loss {:.3f}, accuracy {:.2f} %, {} images/s", epoch + 1, opts_.epochs,
-                                 r.loss, 100 * r.accuracy, rate_text(r.images_per_s));
-    if (r.test) text += test_text(*r.test, mixtures_);
-    progress_.say(text);
-    files_.log(detail::json_of(r, mixtures_));
-    if (opts_.keep_best && r.test && !opts_.out.empty()) keep_best(*r.test);
-    result_.epochs.push_back(std::move(r));
-    if (opts_.on_epoch) opts_.on_epoch(result_.epochs.back());
-    return true;
-  }
-
-  void keep_best(const TestRecord& t) {
-    if (!std::isnan(run_.best) && !(t.score() > run_.best) && detail::is_there(files_.best())) return;
-    check_finite(store_, run_.step);
-    try {
-      save_weights(store_, files_.best());
-      run_.best = t.score();
-    } catch (const Error& e) {
-      warn(formatted("the best weights so far could not be written, those before them are kept: {}", e.what()));
-    }
-  }
-
-  std::optional<TestRecord> test() {
-    const auto start = Clock::now();
-    if (opts_.test) {
-      result_.test = opts_.test([this] { return stop_(); });
-    } else {
-      if constexpr (has_test)
-        result_.test = evaluate(model_, test_, {.stop = [this] { return stop_(); }}).record();
-      else
-        return {};
-    }
-    test_seconds_ = since(start);
-    return result_.test;
-  }
-
-  bool checkpoint_due() const {
-    if (opts_.out.empty()) return false;
-    return (opts_.checkpoint_steps > 0 && run_.step % opts_.checkpoint_steps == 0) ||
-           (opts_.checkpoint_seconds > 0 && since(saved_) >= opts_.checkpoint_seconds);
-  }
-
-  /// Whether last.safetensors is due beside a checkpoint.
-  enum class Also { nothing, weights };
-
-  void write_state(Also also) {
-    files_.sync();  // first, so that no checkpoint knows of an epoch whose record a power cut takes
-    save_checkpoint(files_.checkpoint(), store_, optimizer_, run_, opts_.keep_previous && run_.step > 0);
-    written_ = run_.step;
-    if (also == Also::weights) save_weights(store_, files_.weights());
-  }
-
-  /// A disk that is full or away for a while does not end a run: the checkpoint before stays, and the next one is due at its
-  /// own time.
-  void checkpoint(Also also) {
-    if (opts_.out.empty()) return;
-    check_finite(store_, run_.step);
-    saved_ = Clock::now();
-    try {
-      write_state(also);
-      if (!unwritten_.empty()) progress_.say(formatted("step {}: the checkpoint is written again", run_.step));
-      unwritten_.clear();
-    } catch (const Error& e) {
-      const bool news = unwritten_.empty();
-      unwritten_ = e.what();
-      if (news)
-        warn(
-            formatted("no checkpoint is written: {}. Training goes on; that of step {} is kept until the next one that "
-                      "can be written",
-                      unwritten_, written_));
-    }
-  }
-
-  void finish(Ended how) {
-    if (!unwritten_.empty())
-      fail(
-          "the run is at step {}, but its state could not be written: {}. {} holds step {}; when there is room, the "
-          "same "
-          "run, resumed, goes on from there",
-          run_.step, unwritten_, files_.checkpoint().string(), written_);
-    if (how == Ended::max_steps && opts_.test_epochs > 0 && opts_.test_at_stop && run_.batch != 0) try {
-        if (const auto t = test()) {
-          progress_.say(formatted("step {}{}", run_.step, test_text(*t, mixtures_)));
-          files_.log(
-              io::Json::object({{"kind", "test"}, {"step", run_.step}, {"test", detail::json_of(*t, mixtures_)}}));
-          files_.sync();
-        }
-      } catch (const Stopped&) {
-        how = Ended::stopped;
-      }
-    result_.ended = how;
-    result_.signal = how == Ended::stopped ? stop_.signal() : 0;
-    result_.step = run_.step;
-    result_.epoch = static_cast<int>(run_.epoch);
-    result_.seconds = run_.seconds;
-    result_.goodbye = how == Ended::stopped
-                          ? formatted("stopped by {} after step {}", stop_.text(), run_.step)
-                          : formatted("{} of {}, {} in {}", result_.epoch, counted(opts_.epochs, "epoch"),
-                                      counted(run_.step, "step"), clock_text(run_.seconds));
-    if (opts_.out.empty()) return;
-    result_.goodbye += formatted("; {} holds the state", files_.checkpoint().string());
-    if (how == Ended::stopped) result_.goodbye += ", and the same run, resumed, goes on from there";
-  }
-
-  /// Seconds that are left, tests included.
-  double left(double seconds) {
-    step_seconds_.add(seconds);
-    const double steps = static_cast<double>(opts_.epochs - run_.epoch) * batches_ - static_cast<double>(run_.batch);
-    if (opts_.max_steps > 0 && static_cast<double>(run_.step) + steps > static_cast<double>(opts_.max_steps))
-      return step_seconds_.mean() * static_cast<double>(opts_.max_steps - run_.step) + test_seconds_;
-    const double tests =
-        opts_.test_epochs > 0 ? std::ceil(static_cast<double>(opts_.epochs - run_.epoch) / opts_.test_epochs) : 0;
-    return step_seconds_.mean() * steps + test_seconds_ * tests;
-  }
-
-  using Clock = std::chrono::steady_clock;
-  static double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-  Model<Net, Backend>& model_;
-  Train& train_;
-  Test& test_;
-  const TrainOpts& opts_;
-  ParamStore<T>& store_;
-  std::vector<MixtureInfo> mixtures_;
-  Optimizer<T> optimizer_;
-  GradientNorm<T> norm_;
-  int batches_;
-  Meter window_, epoch_sums_;
-  Watches watches_;
-  RateWatch rate_watch_;
-  CoreTimesSince cores_;
-  Progress progress_;
-  RunFiles files_;
-  StopRequest stop_;
-  RunState run_;
-  Settings notes_;
-  std::int64_t written_ = 0;  ///< step of the checkpoint in the folder
-  std::string unwritten_;     ///< why there is no newer one; empty where all is well
-  TrainResult result_;
-  std::vector<T> logits_;
-  double lr_ = 0, test_seconds_ = 0;
-  RecentMean step_seconds_{50};
-  Clock::time_point saved_ = Clock::now();
-};
+namespace detail {
+TrainResult run_training(AnyModel& model, AnyBatches& train, AnyBatches* test, const TrainOpts& opts);
+}
 
 /// Trains `model` with cross-entropy on the batches of `train`. `test` is a second source (usually without shuffling and
 /// augmentation) or NoBatches. Throws Error on bad options, files that cannot be written, a checkpoint of other settings
 /// and a loss that is not finite.
-template <class Net, class Backend, BatchSource Train, class Test>
-TrainResult fit(Model<Net, Backend>& model, Train& train, Test& test, const TrainOpts& opts) {
-  return Trainer<Net, Backend, Train, Test>(model, train, test, opts).run();
+template <BatchSource Train, class Test>
+TrainResult fit(AnyModel& model, Train& train, Test& test, const TrainOpts& opts) {
+  constexpr bool has_test = BatchSource<Test>;
+  static_assert(has_test || std::is_same_v<Test, NoBatches>,
+                "fit(): the test set is no BatchSource; see train/batches.hpp");
+  BatchesOf<Train> batches(train);
+  if constexpr (has_test) {
+    BatchesOf<Test> test_batches(test);
+    return detail::run_training(model, batches, &test_batches, opts);
+  } else {
+    return detail::run_training(model, batches, nullptr, opts);
+  }
 }
 
 /// The same without a test set.
-template <class Net, class Backend, BatchSource Train>
-TrainResult fit(Model<Net, Backend>& model, Train& train, const TrainOpts& opts) {
-  NoBatches none;
-  return Trainer<Net, Backend, Train, NoBatches>(model, train, none, opts).run();
+template <BatchSource Train>
+TrainResult fit(AnyModel& model, Train& train, const TrainOpts& opts) {
+  BatchesOf<Train> batches(train);
+  return detail::run_training(model, batches, nullptr, opts);
 }
 
 }  // namespace moecnn
+
+#if MOECNN_BODIES
+#include "moecnn/train/trainer_impl.hpp"
+#endif

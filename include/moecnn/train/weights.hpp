@@ -3,6 +3,7 @@
 /// Weights files: parameters and buffers under torchvision's names, plain order, and the constraints' state.
 
 #include <algorithm>
+#include <optional>
 
 #include "moecnn/io/safetensors.hpp"
 #include "moecnn/model/param_store.hpp"
@@ -13,30 +14,27 @@ namespace detail {
 
 inline std::vector<std::int64_t> file_shape(const ParamSpec& p) { return {p.shape.begin(), p.shape.end()}; }
 
-/// Adds tensors of a store to a file. What has another layout or type in the file is converted when it is written, one
+/// Adds tensors of a store to a file. What is stored otherwise than in the file is converted when it is written, one
 /// tensor at a time, so a file takes little memory beside the store. Both must live until the file is written.
-template <class T>
 class StoreWriter {
  public:
-  explicit StoreWriter(ParamStore<T>& store) : store_(store) {}
+  explicit StoreWriter(ParamStore& store) : store_(store) {}
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
-  /// Memory that is stored like parameter i, as type `Out`.
-  template <class Out>
-  void add(const std::string& name, int i, const T* stored) {
+  /// Memory that is stored like parameter i.
+  void add(const std::string& name, int i, const std::byte* stored, DType as) {
     const ParamSpec& p = store_.spec(i);
-    if (std::is_same_v<Out, T> && !store_.layouts()[i])
-      file.add(name, dtype_of<Out>, file_shape(p), stored);
+    if (as == p.dtype && !store_.layouts()[i] && store_.memory().on_host())
+      file.add(name, as, file_shape(p), stored);
     else
-      file.add(name, dtype_of<Out>, file_shape(p),
-               [this, i, stored](void* to) { convert(i, stored, static_cast<Out*>(to)); });
+      file.add(name, as, file_shape(p), [this, i, stored, as](void* to) { store_.read_as(i, stored, to, as); });
   }
 
-  /// All parameters and buffers as type `Out`, and the constraints' state as doubles.
-  template <class Out>
-  void add_all() {
-    for (int i = 0; i < store_.size(); ++i) add<Out>(store_.spec(i).name, i, store_.value(i));
+  /// All parameters and buffers, as type `as` or in their own, and the constraints' state as doubles.
+  void add_all(std::optional<DType> as) {
+    for (int i = 0; i < store_.size(); ++i)
+      add(store_.spec(i).name, i, store_.value_data(i), as.value_or(store_.spec(i).dtype));
     for (std::size_t s = 0; s < store_.states().size(); ++s)
       file.add<double>(store_.states()[s].name, {store_.states()[s].size}, store_.state(static_cast<int>(s)));
   }
@@ -44,35 +42,24 @@ class StoreWriter {
   io::TensorWriter file;
 
  private:
-  template <class Out>
-  void convert(int i, const T* stored, Out* to) {
-    if constexpr (std::is_same_v<Out, T>) {
-      store_.read_as(i, stored, to);
-    } else {
-      plain_.resize(static_cast<std::size_t>(store_.spec(i).elements()));
-      store_.read_as(i, stored, plain_.data());
-      std::copy(plain_.begin(), plain_.end(), to);
-    }
-  }
-
-  ParamStore<T>& store_;
-  std::vector<T> plain_;
+  ParamStore& store_;
 };
 
 /// Reads tensor `name` into memory that is stored like parameter i.
-template <class T>
-void read_stored(const io::TensorFile& file, const std::string& name, const ParamStore<T>& store, int i, T* stored,
-                 io::Cast cast, std::vector<T>& plain) {
-  plain.resize(store.spec(i).elements());
-  file.read(name, std::span<T>(plain), cast);
-  store.write_as(i, plain.data(), stored);
+inline void read_stored(const io::TensorFile& file, const std::string& name, const ParamStore& store, int i,
+                        std::byte* stored, io::Cast cast) {
+  const auto n = static_cast<std::size_t>(store.spec(i).elements());
+  const auto read = [&]<class T>() {
+    std::vector<T> plain(n);  // not kept, so that no more than one tensor is in memory twice
+    file.read(name, std::span<T>(plain), cast);
+    store.write_as(i, plain.data(), dtype_of<T>, stored);
+  };
+  store.spec(i).dtype == DType::f64 ? read.operator()<double>() : read.operator()<float>();
 }
 
 /// Parameters, buffers and state; the caller has compared the keys.
-template <class T>
-void read_all(const io::TensorFile& file, ParamStore<T>& store, io::Cast cast) {
-  std::vector<T> plain;
-  for (int i = 0; i < store.size(); ++i) read_stored(file, store.spec(i).name, store, i, store.value(i), cast, plain);
+inline void read_all(const io::TensorFile& file, ParamStore& store, io::Cast cast) {
+  for (int i = 0; i < store.size(); ++i) read_stored(file, store.spec(i).name, store, i, store.value_data(i), cast);
   for (std::size_t s = 0; s < store.states().size(); ++s) {
     const auto state = store.state(static_cast<int>(s));
     std::fill(state.begin(), state.end(), 0.0);
@@ -81,10 +68,11 @@ void read_all(const io::TensorFile& file, ParamStore<T>& store, io::Cast cast) {
   store.touch();
 }
 
-template <class T>
-std::vector<io::WantedTensor> wanted_of(const ParamStore<T>& store, DType dtype) {
+/// Parameters and buffers as type `as`, or in their own.
+inline std::vector<io::WantedTensor> wanted_of(const ParamStore& store, std::optional<DType> as) {
   std::vector<io::WantedTensor> wanted;
-  for (int i = 0; i < store.size(); ++i) wanted.push_back({store.spec(i).name, file_shape(store.spec(i)), dtype});
+  for (int i = 0; i < store.size(); ++i)
+    wanted.push_back({store.spec(i).name, file_shape(store.spec(i)), as.value_or(store.spec(i).dtype)});
   return wanted;
 }
 
@@ -93,19 +81,19 @@ inline constexpr const char* own_prefix = "moecnn.";
 
 }  // namespace detail
 
-/// Writes parameters and buffers as float32 and the constraints' state as float64, atomically.
-template <class T>
-void save_weights(ParamStore<T>& store, const std::filesystem::path& path) {
-  detail::StoreWriter<T> writer(store);
-  writer.template add_all<float>();
+/// Writes parameters and buffers as float32, or as bfloat16 for inference in half the space, and the constraints' state as
+/// float64, atomically.
+inline void save_weights(ParamStore& store, const std::filesystem::path& path, DType as = DType::f32) {
+  check(as == DType::f32 || as == DType::bf16, "weights are saved as f32 or bf16, not as {}", name_of(as));
+  detail::StoreWriter writer(store);
+  writer.add_all(as);
   writer.file.write(path);
 }
 
 /// Reads a weights file or the weights of a checkpoint, of any float type. Throws Error that lists every missing,
 /// unexpected and misshapen tensor, and then nothing has changed. torchvision's batch counters are passed over; the
 /// constraints' state may be missing, as it is in files from elsewhere, and then starts at zero.
-template <class T>
-void load_weights(ParamStore<T>& store, const std::filesystem::path& path) {
+inline void load_weights(ParamStore& store, const std::filesystem::path& path) {
   const auto file = io::TensorFile::open(path);
   auto wanted = detail::wanted_of(store, DType::f32);
   for (const StateSpec& s : store.states())
@@ -120,9 +108,8 @@ void load_weights(ParamStore<T>& store, const std::filesystem::path& path) {
 /// Reads the part of a network whose names begin with `ours` from a file in which the same names begin with `theirs`:
 /// `load_part(store, "resnet50.safetensors", "backbone.", "")`. All of the part must be there and fit, or nothing changes;
 /// other tensors of the file, such as a classifier, are passed over. Returns how many were read.
-template <class T>
-int load_part(ParamStore<T>& store, const std::filesystem::path& path, const std::string& ours,
-              const std::string& theirs) {
+inline int load_part(ParamStore& store, const std::filesystem::path& path, const std::string& ours,
+                     const std::string& theirs) {
   const auto file = io::TensorFile::open(path);
   std::vector<io::WantedTensor> wanted;
   std::vector<int> ids;
@@ -135,9 +122,8 @@ int load_part(ParamStore<T>& store, const std::filesystem::path& path, const std
   check(!ids.empty(), "no parameter of this network begins with \"{}\"; give the name of one of its parts and a dot",
         ours);
   io::match_keys(wanted, file, {.cast = io::Cast::floats, .ignore = [](std::string_view) { return true; }});
-  std::vector<T> plain;
   for (std::size_t i = 0; i < ids.size(); ++i)
-    detail::read_stored(file, wanted[i].name, store, ids[i], store.value(ids[i]), io::Cast::floats, plain);
+    detail::read_stored(file, wanted[i].name, store, ids[i], store.value_data(ids[i]), io::Cast::floats);
   store.touch();
   return static_cast<int>(ids.size());
 }

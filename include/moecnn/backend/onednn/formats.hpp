@@ -26,7 +26,7 @@ inline bool knows_blocks(const Op& op) {
          is_one_of<ops::BatchNorm, ops::Relu, ops::Add, ops::MaxPool, ops::Gather, ops::Combine, ops::ToPatches,
                    ops::FromPatches, ops::Activation, ops::PRelu, ops::Dropout, ops::Scale, ops::ArgMaxPool,
                    ops::MaxUnpool, ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Subtract,
-                   ops::Multiply, ops::Times>(op);
+                   ops::Multiply, ops::Times, ops::Cast>(op);
 }
 
 /// Whether input `i` must be stored as the output is.

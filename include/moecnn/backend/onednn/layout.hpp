@@ -2,8 +2,8 @@
 /// \file
 /// How tensors are stored: maps in blocks of channels, weights as the convolutions want them.
 
+#include "moecnn/backend/host/typed_layout.hpp"
 #include "moecnn/backend/onednn/threads.hpp"
-#include "moecnn/graph/kernel.hpp"
 
 namespace moecnn::onednn {
 
@@ -38,7 +38,7 @@ inline void from_blocks(const float* stored, float* plain, int rows, int channel
 }
 
 /// A map [n, C, h, w] stored as [n, C/B, h, w, B] (oneDNN's nChw16c or nChw8c).
-class BlockedLayout final : public Layout<float> {
+class BlockedLayout final : public host::TypedLayout<float> {
  public:
   explicit BlockedLayout(const Edge& e, int block)
       : rows_(e.extent.n), channels_(e.channels), block_(block), pixels_(e.extent.pixels()) {}
@@ -60,7 +60,7 @@ class BlockedLayout final : public Layout<float> {
 
 /// Convolution weights as oneDNN stores them. Where a side is blocked, oneDNN is told the padded number of channels, so
 /// that it never meets a tail; the weights of those channels are zero.
-class WeightsLayout final : public Layout<float> {
+class WeightsLayout final : public host::TypedLayout<float> {
  public:
   /// `shape`: [out, in / groups, kh, kw], or with the groups in front; `desc` has at least these sizes in each place.
   WeightsLayout(Dims shape, Desc desc) : shape_(std::move(shape)), desc_(std::move(desc)) {

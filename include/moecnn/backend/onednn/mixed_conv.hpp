@@ -47,7 +47,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
     team_forward_ = round_to_line(shared.scratch_forward), team_backward_ = round_to_line(shared.scratch_backward);
     if (trains) slopes_.resize(static_cast<std::size_t>(blocks()) * rows_at_once * node_.copies);
     bindings_.resize(workers_.size());
-    for (Bindings<float>& b : bindings_)
+    for (BindingsOf<float>& b : bindings_)
       b.input.resize(1), b.input_grad.resize(1), b.param.resize(params()), b.param_grad.resize(params());
   }
 
@@ -131,7 +131,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
 
   /// Mixes the kernel of a row at `kernel` and gives worker `t` all it needs to know. Number threads_: that of all threads.
   ConvKernel& at_row(int t, int row, std::byte* scratch, std::byte* kernel, std::byte* grad) {
-    Bindings<float>& b = bindings_[t];
+    BindingsOf<float>& b = bindings_[t];
     b.input[0] = at.input[0] + row * src_row_;
     b.input_grad[0] = at.input_grad[0] ? at.input_grad[0] + row * src_row_ : nullptr;
     b.output = at.output + row * dst_row_;
@@ -219,7 +219,7 @@ class MixedConvKernel final : public reference::NodeKernel<float>, public Descri
   long long src_row_ = 0, dst_row_ = 0;
   std::array<long long, 2> sizes_{};
   std::vector<std::unique_ptr<ConvKernel>> workers_;  // per thread, and one for the rows that are shared
-  std::vector<Bindings<float>> bindings_;
+  std::vector<BindingsOf<float>> bindings_;
   NodeNeeds inner_;
   std::vector<double> slopes_;
 };

@@ -61,7 +61,7 @@ class MixedConvKernel final : public NodeKernel<T> {
   long long place(int i, int r) const { return i == 0 ? r * size_of(0) : rows_ * size_of(0) + r * size_of(1); }
 
   void bind_rows(std::byte* kernels, std::byte* grads) {
-    Bindings<T> b;
+    BindingsOf<T> b;
     b.input = at.input, b.input_grad = at.input_grad, b.output = at.output, b.output_grad = at.output_grad;
     b.scratch_forward = at.scratch_forward, b.scratch_backward = at.scratch_backward;
     b.routing = &row_by_row_;

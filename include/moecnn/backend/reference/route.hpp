@@ -16,8 +16,8 @@ class RouteKernel final : public NodeKernel<T> {
     if (node_.inputs.size() > 1) noise_.resize(spec_.rows, spec_.experts);
   }
 
-  void bind(const Bindings<T>& b) override {
-    Kernel<T>::bind(b);
+  void bind(const Bindings& b) override {
+    NodeKernel<T>::bind(b);
     at.routing->resize(spec_.rows, spec_.experts, spec_.k);
     if (at.slopes)
       for (Matrix* m : {&at.slopes->weights, &at.slopes->logits, &at.slopes->noise})

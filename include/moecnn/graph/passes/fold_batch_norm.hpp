@@ -21,7 +21,7 @@ inline void fold_batch_norm(Graph& g, const std::vector<int>& keep = {}) {
 
     Node conv = g.nodes[n];
     auto& op = std::get<ops::Conv>(conv.op);
-    Fold fold;
+    Derived fold{.how = Derived::How::fold};
     fold.weight = conv.params[0];
     fold.bias = op.bias ? conv.params[1] : -1;
     fold.norm = norm.params;
@@ -30,11 +30,10 @@ inline void fold_batch_norm(Graph& g, const std::vector<int>& keep = {}) {
     fold.derived_weight = static_cast<int>(g.params.size());
     for (int e = 0; e < conv.copies; ++e) g.params.push_back(g.params[conv.params[0] + e]);
     fold.derived_bias = static_cast<int>(g.params.size());
-    for (int e = 0; e < conv.copies; ++e)
-      g.params.push_back({g.params[norm.params[1] + e].name, {op.out}, Init::zeros, 0, false});
+    for (int e = 0; e < conv.copies; ++e) g.params.push_back(g.params[norm.params[1] + e]);
     for (std::size_t i = fold.derived_weight; i < g.params.size(); ++i)
       g.params[i].name += " (folded)", g.params[i].trained = false;
-    g.folds.push_back(fold);
+    g.derived.push_back(fold);
 
     op.bias = true;
     op.residual = bn.residual;

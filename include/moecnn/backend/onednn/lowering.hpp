@@ -1,0 +1,167 @@
+#pragma once
+/// \file
+/// Graphs to kernels of oneDNN and own loops.
+
+#include "moecnn/backend/host/cast.hpp"
+#include "moecnn/backend/onednn/conv.hpp"
+#include "moecnn/backend/onednn/depthwise.hpp"
+#include "moecnn/backend/onednn/eltwise.hpp"
+#include "moecnn/backend/onednn/formats.hpp"
+#include "moecnn/backend/onednn/linear.hpp"
+#include "moecnn/backend/onednn/mixed_conv.hpp"
+#include "moecnn/backend/onednn/norm.hpp"
+#include "moecnn/backend/onednn/pool.hpp"
+#include "moecnn/backend/reference/activation.hpp"
+#include "moecnn/backend/reference/arithmetic.hpp"
+#include "moecnn/backend/reference/avg_pool.hpp"
+#include "moecnn/backend/reference/channels.hpp"
+#include "moecnn/backend/reference/eltwise.hpp"
+#include "moecnn/backend/reference/loss.hpp"
+#include "moecnn/backend/reference/norm.hpp"
+#include "moecnn/backend/reference/patch.hpp"
+#include "moecnn/backend/reference/pool.hpp"
+#include "moecnn/backend/reference/random.hpp"
+#include "moecnn/backend/reference/resize.hpp"
+#include "moecnn/backend/reference/route.hpp"
+
+namespace moecnn::onednn {
+
+/// Lowers node by node. B: channels per block on this CPU.
+template <int B>
+class Lowering {
+ public:
+  Lowering(const Graph& g, const Flow& f, const Layouts& given)
+      : g_(g), f_(f), blocked_(blocked_edges(g)), decided_(g.params.size(), 0) {
+    low_.value_layout.resize(g.edges.size());
+    low_.param_layout = given;
+    low_.param_layout.resize(g.params.size());
+    std::fill_n(decided_.begin(), std::min(given.size(), decided_.size()), 1);
+    for (std::size_t e = 0; e < g.edges.size(); ++e)
+      if (blocked_[e]) low_.value_layout[e] = std::make_shared<BlockedLayout>(g.edges[e], B);
+    low_.grad_layout = low_.value_layout;
+    for (n_ = 0; n_ < static_cast<int>(g.nodes.size()); ++n_)
+      low_.kernels.push_back(dispatch(g.nodes[n_].op, [&](const auto& op) -> Made { return lower(op); }));
+  }
+
+  Lowered take() { return std::move(low_); }
+
+ private:
+  using Made = std::unique_ptr<Kernel>;
+
+  bool blocked_input(int i = 0) const { return blocked_[g_.nodes[n_].inputs[i]]; }
+  bool blocked_output() const { return blocked_[g_.nodes[n_].output]; }
+  template <class K, class... Args>
+  Made make(Args... args) const {
+    return std::make_unique<K>(g_, f_, n_, args...);
+  }
+  /// Operations that gain nothing from blocks use the reference's kernel.
+  template <class Op>
+  Made lower(const Op&) const {
+    return make<typename reference::KernelFor<float, Op>::type>();
+  }
+
+  Made lower(const ops::Conv& op) {
+    if (blocked_input() && blocked_output() && slow_depthwise(g_, f_, n_, op))
+      return lower_conv<DepthwiseKernel<B>>(op);
+    return lower_conv<ConvKernel>(op, blocked_input(), blocked_output());
+  }
+  Made lower(const ops::ConvTranspose& op) {
+    return lower_conv<ConvKernel>(mirrored(op), blocked_input(), blocked_output());
+  }
+  Made lower(const ops::MixedConv& op) {
+    return lower_conv<MixedConvKernel>(op.conv, blocked_input(), blocked_output());
+  }
+
+  template <class K, class... Formats>
+  Made lower_conv(const ops::Conv& op, Formats... formats) {
+    const int id = g_.nodes[n_].params[0];
+    auto kernel = std::make_unique<K>(g_, f_, n_, formats..., stored(op, id));
+    for (int e = 0; e < g_.nodes[n_].copies; ++e)
+      if (!decided_[id + e]) low_.param_layout[id + e] = kernel->weights_layout(), decided_[id + e] = 1;
+    return kernel;
+  }
+  /// How weights lie that a program or a node before this one has decided about; null if this node may choose.
+  ConvKernel::Stored stored(const ops::Conv& op, int id) const {
+    if (!decided_[id]) return nullptr;
+    const auto& layout = low_.param_layout[id];
+    auto known = std::dynamic_pointer_cast<const WeightsLayout>(layout);
+    check(known || !layout, "{}: weights laid out by another backend; make the model and its programs on one backend",
+          g_.params[id].name);
+    if (known) return known;
+    const Dims shape = ConvProblem{op, {}, {}, false, false}.shape();
+    const auto tag = shape.size() == 5 ? dnnl::memory::format_tag::abcde : dnnl::memory::format_tag::abcd;
+    return std::make_shared<WeightsLayout>(shape, Desc(shape, dnnl::memory::data_type::f32, tag));
+  }
+
+  Made lower(const ops::BatchNorm& op) const {
+    return blocked_output() ? make<BlockedNormKernel<B>>() : lower<ops::BatchNorm>(op);
+  }
+  Made lower(const ops::Linear&) const { return make<LinearKernel>(); }
+  Made lower(const ops::GlobalAvgPool& op) const {
+    return blocked_input() ? make<GlobalAvgPoolKernel<B>>() : lower<ops::GlobalAvgPool>(op);
+  }
+  Made lower(const ops::MaxPool& op) const {
+    return blocked_output() ? make<MaxPoolKernel<B>>() : lower<ops::MaxPool>(op);
+  }
+  Made lower(const ops::ArgMaxPool& op) const {
+    return blocked_output() ? make<ArgMaxPoolKernel<B>>() : lower<ops::ArgMaxPool>(op);
+  }
+  Made lower(const ops::Relu&) const { return make<ReluKernel>(blocked_output()); }
+  Made lower(const ops::Add&) const { return make<AddKernel>(blocked_output()); }
+  Made lower(const ops::Subtract&) const { return make<reference::SubtractKernel<float>>(row_elements()); }
+  Made lower(const ops::Multiply&) const { return make<reference::MultiplyKernel<float>>(row_elements()); }
+  Made lower(const ops::Cast&) const { return make<host::CastKernel>(row_elements()); }
+  Made lower(const ops::Times&) const { return make<reference::TimesKernel<float>>(row_elements()); }
+  Made lower(const ops::Gather&) const { return make<reference::GatherKernel<float>>(row_elements()); }
+  Made lower(const ops::Combine&) const { return make<reference::CombineKernel<float>>(row_elements()); }
+
+  Made lower(const ops::ToPatches&) const { return make<reference::ToPatchesKernel<float>>(planes(), unit()); }
+  Made lower(const ops::FromPatches&) const { return make<reference::FromPatchesKernel<float>>(planes(), unit()); }
+
+  Made lower(const ops::Activation&) const { return make<reference::ActivationKernel<float>>(unit()); }
+  Made lower(const ops::PRelu&) const { return make<reference::PReluKernel<float>>(unit()); }
+  Made lower(const ops::Dropout&) const { return make<reference::DropoutKernel<float>>(unit()); }
+  Made lower(const ops::Scale&) const { return make<reference::ScaleKernel<float>>(unit(), unit_of(1)); }
+  Made lower(const ops::MaxUnpool&) const { return make<reference::MaxUnpoolKernel<float>>(unit()); }
+  Made lower(const ops::AvgPool&) const { return make<reference::MeanKernel<float, ops::AvgPool>>(unit()); }
+  Made lower(const ops::AdaptiveAvgPool&) const {
+    return make<reference::MeanKernel<float, ops::AdaptiveAvgPool>>(unit());
+  }
+  Made lower(const ops::Resize&) const { return make<reference::ResizeKernel<float>>(unit()); }
+  Made lower(const ops::Window&) const { return make<reference::WindowKernel<float>>(unit()); }
+  Made lower(const ops::Slice&) const { return make<reference::SliceKernel<float>>(unit_of(0), unit()); }
+  Made lower(const ops::Concat&) const {
+    std::vector<int> units;
+    for (std::size_t i = 0; i < g_.nodes[n_].inputs.size(); ++i) units.push_back(unit_of(static_cast<int>(i)));
+    units.push_back(unit());
+    return make<reference::ConcatKernel<float>>(units);
+  }
+
+  /// How a map of the output is stored: so many planes of pixels of so many numbers.
+  int planes() const { return round_up(g_.edges[g_.nodes[n_].output].channels, unit()) / unit(); }
+  int unit() const { return blocked_output() ? B : 1; }
+  int unit_of(int input) const { return blocked_input(input) ? B : 1; }
+  /// Stored elements of a row of the output.
+  std::size_t row_elements() const {
+    const Edge& e = g_.edges[g_.nodes[n_].output];
+    return static_cast<std::size_t>(e.extent.pixels()) * (blocked_output() ? round_up(e.channels, B) : e.channels);
+  }
+
+  const Graph& g_;
+  const Flow& f_;
+  std::vector<char> blocked_;
+  std::vector<char> decided_;  // per parameter: its layout cannot be chosen any more
+  Lowered low_;
+  int n_ = 0;
+};
+
+/// oneDNN's implementations of a program's convolutions, as "node: forward …".
+inline std::vector<std::string> implementations(const Lowered& low) {
+  std::vector<std::string> list;
+  for (const auto& k : low.kernels)
+    if (const auto* d = dynamic_cast<const Described*>(k.get()))
+      for (const std::string& i : d->implementations()) list.push_back(d->node_name() + ": " + i);
+  return list;
+}
+
+}  // namespace moecnn::onednn

@@ -1,0 +1,60 @@
+#pragma once
+/// \file
+/// Graphs to plain loops.
+
+#include "moecnn/backend/host/cast.hpp"
+#include "moecnn/backend/host/converted.hpp"
+#include "moecnn/backend/reference/activation.hpp"
+#include "moecnn/backend/reference/arithmetic.hpp"
+#include "moecnn/backend/reference/avg_pool.hpp"
+#include "moecnn/backend/reference/channels.hpp"
+#include "moecnn/backend/reference/conv.hpp"
+#include "moecnn/backend/reference/conv_transpose.hpp"
+#include "moecnn/backend/reference/eltwise.hpp"
+#include "moecnn/backend/reference/linear.hpp"
+#include "moecnn/backend/reference/loss.hpp"
+#include "moecnn/backend/reference/mixed_conv.hpp"
+#include "moecnn/backend/reference/norm.hpp"
+#include "moecnn/backend/reference/patch.hpp"
+#include "moecnn/backend/reference/pool.hpp"
+#include "moecnn/backend/reference/random.hpp"
+#include "moecnn/backend/reference/resize.hpp"
+#include "moecnn/backend/reference/route.hpp"
+
+namespace moecnn::reference {
+
+/// The kernel of node `n`, all of whose tensors are of type T.
+template <class T>
+std::unique_ptr<Kernel> make_kernel(const Graph& g, const Flow& f, int n) {
+  return dispatch(g.nodes[n].op, [&]<class Op>(const Op&) -> std::unique_ptr<Kernel> {
+    if constexpr (std::is_same_v<Op, ops::Cast>)
+      return std::make_unique<host::CastKernel>(g, f, n);
+    else
+      return std::make_unique<typename KernelFor<T, Op>::type>(g, f, n);
+  });
+}
+
+/// True if all tensors of a node are of that type.
+inline bool is_uniform(const Graph& g, const Node& n, DType t) {
+  bool all = g.output_of(n).dtype == t;
+  for (int e : n.inputs) all = all && g.edges[e].dtype == t;
+  for (int p : n.params) all = all && g.params[p].dtype == t;
+  return all;
+}
+
+template <class T>
+Lowered lower(const Graph& g, const Flow& f) {
+  Lowered low;
+  for (int n = 0; n < static_cast<int>(g.nodes.size()); ++n) {
+    auto kernel = make_kernel<T>(g, f, n);
+    const bool as_it_is = std::holds_alternative<ops::Cast>(g.nodes[n].op) || is_uniform(g, g.nodes[n], dtype_of<T>);
+    low.kernels.push_back(as_it_is ? std::move(kernel)
+                                   : std::make_unique<host::Converted<T>>(g, f, n, std::move(kernel)));
+  }
+  low.value_layout.resize(g.edges.size());
+  low.grad_layout.resize(g.edges.size());
+  low.param_layout.resize(g.params.size());
+  return low;
+}
+
+}  // namespace moecnn::reference

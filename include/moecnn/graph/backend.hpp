@@ -1,0 +1,31 @@
+#pragma once
+/// \file
+/// What runs graphs: a backend.
+
+#include "moecnn/core/device_buffer.hpp"
+#include "moecnn/graph/kernel.hpp"
+#include "moecnn/graph/parameter_math.hpp"
+
+namespace moecnn {
+
+/// A backend is an object that owns the memory in which tensors lie and turns graphs into kernels. Programs, parameters and
+/// training know it by this interface alone.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// For messages and reports: "onednn".
+  virtual std::string title() const = 0;
+  /// The type of values, parameters and gradients, where no pass chooses another.
+  virtual DType dtype() const = 0;
+  /// Whether kernels also take values of that type; parameters and statistics then stay of type dtype().
+  virtual bool takes(DType values) const { return values == dtype(); }
+  virtual Memory& memory() { return host_memory(); }
+  /// A kernel for each node, and how it stores tensors. `given`: layouts of parameters that are decided already.
+  virtual Lowered lower(const Graph& g, const Flow& f, const Layouts& given) = 0;
+  /// What runs over all parameters at once.
+  virtual ParameterMath& math() = 0;
+  /// Waits until everything that was started is done.
+  virtual void finish() {}
+};
+
+}  // namespace moecnn

@@ -1,0 +1,97 @@
+#pragma once
+#include "moecnn/graph/passes/pipelines.hpp"
+#include "moecnn/graph/passes/set_precision.hpp"
+#include "moecnn/model/memory_check.hpp"
+#include "moecnn/model/model.hpp"
+
+namespace moecnn {
+
+MOECNN_BODY AnyModel::AnyModel(std::unique_ptr<Backend> backend, Extent images, ModelOpts opts, RecordGraph record)
+    : backend_(std::move(backend)),
+      record_(std::move(record)),
+      images_(images),
+      opts_(std::move(opts)),
+      arena_(backend_->memory()) {
+  check(opts_.precision == Precision::full || backend_->takes(DType::bf16),
+        "the backend {} has no kernels for bf16; choose Precision::full, or another backend", backend_->title());
+  store_.limit_memory(opts_.memory);
+  // The training program decides how parameters are stored, since it is the one that changes them.
+  if (opts_.training)
+    channels_ = training().graph().edges[training().graph().input].channels;
+  else
+    adopt_for_inference();
+  store_.initialise(opts_.seed);
+}
+
+MOECNN_BODY Program& AnyModel::training(int rows) {
+  check(opts_.training, "this model was made for inference; construct it with .training = true to train it");
+  auto& slot = training_[rows == 0 ? images_.n : rows];
+  if (!slot) slot = make_training(rows);
+  return *slot;
+}
+
+MOECNN_BODY Program& AnyModel::inference(Extent images, int k) {
+  const Key key{images, k};
+  const auto known = std::find_if(inference_.begin(), inference_.end(), [&](auto& p) { return p.first == key; });
+  if (known != inference_.end()) {
+    std::rotate(known, known + 1, inference_.end());  // the last one is the one used last
+  } else {
+    if (inference_.size() == 4) inference_.erase(inference_.begin());
+    inference_.emplace_back(key, nullptr);
+  }
+  auto& slot = inference_.back().second;
+  if (!slot) slot = make_inference(images, k);
+  return *slot;
+}
+
+MOECNN_BODY std::unique_ptr<Program> AnyModel::make_training(int rows) {
+  Graph g = recorded(rows);
+  Recorder recorder(g);
+  g.outputs.push_back(recorder.cross_entropy(g.outputs[0], opts_.loss));
+  for (const Auxiliary& a : opts_.auxiliary) {
+    LossOpts loss = opts_.loss;
+    loss.factor = a.factor;
+    recorder.cross_entropy(edges(g, {a.value})[0], loss);
+  }
+  const std::vector<int> keep = edges(g, opts_.keep);
+  passes::set_dtype(g, backend_->dtype());
+  passes::for_training(g, keep, opts_.mix_linear_experts);
+  lower_precision(g, keep);
+  return std::make_unique<Program>(std::move(g), *backend_, store_, arena_,
+                                   ProgramOpts{.training = true, .keep = keep, .rebuild = opts_.rebuild});
+}
+
+MOECNN_BODY std::unique_ptr<Program> AnyModel::make_inference(Extent images, int k) {
+  Graph g = record_(images);
+  if (k != 0) passes::set_k(g, k);
+  const std::vector<int> keep = edges(g, opts_.keep);
+  passes::set_dtype(g, backend_->dtype());
+  passes::for_inference(g, keep, opts_.mix_linear_experts);
+  lower_precision(g, keep);
+  return std::make_unique<Program>(std::move(g), *backend_, store_, arena_, ProgramOpts{.keep = keep});
+}
+
+MOECNN_BODY void AnyModel::lower_precision(Graph& g, const std::vector<int>& keep) const {
+  if (opts_.precision == Precision::bf16) passes::lower_precision(g, DType::bf16, keep);
+}
+
+/// Without a training program nothing has chosen layouts: plain ones, which every inference program can read.
+MOECNN_BODY void AnyModel::adopt_for_inference() {
+  Graph g = recorded();
+  passes::set_dtype(g, backend_->dtype());
+  channels_ = g.edges[g.input].channels;
+  check_memory({.parameters = ParamStore::places(g.params, {}).all}, opts_.memory, "the network");
+  store_.adopt(g, {}, backend_->memory());
+}
+
+MOECNN_BODY std::vector<int> AnyModel::edges(const Graph& g, const std::vector<std::string>& names) {
+  std::vector<int> found;
+  for (const std::string& name : names) {
+    found.push_back(g.find_edge(name));
+    check(found.back() >= 0, "there is no value named \"{}\" to keep; names are those given in wire(), joined by dots",
+          name);
+  }
+  return found;
+}
+
+}  // namespace moecnn

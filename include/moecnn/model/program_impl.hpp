@@ -1,0 +1,262 @@
+#pragma once
+#include "moecnn/core/shared_cores.hpp"
+#include "moecnn/model/memory_check.hpp"
+#include "moecnn/model/program.hpp"
+
+#include <algorithm>
+
+namespace moecnn {
+
+MOECNN_BODY Program::Program(Graph graph, Backend& backend, ParamStore& store, Arena& arena, ProgramOpts opts)
+    : graph_(std::move(graph)), backend_(backend), store_(store), arena_(arena), opts_(std::move(opts)) {
+  flow_ = analyse(graph_, opts_.training, opts_.seeds, opts_.input_grad);
+  lowered_ = backend_.lower(graph_, flow_, store_.layouts());
+  check(!store_.empty() || std::none_of(graph_.derived.begin(), graph_.derived.end(),
+                                        [](const Derived& d) { return d.how == Derived::How::fold; }),
+        "a program with folded batch norms needs the store that it folds them from; make a program of the unfolded "
+        "graph first, as Model does");
+  needs_.reserve(graph_.nodes.size());
+  for (const auto& k : lowered_.kernels) needs_.push_back(k->needs());
+  plan_ = make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), opts_.keep,
+                    opts_.rebuild);
+  name_ = std::make_shared<const std::string>(text());
+  allocate();
+  routings_.resize(graph_.routings.size());
+  slopes_.resize(graph_.routings.size());
+  count_labels();
+  bind();
+}
+
+MOECNN_BODY std::string Program::text() const {
+  const Extent images = graph_.edges[graph_.input].extent;
+  std::string text = formatted("the {} program for {} image{} of {} × {}", opts_.training ? "training" : "inference",
+                               images.n, images.n == 1 ? "" : "s", images.h, images.w);
+  for (const RoutingSpec& r : graph_.routings)
+    if (r.k != r.policy->k()) return text + formatted(" with k = {}", r.k);
+  return text;
+}
+
+MOECNN_BODY void Program::set_images(const void* images, DType type) {
+  arena_.reserve(plan_.arena_bytes, name_);  // there is room, unless growing has failed since
+  rebind_if_moved();
+  arena_.claim(name_);
+  given_images_ = true;
+  ran_ = false;
+  write_as(lowered_.value_layout[graph_.input].get(), images, type, value_data(graph_.input), graph_.input);
+}
+
+MOECNN_BODY void Program::forward(const StepContext& step) {
+  check(!step.training || opts_.training, "this program was made for inference; run the model's training program");
+  watch_cores();
+  check_owner("the images");
+  ran_ = false;
+  rebind_if_moved();
+  if (refreshed_ != store_.version()) {
+    derived_.refresh(graph_, store_);
+    for (auto& k : lowered_.kernels) k->refresh();
+    refreshed_ = store_.version();
+  }
+  for (auto& k : lowered_.kernels) k->forward(step);
+  backend_.finish();
+  ran_ = true;
+  if (step.training) {
+    store_.touch();  // running statistics have moved, which other programs have folded into weights
+    refreshed_ = store_.version();
+  }
+}
+
+MOECNN_BODY void Program::backward(const StepContext& step) {
+  check_values();
+  for (std::size_t n = graph_.nodes.size(); n-- > 0;) backward(n, step);
+}
+MOECNN_BODY void Program::backward(std::size_t node, const StepContext& step) {
+  check_owner("the values");
+  for (int n : plan_.rebuilds[node]) lowered_.kernels[n]->rebuild();
+  if (flow_.runs_backward[node]) lowered_.kernels[node]->backward(step);
+}
+
+MOECNN_BODY double Program::loss() const {
+  double sum = 0;
+  for (std::size_t i = 0; i < losses_.size(); ++i) sum += factors_[i] * losses_[i];
+  return sum;
+}
+MOECNN_BODY double Program::balance_loss() const {
+  double sum = 0;
+  for (const Routing& r : routings_) sum += r.balance_loss;
+  return sum;
+}
+
+MOECNN_BODY const Routing& Program::routing(std::string_view name) const {
+  for (std::size_t i = 0; i < graph_.routings.size(); ++i)
+    if (graph_.routings[i].name == name) return routings_[i];
+  std::string known;
+  for (const RoutingSpec& r : graph_.routings) known += ' ' + r.name;
+  fail("there is no mixture named \"{}\"; this network has:{}", name, known.empty() ? " none" : known);
+}
+
+MOECNN_BODY void Program::read(int edge, void* plain, DType as) const {
+  check_values();
+  read_as(lowered_.value_layout[edge].get(), value_data(edge), edge, plain, as);
+}
+MOECNN_BODY void Program::read_grad(int edge, void* plain, DType as) const {
+  check_values();
+  backend_.finish();
+  read_as(lowered_.grad_layout[edge].get(), grad_data(edge), edge, plain, as);
+}
+MOECNN_BODY void Program::seed(int edge, const void* plain, DType type) {
+  check_values();
+  write_as(lowered_.grad_layout[edge].get(), plain, type, grad_data(edge), edge);
+}
+
+MOECNN_BODY int Program::readable_edge(std::string_view name) const {
+  const int e = graph_.find_edge(name);
+  check(e >= 0, "there is no value named \"{}\"; names are those given in wire(), joined by dots", name);
+  const auto in = [e](const std::vector<int>& list) { return std::find(list.begin(), list.end(), e) != list.end(); };
+  check(in(graph_.outputs) || in(opts_.keep),
+        "the memory of \"{}\" has been used again after it was read; name it in `keep` to look at it", name);
+  return e;
+}
+
+/// All that this program needs and the store or the arena do not have yet, or Error where there is too little memory.
+MOECNN_BODY void Program::allocate() {
+  const bool first = store_.empty();
+  const int recorded = graph_.recorded_params();
+  derived_ = DerivedParams(graph_, recorded, lowered_.param_layout);
+  MemoryNeed need{.folded = derived_.bytes(),
+                  .activations = plan_.arena_bytes,
+                  .given_back = arena_.bytes(),
+                  .images = graph_.batch()};
+  if (first || (opts_.training && !store_.has_gradients())) {
+    const auto places =
+        ParamStore::places({graph_.params.data(), static_cast<std::size_t>(recorded)}, lowered_.param_layout);
+    if (first) need.parameters = places.all;
+    if (opts_.training) need.gradients = places.trained;
+  }
+  check_memory(need, store_.memory_limit(), *name_);
+  if (first) store_.adopt(graph_, lowered_.param_layout, backend_.memory());
+  check(store_.size() == recorded, "{} has {} parameters, but its store holds {}; a store belongs to one network",
+        *name_, recorded, store_.size());
+  for (int i = 0; i < recorded; ++i)
+    check(graph_.params[i].dtype == store_.spec(i).dtype,
+          "{}: parameter {} is of type {} in the store and of type {} in the graph; give both the backend's numbers by "
+          "passes::set_dtype()",
+          *name_, store_.spec(i).name, name_of(store_.spec(i).dtype), name_of(graph_.params[i].dtype));
+  if (opts_.training) store_.make_gradients();
+  derived_.allocate(backend_.memory());
+  arena_.reserve(plan_.arena_bytes, name_);
+}
+
+MOECNN_BODY std::vector<std::size_t> Program::bytes(const Layouts& layouts) const {
+  std::vector<std::size_t> b(graph_.edges.size());
+  for (std::size_t e = 0; e < b.size(); ++e) b[e] = stored_bytes(graph_.edges[e], layouts[e].get());
+  return b;
+}
+
+MOECNN_BODY void Program::read_as(const Layout* layout, const std::byte* from, int edge, void* plain, DType as) const {
+  const Edge& e = graph_.edges[edge];
+  check(from != nullptr, "edge {} (\"{}\") has no memory in this program", edge, e.name);
+  const auto n = static_cast<std::size_t>(e.elements());
+  std::vector<std::byte> host, ordered;
+  if (!backend_.memory().on_host()) {
+    host.resize(stored_bytes(e, layout));
+    backend_.memory().copy_out(host.data(), from, host.size());
+    from = host.data();
+  }
+  if (!layout) return convert(from, e.dtype, plain, as, n);
+  if (as == e.dtype) return layout->unpack(from, plain);
+  ordered.resize(n * size_of(e.dtype));
+  layout->unpack(from, ordered.data());
+  convert(ordered.data(), e.dtype, plain, as, n);
+}
+
+MOECNN_BODY void Program::write_as(const Layout* layout, const void* plain, DType type, std::byte* to, int edge) {
+  const Edge& e = graph_.edges[edge];
+  check(to != nullptr, "edge {} (\"{}\") has no memory in this program", edge, e.name);
+  const auto n = static_cast<std::size_t>(e.elements());
+  const bool on_host = backend_.memory().on_host();
+  if (!layout && on_host) return convert(plain, type, to, e.dtype, n);
+  if (type != e.dtype) {
+    plain_.resize(n * size_of(e.dtype));
+    convert(plain, type, plain_.data(), e.dtype, n);
+    plain = plain_.data();
+  }
+  if (layout && on_host) return layout->pack(plain, to);
+  if (layout) {
+    stored_.resize(layout->bytes());
+    layout->pack(plain, stored_.data());
+    plain = stored_.data();
+  }
+  backend_.memory().copy_in(to, plain, stored_bytes(e, layout));
+}
+
+/// All losses of a network share the labels.
+MOECNN_BODY void Program::count_labels() {
+  std::size_t labels = 0;
+  for (const Node& n : graph_.nodes) {
+    const auto* op = std::get_if<ops::CrossEntropy>(&n.op);
+    if (!op) continue;
+    const Extent x = graph_.edges[n.inputs[0]].extent;
+    const auto wants = static_cast<std::size_t>(x.n * x.pixels());
+    check(labels == 0 || labels == wants,
+          "{}: this loss wants {} labels, another one {}; resize the logits of all losses to one size", n.name, wants,
+          labels);
+    labels = wants;
+    factors_.push_back(op->factor);
+  }
+  losses_.assign(factors_.size(), 0.0);
+  labels_.resize(labels ? labels : static_cast<std::size_t>(graph_.batch()));
+}
+
+/// Throws unless the arena holds what this program has put there.
+MOECNN_BODY void Program::check_owner(const char* what) const {
+  if (given_images_ && arena_.owner() == name_) [[likely]]
+    return;
+  check(given_images_, "{} has no images yet; call set_images() before forward()", *name_);
+  fail(
+      "{} of {} are gone: all programs of a model share the memory of activations, and {} was made or given images "
+      "since. Make all programs before the first run, use the values of one before the next gets its images, or give "
+      "this one its images and run forward() again",
+      what, *name_, arena_.owner() ? *arena_.owner() : std::string("another program"));
+}
+/// Throws unless the values of this program's last forward pass are there.
+MOECNN_BODY void Program::check_values() const {
+  check_owner("the values");
+  check(ran_, "{} has images but no values yet; call forward() after set_images()", *name_);
+}
+
+MOECNN_BODY void Program::bind() {
+  std::size_t loss = 0;
+  for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const Node& node = graph_.nodes[n];
+    Bindings b;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      b.input.push_back(value_data(node.inputs[i]));
+      b.input_grad.push_back(flow_.input_mode[n][i] == GradMode::ignore ? nullptr : grad_data(node.inputs[i]));
+    }
+    b.output = value_data(node.output);
+    b.output_grad = flow_.edge_grad[node.output] ? grad_data(node.output) : nullptr;
+    for (std::size_t i = 0; i < node.params.size(); ++i)
+      for (int e = 0; e < node.copies; ++e) {
+        const int id = node.params[i] + e, source = graph_.params[id].source;
+        b.param.push_back(id < store_.size() ? store_.value_data(id) : derived_.value_data(id));
+        b.param_grad.push_back(flow_.param_mode[n][i] == GradMode::ignore ? nullptr
+                                                                          : store_.grad_data(source < 0 ? id : source));
+      }
+    for (int s : plan_.saved[n]) b.saved.push_back(bytes_at(s));
+    b.scratch_forward = bytes_at(plan_.scratch[n][0]);
+    b.scratch_backward = bytes_at(plan_.scratch[n][1]);
+    if (node.routing >= 0) {
+      b.routing = &routings_[node.routing];
+      if (opts_.training) b.slopes = &slopes_[node.routing];
+    }
+    if (std::holds_alternative<ops::Route>(node.op))
+      b.state = store_.state_data(graph_.routings[node.routing].state_id);
+    b.labels = labels_.data();
+    if (std::holds_alternative<ops::CrossEntropy>(node.op)) b.loss = &losses_[loss++];
+    lowered_.kernels[n]->bind(b);
+  }
+  bound_ = arena_.generation();
+  refreshed_ = 0;
+}
+
+}  // namespace moecnn
