@@ -1,14 +1,11 @@
 #pragma once
 /// \file
-/// 16-bit floats, which C++20 has no types for, as they stand in files.
+/// IEEE half precision, as it stands in files. (core/bf16.hpp has bfloat16.)
 
 #include <bit>
 #include <cstdint>
 
 namespace moecnn::io {
-
-/// bfloat16: the upper half of a float. Exact.
-constexpr float from_bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
 
 /// IEEE half precision. Exact, also for subnormals, infinities and NaN.
 constexpr float from_f16(std::uint16_t bits) {

@@ -59,7 +59,7 @@ class TensorFile {
       return;
     }
     if constexpr (std::floating_point<T>) {
-      if (t.stored->name == "BF16") return read_as<std::uint16_t>(t, out, from_bf16);
+      if (t.stored->name == "BF16") return read_as<Bf16>(t, out, std::identity{});
       if (t.stored->name == "F16") return read_as<std::uint16_t>(t, out, from_f16);
       if (cast == Cast::floats && t.dtype == DType::f32) return read_as<float>(t, out, std::identity{});
       if (cast == Cast::floats && t.dtype == DType::f64) return read_as<double>(t, out, std::identity{});
