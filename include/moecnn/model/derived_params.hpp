@@ -48,14 +48,24 @@ class DerivedParams {
   }
 
   void cast(const Graph& g, const ParamStore& store, const Derived& d, int e) {
-    read(g, store, d.weight + e, weight_);
-    write(g, store, d.derived_weight + e, weight_);
+    const int from = d.weight + e, to = d.derived_weight + e;
+    if (store.memory().on_host() && !layouts_[from] && !layouts_[to]) {
+      const auto n = static_cast<std::size_t>(g.params[to].elements());
+      return convert(data(store, from), g.params[from].dtype, value_data(to), g.params[to].dtype, n);
+    }
+    read(g, store, from, weight_);
+    write(g, store, to, weight_);
   }
 
-  /// Plain order; of a recorded parameter, or of one that was derived before.
+  /// Of a recorded parameter, or of one that was derived before.
+  const std::byte* data(const ParamStore& store, int id) const {
+    return id < first_ ? store.value_data(id) : value_data(id);
+  }
+
+  /// Plain order.
   void read(const Graph& g, const ParamStore& store, int id, std::vector<double>& plain) {
     plain.resize(static_cast<std::size_t>(g.params[id].elements()));
-    const std::byte* from = id < first_ ? store.value_data(id) : value_data(id);
+    const std::byte* from = data(store, id);
     if (!store.memory().on_host()) {
       stored_.resize(stored_bytes(g.params[id], layouts_[id].get()));
       store.memory().copy_out(stored_.data(), from, stored_.size());

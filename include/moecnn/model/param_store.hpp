@@ -55,12 +55,11 @@ class ParamStore {
     layouts_ = layouts;
     layouts_.resize(specs_.size());
     state_specs_ = g.states;
+    const auto first = std::find_if(specs_.begin(), specs_.end(), [](const ParamSpec& p) { return p.trained; });
+    if (first != specs_.end()) dtype_ = first->dtype;
     for (const ParamSpec& p : specs_)
-      if (p.trained) {
-        check(trained_elements_ == 0 || p.dtype == dtype_, "{} is of type {}, the parameters before it are {}", p.name,
-              name_of(p.dtype), name_of(dtype_));
-        dtype_ = p.dtype, trained_elements_ = 1;
-      }
+      check(!p.trained || p.dtype == dtype_, "{} is of type {}, but {} of type {}; trained parameters have one type",
+            p.name, name_of(p.dtype), first->name, name_of(dtype_));
     Places p = places(specs_, layouts_);
     offsets_ = std::move(p.offsets);
     trained_elements_ = p.trained / size_of(dtype_);
