@@ -235,6 +235,26 @@ TEST_CASE("a full disk while a checkpoint is written leaves the old one whole") 
   CHECK((b.values() == old));
 }
 
+TEST_CASE("weights saved as bf16 take half the space and are the rounded ones when they are read") {
+  const Scratch out;
+  Graph g = small_graph();
+  g.params[0].shape = {64, 64, 3, 3};
+  World<float> a(false, 1, g), b(true, 2, g);
+  a.train(1);
+  save_weights(a.store, out / "f32.safetensors");
+  save_weights(a.store, out / "bf16.safetensors", DType::bf16);
+  CHECK(std::filesystem::file_size(out / "bf16.safetensors") <
+        0.51 * std::filesystem::file_size(out / "f32.safetensors"));
+  load_weights(b.store, out / "bf16.safetensors");
+  for (int i = 0; i < a.store.size(); ++i) {
+    const auto x = a.store.read<float>(i), y = b.store.read<float>(i);
+    for (std::size_t j = 0; j < x.size(); ++j) REQUIRE(y[j] == static_cast<float>(Bf16(x[j])));
+  }
+  CHECK(b.store.state(0)[1] == a.store.state(0)[1]);
+  CHECK(has(error_of([&] { save_weights(a.store, out / "x.safetensors", DType::f64); }), "not as f64"));
+  CHECK(out.files() == 2);
+}
+
 TEST_CASE("the checkpoint before the last can be kept") {
   const Scratch out;
   World<float> a, b;
