@@ -10,7 +10,7 @@
 
 namespace moecnn::backend {
 
-/// What Reference<float> and Reference<double> do.
+/// Lowers a graph to plain loops that compute in `dtype`: f32 or f64.
 Lowered lower_reference(DType dtype, const Graph& g, const Flow& f);
 
 template <class T = float>

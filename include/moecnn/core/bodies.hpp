@@ -1,9 +1,9 @@
 #pragma once
 /// \file
-/// Where the bodies of functions are compiled. Without CMake or macros all bodies come with their
-/// headers, inline. Programs of several files, or of many, compile them once: one file defines MOECNN_HOLDS_KERNELS, or
-/// for two compilers at once one defines MOECNN_HOLDS_BACKENDS and one MOECNN_HOLDS_TRAINING, and includes everything; all
-/// others define MOECNN_SHARED_KERNELS and see declarations. CMake's moecnn_add_kernels() does that.
+/// Decides where the bodies of functions are compiled. By default they come with their headers, inline. A project of
+/// several files or programs compiles them once: one file defines MOECNN_HOLDS_KERNELS and includes everything, and all
+/// others define MOECNN_SHARED_KERNELS and see declarations. Two files may share the work: one defines
+/// MOECNN_HOLDS_BACKENDS, the other MOECNN_HOLDS_TRAINING. CMake's moecnn_add_kernels() does all of this.
 ///
 /// A header x.hpp whose bodies are worth it declares its functions, has the bodies in x_impl.hpp with MOECNN_BODY in front
 /// of each, and includes that file at its end `#if MOECNN_BODIES`; backends have kernels, and `#if MOECNN_KERNEL_BODIES`.

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What runs graphs: a backend.
+/// The interface of backends, which run graphs.
 
 #include "moecnn/core/device_buffer.hpp"
 #include "moecnn/graph/kernel.hpp"
@@ -22,7 +22,7 @@ class Backend {
   virtual Memory& memory() { return host_memory(); }
   /// A kernel for each node, and how it stores tensors. `given`: layouts of parameters that are decided already.
   virtual Lowered lower(const Graph& g, const Flow& f, const Layouts& given) = 0;
-  /// What runs over all parameters at once.
+  /// Passes over all parameters at once, for optimisers and clipping.
   virtual ParameterMath& math() = 0;
   /// Waits until everything that was started is done.
   virtual void finish() {}

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What an optimiser asks of a backend: passes over all parameters of a network.
+/// Passes over all parameters of a network, which optimisers ask a backend for.
 
 #include "moecnn/core/dtype.hpp"
 

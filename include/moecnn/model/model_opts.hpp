@@ -15,7 +15,7 @@ struct Auxiliary {
   double factor = 0.4;
 };
 
-/// The numbers that values and weights are read in. Parameters, moments, statistics, gates, routing and losses have the
+/// The type in which values are stored and weights are read. Parameters, moments, statistics, gates, routing and losses have the
 /// backend's own type in any case.
 enum class Precision : unsigned char {
   full,  ///< the backend's own type

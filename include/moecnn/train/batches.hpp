@@ -53,7 +53,7 @@ class AnyBatches {
   /// Values of one image and size of the label maps; nothing where the source does not tell.
   virtual std::optional<long long> image_elements() const { return {}; }
   virtual std::optional<Size2> label_size() const { return {}; }
-  /// What the source is set to, in words; empty where it does not tell.
+  /// The settings of the source in words; empty where it does not tell.
   virtual std::string text() const { return {}; }
   /// Sentences that have come up since the last call.
   virtual std::vector<std::string> warnings() { return {}; }

@@ -14,7 +14,7 @@ namespace detail {
 
 inline std::vector<std::int64_t> file_shape(const ParamSpec& p) { return {p.shape.begin(), p.shape.end()}; }
 
-/// Adds tensors of a store to a file. What is stored otherwise than in the file is converted when it is written, one
+/// Adds tensors of a store to a file. Tensors of another type or order are converted when they are written, one
 /// tensor at a time, so a file takes little memory beside the store. Both must live until the file is written.
 class StoreWriter {
  public:

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What the kernels of all CPU backends share: where a node's rows lie, and how a gradient is handed over.
+/// The base of the kernels of all CPU backends: it knows where a node's rows lie and how a gradient is handed over.
 
 #include "moecnn/core/threads.hpp"
 #include "moecnn/graph/kernel.hpp"
@@ -65,7 +65,7 @@ class NodeKernel : public Kernel {
   static void start(T* grad, long long n, bool adds) {
     if (!adds) std::fill(grad, grad + n, T(0));
   }
-  /// Hands over one number. What lies in memory before the first write may be anything, NaN included.
+  /// Hands over one element. What lies in memory before the first write may be anything, NaN included.
   static void deliver(T& grad, double value, bool adds) { grad = static_cast<T>(adds ? grad + value : value); }
 
   BindingsOf<T> at;

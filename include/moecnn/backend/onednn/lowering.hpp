@@ -137,7 +137,7 @@ class Lowering {
     return make<reference::ConcatKernel<float>>(units);
   }
 
-  /// How a map of the output is stored: so many planes of pixels of so many numbers.
+  /// Planes per map of the output. A plane holds unit() channels of every pixel.
   int planes() const { return round_up(g_.edges[g_.nodes[n_].output].channels, unit()) / unit(); }
   int unit() const { return blocked_output() ? B : 1; }
   int unit_of(int input) const { return blocked_input(input) ? B : 1; }

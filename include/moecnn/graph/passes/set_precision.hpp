@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Which numbers a graph computes in: one type everywhere, or a lower one where that does no harm.
+/// Sets the element types of a graph: one type everywhere, or a lower one where that does no harm.
 
 #include "moecnn/core/convert.hpp"
 #include "moecnn/graph/passes/rewrite.hpp"
