@@ -67,8 +67,8 @@ int train(const Options& o, const std::string& command) {
   const data::ImageSet seen = run.ended == Ended::max_steps ? thin(test_set, 500) : test_set;
   report::write_report(report_of(model, run, o, seen, command, model.backend().title()), out / "report.html");
   if (run.test)
-    fmt::print("top-1    {:.2f} % on the test images, after epoch {}\ntop-5    {:.2f} %\n", 100 * run.test->top1,
-               run.epochs.empty() ? 0 : run.epochs.back().epoch + 1, 100 * run.test->top5);
+    fmt::print("top-1    {:.2f} % on the test images, after epoch {}\ntop-5    {:.2f} %\n", 100 * run.test->top1(),
+               run.epochs.empty() ? 0 : run.epochs.back().epoch + 1, 100 * run.test->top5());
   fmt::print("weights  {}\nreport   {}\n", (out / "last.safetensors").string(), (out / "report.html").string());
   return 0;
 }

@@ -30,7 +30,8 @@ class Setup {
     if (!opts.training) return;
     const auto& p = model.training();
     const auto classes = static_cast<std::uint64_t>(p.graph().edges[p.graph().nodes.back().inputs[0]].channels);
-    for (std::size_t i = 0; i < p.label_count(); ++i) labels_.push_back(static_cast<int>(rng.below(classes, i, 1)));
+    const auto labels = static_cast<std::size_t>(p.graph().edges[p.graph().targets()[0]].elements());
+    for (std::size_t i = 0; i < labels; ++i) labels_.push_back(static_cast<int>(rng.below(classes, i, 1)));
   }
   moecnn::StepContext begin_training() { return begin_training(pixels_.data(), labels_.data()); }
   void forward_backward() { forward_backward(pixels_.data(), labels_.data()); }

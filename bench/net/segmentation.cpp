@@ -6,6 +6,7 @@
 ///   MOECNN_BENCH_REBUILD  0, 1, 2: make values again for the backward pass never, where cheap (default), always
 ///   MOECNN_BENCH_DEAREST  print so many of the dearest operations   MOECNN_BENCH_CPU      processor time, see harness.hpp
 #ifdef MOECNN_HAS_ONEDNN
+#include "moecnn/analysis/segment.hpp"
 #include "moecnn/model/any_net.hpp"
 #include "moecnn/zoo/deeplabv3plus.hpp"
 #include "moecnn/zoo/enet.hpp"
@@ -46,7 +47,7 @@ TEST_CASE("segmentation networks, 512x256, batch 1 and 4, f32") {
       for (const std::string& batch : bench::env_list("MOECNN_BENCH_BATCHES", "4,1")) {
         const Extent images{std::stoi(batch), height + c.rim, 2 * height + c.rim};
         ModelOpts opts;
-        opts.loss.ignore = 255;
+        opts.task = task::Segment();
         opts.auxiliary = c.auxiliary;
         opts.rebuild = static_cast<Rebuild>(bench::env_int("MOECNN_BENCH_REBUILD", 1));
         const auto results = bench::isolated([&] {

@@ -16,7 +16,7 @@ int info(const Options& o) {
   const Size2 crop = crop_of(o);
   const int classes = class_count(o);
   ModelOpts m{
-      .seed = o.seed, .loss = {.ignore = data::ignore_label}, .mix_linear_experts = o.mix, .rebuild = rebuild_of(o)};
+      .seed = o.seed, .task = task::Segment(), .mix_linear_experts = o.mix, .rebuild = rebuild_of(o)};
   if (o.has_aux()) m.auxiliary = {{.value = o.info().aux, .factor = o.aux}};
   AnyModel model(make_backend(o.backend), {o.batch, crop.h, crop.w}, m, net_of(o, classes));
   const Graph g = model.recorded();

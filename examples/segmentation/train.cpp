@@ -43,7 +43,7 @@ int train(const Options& o) {
   data::SegmentationLoader test_batches(test_set, evaluation_loader(o, test_set));
 
   ModelOpts m{.seed = o.seed,
-              .loss = {.ignore = data::ignore_label, .class_weights = class_weights(o, train_set, classes)},
+              .task = task::Segment({.ignore = data::ignore_label, .class_weights = class_weights(o, train_set, classes)}),
               .mix_linear_experts = o.mix,
               .rebuild = rebuild_of(o)};
   if (o.has_aux()) m.auxiliary = {{.value = o.info().aux, .factor = o.aux}};
@@ -69,20 +69,15 @@ int train(const Options& o) {
               .settings = settings_of(o),
               .log_steps = o.log_steps,
               .test_epochs = o.eval_every,
-              .test =
-                  [&](const StopAsked& stop) {
-                    const TestRecord found = analysis::evaluate_maps(model, test_batches, {.stop = stop}).record();
-                    for (const std::string& w : test_batches.warnings()) fmt::print(stderr, "test: {}\n", w);
-                    return found;
-                  },
               .test_at_stop = false,
               .on_start =
                   [&] {
                     run_options::save(o.out, lasting_options(o));
                   }};  // until then the options in the folder are an older run's
-  const TrainResult run = fit(model, batches, t);
+  const TrainResult run = fit(model, batches, test_batches, t);
   fmt::print("{}\n", run.goodbye);
-  if (run.test) fmt::print("mIoU     {:.2f} %\npixels   {:.2f} %\n", 100 * run.test->mean_iou, 100 * run.test->top1);
+  if (run.test) fmt::print("mIoU     {:.2f} %\npixels   {:.2f} %\n", 100 * run.test->mean_iou(),
+                           100 * run.test->pixel_accuracy());
   if (const auto n = batches.broken().all().size())
     fmt::print("{} of the training pairs cannot be read; others were taken instead\n", n);
   if (const auto n = test_batches.broken().all().size())

@@ -32,7 +32,7 @@ data::SegmentationLoaderOpts whole(int batch, Size2 size = 0) {
 
 TEST_CASE("figures are those of the logits, whatever the batch size, also where results are resized") {
   const auto set = data::synthetic_segmentation(5, 16, 24, 1);
-  TestModel model({2, 8, 8}, {.loss = {.ignore = data::ignore_label}}, MapNet{});
+  TestModel model({2, 8, 8}, {.task = task::Segment()}, MapNet{});
   for (const Size2 size : {Size2(0), Size2(12, 12)}) {
     data::SegmentationLoader pairs(set, whole(2, size)), single(set, whole(1, size));
     int seen = 0;
@@ -56,7 +56,7 @@ TEST_CASE("figures are those of the logits, whatever the batch size, also where 
     const TestRecord r = e.record();
     CHECK(r.of_maps());
     CHECK(r.score() == e.confusion.mean_iou());
-    CHECK(r.class_iou.size() == 10);
+    CHECK(r.per_class.size() == 10);
   }
 }
 
@@ -119,7 +119,7 @@ data::SegmentationSet stored(const data::SegmentationSet& set, const Scratch& di
 
 TEST_CASE("images that cannot be read count nowhere: figures are those of the set without them") {
   const auto set = data::synthetic_segmentation(9, 16, 24, 1);
-  TestModel model({2, 16, 24}, {.loss = {.ignore = data::ignore_label}, .training = false}, MapNet{});
+  TestModel model({2, 16, 24}, {.task = task::Segment(), .training = false}, MapNet{});
   for (const std::vector<int>& broken : {std::vector{2}, {3}, {4, 5}, {0, 1}, {8}, {1, 4, 5, 8}}) {
     const Scratch dir;
     const auto files = stored(set, dir);

@@ -114,7 +114,7 @@ template <class Net>
 Graph with_loss(const Net& net, Extent images) {
   Graph g = record(net, images);
   Recorder r(g);
-  g.outputs.push_back(r.record(ops::CrossEntropy{g.edges[g.outputs[0]].channels}, {g.outputs[0]}, 1, {1, 1, 1}));
+  g.outputs.push_back(r.cross_entropy(g.outputs[0]));
   passes::fuse_norm_activation(g);
   return g;
 }

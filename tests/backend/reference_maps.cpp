@@ -315,9 +315,10 @@ TEST_CASE("cross-entropy per pixel: the loss is the sum of factors times means, 
   once({.training = true});
   const auto parts = once.program.losses();
   REQUIRE(parts.size() == 2);
-  CHECK(parts[0] != parts[1]);
-  CHECK(once.program.loss() == 2 * parts[0] + 0.25 * parts[1]);
-  CHECK(once.program.label_count() == 1200);
+  CHECK(parts[0].mean != parts[1].mean);
+  CHECK(once.program.loss() == 2 * parts[0].mean + 0.25 * parts[1].mean);
+  CHECK(parts[0].counted == 960);  // a fifth is ignored
+  CHECK(parts[0].weight == 960);
 }
 
 TEST_CASE("cross-entropy per pixel: with all labels ignored, loss and gradients are 0") {
@@ -348,12 +349,93 @@ TEST_CASE("cross-entropy per pixel: the same bits with any number of threads") {
 TEST_CASE("cross-entropy per pixel: labels that are no class, and losses of different sizes, are refused") {
   Once once(with_losses({2, 2, 3}, {.ignore = 255}, 0));
   once.batch.labels[8] = 5;
-  CHECK_THROWS_WITH_AS(once({}), "row 1, pixel 2 has the label 5, the network has classes 0 … 4 and ignores 255",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      once({}),
+      "image 1 of a batch has label 5, but the network has 5 classes (from 0) and ignores 255; it is that of pixel 2",
+      Error);
   Graph g = with_losses({2, 2, 3}, {}, 0);
   Recorder r(g);
-  r.cross_entropy(r.global_avg_pool(Value<5>{g.outputs[0]}).edge);
-  test::Rig<backend::Reference<double>> rig;
-  CHECK_THROWS_AS(rig.add_training(g), Error);
+  CHECK_THROWS_WITH_AS(r.cross_entropy(r.global_avg_pool(Value<5>{g.outputs[0]}).edge),
+                       "the target \"labels\" is wanted as 2x1x2x3 by one loss and as 2x1x1x1 by another; resize the "
+                       "values of all losses to one size, or give the targets different names",
+                       Error);
   CHECK_THROWS_AS(r.cross_entropy(g.outputs[0], {.class_weights = {1, 2}}), Error);
+}
+
+TEST_CASE("cross-entropy with label smoothing: gradients, and the mean as PyTorch defines it") {
+  const std::vector<double> weights{1, 0.5, 2, 0, 3};
+  for (const auto& w : {std::vector<double>{}, weights})
+    for (const int ignore : {-1, 255}) {
+      const LossOpts opts{.ignore = ignore, .class_weights = w, .factor = 0.7, .label_smoothing = 0.1};
+      CHECK(test::check_graph(with_losses({2, 3, 4}, opts, 0.4), {.inference = false}) == "");
+      Graph g = with_losses({2, 3, 4}, opts, 0);
+      Once once(g);
+      test::fill(once.rig.store, 1);
+      const auto z = once({.training = true});  // [2, 5, 12]
+      double sum = 0, all = 0;
+      for (int i = 0; i < 24; ++i) {
+        const int label = once.batch.labels[static_cast<std::size_t>(i)];
+        if (label == ignore) continue;
+        const auto logit = [&](int c) { return z[static_cast<std::size_t>(i / 12 * 60 + c * 12 + i % 12)]; };
+        double log_z = 0;
+        for (int c = 0; c < 5; ++c) log_z += std::exp(logit(c));
+        log_z = std::log(log_z);
+        const auto weight = [&](int c) { return w.empty() ? 1 : w[static_cast<std::size_t>(c)]; };
+        sum += 0.9 * weight(label) * (log_z - logit(label));
+        for (int c = 0; c < 5; ++c) sum += 0.1 / 5 * weight(c) * (log_z - logit(c));
+        all += weight(label);
+      }
+      CHECK(once.program.losses()[0].mean == doctest::Approx(sum / all).epsilon(1e-12));
+      CHECK(once.program.losses()[0].weight == all);
+    }
+  Graph g = with_losses({1, 2, 2}, {}, 0);
+  CHECK_THROWS_AS(Recorder(g).cross_entropy(g.outputs[0], {.label_smoothing = 1}), Error);
+}
+
+TEST_CASE("losses count hits: the label has the highest logit, the lower class wins a tie, ignored labels do not count") {
+  const auto net = verb<2, 3>([](Recorder& g, Value<2> x) { return g("head", Conv<2, 3, ConvOpts{.bias = true}>{}, x); });
+  Graph g = record(net, {1, 1, 5});
+  Recorder(g).cross_entropy(g.outputs[0], {.ignore = 9});
+  Once once(g);
+  once.rig.store.initialise(1);
+  const std::vector<double> weight{1, 0, 0, 1, 0, 0}, none(3);  // class 0: channel 0, class 1: channel 1, class 2: 0
+  once.rig.store.write(once.rig.store.find("head.weight"), weight.data());
+  once.rig.store.write(once.rig.store.find("head.bias"), none.data());
+  once.batch.images = {3, 1, 2, -1, 4, /**/ 1, 1, 2, -1, 5};
+  once.batch.labels = {0, 1, 1, 2, 9};  // right, a tie lost to class 0, the same, right, ignored
+  once({.training = true});
+  CHECK(once.program.losses()[0].counted == 4);
+  CHECK(once.program.losses()[0].hits == 2);
+  CHECK(once.program.losses()[0].accuracy() == 0.5);
+}
+
+TEST_CASE("binary cross-entropy: gradients, the mean, hits and ignored elements") {
+  const auto net = verb<3, 4>([](Recorder& g, Value<3> x) {
+    return g("head", Conv<3, 4, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, x);
+  });
+  for (const auto& w : {std::vector<double>{}, std::vector<double>{1, 2, 0.5, 0}}) {
+    Graph g = record(net, {2, 3, 4});
+    Recorder r(g);
+    r.binary_cross_entropy(g.outputs[0], r.target("tags", {2, 3, 4}, 4), {.class_weights = w, .factor = 0.7});
+    CHECK(test::check_graph(g, {.inference = false}) == "");
+    Once once(g);
+    test::fill(once.rig.store, 1);
+    const auto z = once({.training = true});
+    const auto& tags = once.batch.targets.at("tags");
+    double sum = 0, counted = 0, hits = 0;
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      if (tags[i] < 0) continue;
+      const double p = 1 / (1 + std::exp(-z[i])), positive = w.empty() ? 1 : w[i / 12 % 4];
+      sum -= positive * tags[i] * std::log(p) + (1 - tags[i]) * std::log(1 - p);
+      counted += 1, hits += (p > 0.5) == (tags[i] > 0.5);
+    }
+    CHECK(once.program.losses()[0].mean == doctest::Approx(sum / counted).epsilon(1e-12));
+    CHECK(once.program.losses()[0].counted == counted);
+    CHECK(once.program.losses()[0].hits == hits);
+    CHECK(once.program.loss() == 0.7 * once.program.losses()[0].mean);
+  }
+  Graph g = record(net, {2, 3, 4});
+  Recorder r(g);
+  CHECK_THROWS_AS(r.binary_cross_entropy(g.outputs[0], r.target("tags", {2, 3, 4}, 3)), Error);
+  CHECK_THROWS_AS(r.binary_cross_entropy(g.outputs[0], r.target("labels", {2, 3, 4}, 4, DType::i32)), Error);
 }

@@ -83,7 +83,7 @@ TEST_CASE("a model that is there stays as it was when a further program does not
   for (int twice = 0; twice < 2; ++twice) {
     const auto text = message([&] { model.inference(4000); });
     CHECK(contains(text, "the inference program for 4000 images of 12 × 12 needs "));
-    CHECK(contains(text, "weights with batch norms folded in"));
+    CHECK_FALSE(contains(text, "weights with batch norms folded in"));  // those of the other program will do
     CHECK(contains(text, "would fit"));
     CHECK_FALSE(contains(text, "gradients"));
   }

@@ -44,7 +44,7 @@ double one_of_everything(const char* folder) {
   load_weights(model.params(), "weights.safetensors");
   load_part(model.params(), "weights.safetensors", "conv.", "conv.");
   const auto seen = analysis::predict(model, images);
-  return ran.seconds + evaluate(model, test).top1 + analysis::top_k_accuracy(seen, images.labels, 1);
+  return ran.seconds + evaluate(model, test).top1() + analysis::top_k_accuracy(seen, images.labels, 1);
 }
 
 template <class Backend>

@@ -22,7 +22,7 @@ TrainResult a_run() {
   run.epochs[0].step = 2, run.epochs[0].loss = 15;
   run.epochs[1].step = 4, run.epochs[1].loss = 35;
   run.epochs[1].epoch = 1;
-  run.epochs[1].test = TestRecord{.loss = 7, .top1 = 0.25};
+  run.epochs[1].test = TestRecord{.loss = 7, .scores = {{"top1", 0.25}}};
   return run;
 }
 
@@ -71,8 +71,7 @@ TEST_CASE("every step is a point of every curve, and every test one at the end o
 
 TEST_CASE("tests of label maps have a mean IoU") {
   TrainResult run = a_run();
-  run.epochs[1].test->class_iou = {0.5, 0.75};
-  run.epochs[1].test->mean_iou = 0.625;
+  run.epochs[1].test->scores = {{"mean_iou", 0.625}};
   CHECK(report::curves_of(run).mean_iou.y == std::vector<double>{0.625});
 }
 

@@ -5,6 +5,8 @@
 
 #include "again.hpp"
 #include "moecnn/core/core_times.hpp"
+#include "moecnn/core/shared_cores.hpp"
+#include "moecnn/core/threads.hpp"
 #include "tiny.hpp"
 
 using namespace moecnn;

@@ -30,8 +30,8 @@ TEST_CASE("accuracy and loss are those of the logits, in file order, with a part
                                 }});
   CHECK(e.images == 20);
   CHECK(seen == 20);
-  CHECK(e.top1 == right / 20.0);
-  CHECK(e.top5 == 1);
+  CHECK(e.top1() == right / 20.0);
+  CHECK(e.top5() == 1);
   CHECK(e.loss == doctest::Approx(loss / 20));
   REQUIRE(e.routing.size() == 1);
   CHECK(e.routing[0].rows() == 20);

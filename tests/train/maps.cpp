@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "io/scratch.hpp"
+#include "moecnn/analysis/segment.hpp"
 #include "moecnn/data/segmentation_loader.hpp"
 #include "moecnn/data/synthetic_street.hpp"
 #include "train/tiny.hpp"
@@ -27,7 +28,7 @@ data::SegmentationLoaderOpts plain(int batch) {
 TEST_CASE("a convolution learns to tell sky from road, and the best weights are those of the best test") {
   const auto set = data::synthetic_segmentation(6, 16, 24, 3, 3);
   data::SegmentationLoader batches(set, plain(3));
-  MapModel model({3, 16, 24}, {.loss = {.ignore = data::ignore_label}});
+  MapModel model({3, 16, 24}, {.task = task::Segment()});
   const Scratch out;
   const std::vector<double> scores{0.25, 0.5, 0.5, 0.375};
   std::vector<std::string> bits;
@@ -40,13 +41,13 @@ TEST_CASE("a convolution learns to tell sky from road, and the best weights are 
       .test =
           [&](const StopAsked&) {
             bits.push_back(bits_of(model.params()));
-            return TestRecord{.images = 6, .class_iou = {1, 1, 1}, .mean_iou = scores.at(bits.size() - 1)};
+            return TestRecord{.images = 6, .scores = {{"mean_iou", scores.at(bits.size() - 1)}}, .per_class = {1, 1, 1}};
           },
       .progress = silent()};
   const TrainResult run = fit(model, batches, opts);
   CHECK(run.epochs.back().accuracy > 0.5);
   CHECK(run.epochs.back().accuracy > run.epochs.front().accuracy);
-  CHECK(run.test->mean_iou == 0.375);
+  CHECK(run.test->mean_iou() == 0.375);
   MapModel best({1, 16, 24}, {.training = false});
   load_weights(best.params(), out / "best.safetensors");
   CHECK((bits_of(best.params()) == bits.at(1)));
@@ -56,7 +57,7 @@ TEST_CASE(
     "images and label maps of another size than the model's are refused, and so is counting one label per image") {
   const auto set = data::synthetic_segmentation(2, 16, 24, 3, 3);
   data::SegmentationLoader batches(set, plain(1));
-  MapModel larger({1, 20, 24}, {.loss = {.ignore = data::ignore_label}});
+  MapModel larger({1, 20, 24}, {.task = task::Segment()});
   CHECK(has(error_of([&] { fit(larger, batches, {.progress = silent()}); }), "the model wants 3 × 20 × 24"));
   auto opts = plain(1);
   opts.augment = data::SegmentationAugment::none({20, 24});
@@ -64,14 +65,14 @@ TEST_CASE(
   data::SegmentationLoader whole(set, opts);
   CHECK(has(error_of([&] { fit(larger, whole, {.progress = silent()}); }),
             "the label maps have 16 × 24 pixels, but the network's result 20 × 24"));
-  MapModel fits({1, 16, 24}, {.loss = {.ignore = data::ignore_label}});
-  CHECK(has(error_of([&] { evaluate(fits, batches); }), "use analysis::evaluate_maps"));
+  MapModel fits({1, 16, 24});
+  CHECK(has(error_of([&] { evaluate(fits, batches); }), "give the model task::Segment"));
 }
 
 TEST_CASE("best weights of an older run are in the way of a fresh one, and go where it overwrites") {
   const auto set = data::synthetic_segmentation(1, 16, 24, 3, 3);
   data::SegmentationLoader batches(set, plain(1));
-  MapModel model({1, 16, 24}, {.loss = {.ignore = data::ignore_label}});
+  MapModel model({1, 16, 24}, {.task = task::Segment()});
   const Scratch out;
   put_bytes(out / "best.safetensors", "of another run");
   const auto text = error_of([&] { fit(model, batches, {.out = out.dir(), .progress = silent()}); });
@@ -85,7 +86,7 @@ TEST_CASE("best weights of an older run are in the way of a fresh one, and go wh
 TEST_CASE("labels beyond the classes are refused, those to ignore are not") {
   auto set = data::synthetic_segmentation(1, 16, 24, 3, 4);
   data::SegmentationLoader batches(set, plain(1));
-  MapModel model({1, 16, 24}, {.loss = {.ignore = data::ignore_label}});
+  MapModel model({1, 16, 24}, {.task = task::Segment()});
   CHECK(has(error_of([&] { fit(model, batches, {.progress = silent()}); }),
             "has label 3, but the network has 3 classes"));
 }
@@ -95,7 +96,7 @@ TEST_CASE("files that cannot be read are warnings of the run") {
   auto set = data::synthetic_segmentation(200, 8, 8, 3, 3);
   set.samples[7].labels.h = 5;
   data::SegmentationLoader batches(set, plain(20));
-  MapModel model({20, 8, 8}, {.loss = {.ignore = data::ignore_label}});
+  MapModel model({20, 8, 8}, {.task = task::Segment()});
   const TrainResult run = fit(model, batches, {.epochs = 2, .out = out.dir(), .progress = silent()});
   REQUIRE(run.warnings.size() == 1);
   CHECK(has(run.warnings[0], "replaced by another: scene 7"));

@@ -22,7 +22,7 @@ TEST_CASE("records come back from metrics.jsonl as they were") {
     EpochRecord epoch{0, 40, 2, std::nan(""), 0.25, 1e-3, 800, 12.5, use, {}};
     files.log(detail::json_of(epoch, mixtures));
     epoch.epoch = 1, epoch.step = 80;
-    epoch.test = TestRecord{100, 1.5, 0.3, 0.6, use};
+    epoch.test = TestRecord{100, 1.5, {{"top1", 0.3}, {"top5", 0.6}}, use};
     files.log(detail::json_of(epoch, mixtures));
     files.log(io::Json::object({{"kind", "warning"}, {"step", 80}, {"text", "expert 1 …"}}));
     files.log(detail::json_of(StepRecord{100, 2.5, 1}, mixtures));
@@ -42,7 +42,7 @@ TEST_CASE("records come back from metrics.jsonl as they were") {
   REQUIRE(r.epochs.size() == 2);
   CHECK(std::isnan(r.epochs[0].balance_loss));
   CHECK_FALSE(r.epochs[0].test);
-  CHECK(r.epochs[1].test->top5 == 0.6);
+  CHECK(r.epochs[1].test->top5() == 0.6);
   CHECK(r.epochs[1].seconds == 12.5);
   CHECK(r.test->images == 100);
   CHECK(r.warnings == std::vector<std::string>{"expert 1 …"});
@@ -67,15 +67,15 @@ TEST_CASE("records of label maps have intersections over union in the place of t
     files.begin({}, {});
     EpochRecord epoch{0, 40, 2};
     epoch.test =
-        TestRecord{.images = 7, .loss = 1.5, .top1 = 0.75, .class_iou = {0.5, std::nan(""), 0.25}, .mean_iou = 0.375};
+        TestRecord{.images = 7, .loss = 1.5, .scores = {{"mean_iou", 0.375}, {"pixel_accuracy", 0.75}}, .per_class = {0.5, std::nan(""), 0.25}};
     files.log(detail::json_of(epoch, {}));
   }
   const TestRecord t = read_metrics(out / "metrics.jsonl").epochs.at(0).test.value();
   CHECK(t.of_maps());
-  CHECK(t.top1 == 0.75);
-  CHECK(t.mean_iou == 0.375);
+  CHECK(t.pixel_accuracy() == 0.75);
+  CHECK(t.mean_iou() == 0.375);
   CHECK(t.score() == 0.375);
-  CHECK(t.class_iou.at(0) == 0.5);
-  CHECK(std::isnan(t.class_iou.at(1)));
-  CHECK(TestRecord{.images = 1, .loss = 0, .top1 = 0.5}.score() == 0.5);
+  CHECK(t.per_class.at(0) == 0.5);
+  CHECK(std::isnan(t.per_class.at(1)));
+  CHECK(TestRecord{.images = 1, .loss = 0, .scores = {{"top1", 0.5}}}.score() == 0.5);
 }

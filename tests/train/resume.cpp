@@ -110,7 +110,7 @@ TEST_CASE("a run stopped after any step and resumed ends with the same bits, rec
     CHECK(second.result.steps.back().loss == truth.result.steps.back().loss);
     CHECK(second.result.epochs.size() == truth.result.epochs.size());
     CHECK(second.result.warnings == truth.result.warnings);
-    CHECK(second.result.test->top1 == truth.result.test->top1);
+    CHECK(second.result.test->top1() == truth.result.test->top1());
   }
 }
 
@@ -277,7 +277,7 @@ TEST_CASE("a run whose log is lost still knows which weights were the best") {
       opts.epochs = 3;
       opts.keep_best = true;
       opts.test = [&](const StopAsked&) {
-        const TestRecord found{.images = 20, .top1 = scores.front()};
+        const TestRecord found{.images = 20, .scores = {{"top1", scores.front()}}};
         scores.erase(scores.begin());
         return found;
       };

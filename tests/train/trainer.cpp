@@ -26,8 +26,8 @@ TEST_CASE("a tiny network with a mixture learns a toy problem") {
   CHECK(epochs == std::vector{0, 1, 2, 3, 4, 5, 6, 7});
   CHECK(r.epochs.back().loss < 0.5 * r.epochs.front().loss);
   REQUIRE(r.test);
-  CHECK(r.test->top1 > 0.9);
-  CHECK(r.test->top5 == 1);
+  CHECK(r.test->top1() > 0.9);
+  CHECK(r.test->top5() == 1);
   CHECK(r.test->loss < 0.5 * before);
   CHECK(r.test->images == 50);
   REQUIRE(r.mixtures.size() == 1);
@@ -87,7 +87,7 @@ TEST_CASE("max_steps ends a run inside an epoch, after a test") {
   CHECK(log.steps.back().step == 6);
   CHECK(log.steps.back().loss == r.steps.back().loss);
   CHECK(log.steps.back().mixtures[0].load == r.steps.back().mixtures[0].load);
-  CHECK(log.test->top1 == r.test->top1);
+  CHECK(log.test->top1() == r.test->top1());
 }
 
 TEST_CASE("a loss that is no number stops the run and names step and layer") {

@@ -76,7 +76,7 @@ Changes compare(const Case& c, const Tolerances& allowed, const Changes* truth =
   test::Rig<backend::Reference<T>> rig;
   Graph graph = record(c.net(), c.images());
   Graph with_loss = graph;
-  with_loss.outputs.push_back(Recorder(with_loss).record(ops::CrossEntropy{100}, {graph.outputs[0]}, 1, {1, 1, 1}));
+  with_loss.outputs.push_back(Recorder(with_loss).cross_entropy(graph.outputs[0]));
   auto& training = rig.add(test::fused(std::move(with_loss)), {.training = true});
   for (int i = 0; i < rig.store.size(); ++i) {
     const auto& v = known(rig.store.spec(i), c.seed());

@@ -8,7 +8,7 @@
 #include "moecnn/data/image_set.hpp"
 #include "moecnn/graph/passes/set_k.hpp"
 #include "moecnn/model/model.hpp"
-#include "moecnn/train/metrics.hpp"
+#include "moecnn/core/class_scores.hpp"
 
 #include <algorithm>
 #include <functional>

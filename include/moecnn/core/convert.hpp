@@ -35,8 +35,8 @@ void convert_elements(const void* from, void* to, std::size_t n) {
 
 }  // namespace detail
 
-/// `n` elements, each rounded to the nearest value of the type that it becomes. Into floating-point types; from these and
-/// from bytes. The memory must not overlap.
+/// `n` elements, each rounded to the nearest value of the type that it becomes. Into floating-point types; from these, from
+/// bytes and from i32. The memory must not overlap.
 inline void convert(const void* from, DType from_type, void* to, DType to_type, std::size_t n) {
   if (from_type == to_type) {
     if (n > 0) std::memcpy(to, from, n * size_of(from_type));
@@ -46,6 +46,9 @@ inline void convert(const void* from, DType from_type, void* to, DType to_type, 
     if (from_type == DType::u8) {
       const auto* x = static_cast<const std::uint8_t*>(from);
       for (std::size_t i = 0; i < n; ++i) static_cast<To*>(to)[i] = static_cast<To>(static_cast<float>(x[i]));
+    } else if (from_type == DType::i32) {
+      const auto* x = static_cast<const std::int32_t*>(from);
+      for (std::size_t i = 0; i < n; ++i) static_cast<To*>(to)[i] = static_cast<To>(static_cast<double>(x[i]));
     } else {
       with_float(from_type, [&]<class From>() { detail::convert_elements<From, To>(from, to, n); });
     }

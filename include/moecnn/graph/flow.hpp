@@ -64,7 +64,7 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
   for (std::size_t i = nodes; i-- > 0;) {
     const Node& node = g.nodes[i];
     const bool is_source =
-        std::holds_alternative<ops::CrossEntropy>(node.op) || std::holds_alternative<ops::Route>(node.op);
+        is_loss(node.op) || std::holds_alternative<ops::Route>(node.op);
     if (!is_source && !reached[node.output]) continue;
     if (!needs[node.output]) continue;
     f.runs_backward[i] = 1;

@@ -21,6 +21,14 @@ struct Graph {
   int input = -1;            ///< edge of the images
   std::vector<int> outputs;  ///< edges that stay readable after a run, the network's result first
 
+  /// Edges of the targets, which the caller feeds by name beside the images: the outputs of the other Input nodes.
+  std::vector<int> targets() const {
+    std::vector<int> list;
+    for (const Node& n : nodes)
+      if (std::holds_alternative<ops::Input>(n.op) && n.output != input) list.push_back(n.output);
+    return list;
+  }
+
   /// The rows that the caller feeds.
   int batch() const { return edges[input].extent.n; }
 

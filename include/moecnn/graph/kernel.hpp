@@ -20,6 +20,8 @@ class Layout {
   /// Between plain order and the stored one, both on the host, both in elements of the tensor's type.
   virtual void pack(const void* plain, void* stored) const = 0;
   virtual void unpack(const void* stored, void* plain) const = 0;
+  /// Whether both store equal tensors in equal bytes: programs share derived parameters where that is so.
+  virtual bool same_as(const Layout& other) const { return this == &other; }
 };
 
 /// Layouts by edge or parameter. As an argument of lower(): those of parameters that another program of the same model
@@ -60,9 +62,7 @@ struct BindingsOf {
   std::byte* scratch_backward = nullptr;
   Routing* routing = nullptr;
   RoutingSlopes* slopes = nullptr;
-  double* state = nullptr;      ///< Route: the constraint's state
-  const int* labels = nullptr;  ///< CrossEntropy: one per row and pixel
-  double* loss = nullptr;       ///< CrossEntropy: where forward puts the mean loss, without its factor
+  double* state = nullptr;  ///< Route: the constraint's state
 
   BindingsOf() = default;
   BindingsOf(const BindingsOf&) = default;
@@ -81,9 +81,7 @@ struct BindingsOf {
         scratch_backward(b.scratch_backward),
         routing(b.routing),
         slopes(b.slopes),
-        state(b.state),
-        labels(b.labels),
-        loss(b.loss) {}
+        state(b.state) {}
 
  private:
   template <class U>

@@ -34,10 +34,22 @@ struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops
                          ops::MixedConv, ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool,
                          ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice,
                          ops::Scale, ops::Activation, ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches,
-                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times, ops::Cast> {
+                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times, ops::Cast,
+                         ops::BinaryCrossEntropy> {
   using variant::variant;
 };
 static_assert(std::is_trivially_copyable_v<Op>);
+
+/// Losses: gradients begin at them, and their output is a LossResult.
+inline bool is_loss(const Op& op) {
+  return std::holds_alternative<ops::CrossEntropy>(op) || std::holds_alternative<ops::BinaryCrossEntropy>(op);
+}
+/// The weight of a loss in the program's; 0 for other operations.
+inline double factor_of(const Op& op) {
+  if (const auto* l = std::get_if<ops::CrossEntropy>(&op)) return l->factor;
+  if (const auto* l = std::get_if<ops::BinaryCrossEntropy>(&op)) return l->factor;
+  return 0;
+}
 
 /// A tensor between nodes: [extent.n, channels, extent.h, extent.w].
 struct Edge {

@@ -142,8 +142,9 @@ inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNe
       if (flow.edge_grad[node.output]) grad[node.output].touch(backward(n));
     }
   }
-  // The images are written before the first step; results and watched values are read after the last.
+  // Images and targets are written before the first step; results and watched values are read after the last.
   value[g.input].touch(0);
+  for (int e : g.targets()) value[e].touch(0);
   for (int e : g.outputs) value[e].touch(end);
   for (int e : keep) value[e].touch(end);
   if (flow.edge_grad[g.input]) grad[g.input].touch(end);

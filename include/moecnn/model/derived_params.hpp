@@ -11,22 +11,50 @@ class DerivedParams {
   DerivedParams() = default;
 
   /// For every parameter of `g` beyond those of the store. allocate() comes before anything else.
-  DerivedParams(const Graph& g, int recorded, const Layouts& layouts) : first_(recorded), layouts_(layouts) {
+  DerivedParams(const Graph& g, int recorded, const Layouts& layouts, const DerivedPool& pool)
+      : first_(recorded), layouts_(layouts) {
     layouts_.resize(g.params.size());
-    for (std::size_t i = first_; i < g.params.size(); ++i) {
-      offsets_.push_back(bytes_);
-      bytes_ += (stored_bytes(g.params[i], layouts_[i].get()) + 63) / 64 * 64;
+    tensors_.resize(g.params.size() - static_cast<std::size_t>(first_));
+    std::vector<std::string> keys(g.params.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = std::to_string(i);
+    for (const Derived& d : g.derived)
+      for (int e = 0; e < d.copies; ++e) {
+        const auto key = [&](int id) { return id < 0 ? std::string("-") : keys[static_cast<std::size_t>(id + e)]; };
+        std::string from = "cast " + key(d.weight);
+        if (d.how == Derived::How::fold) {
+          from = formatted("fold {} {} {}", key(d.weight), key(d.bias), d.eps);
+          for (const int n : d.norm) from += ' ' + key(n);
+        }
+        find(g, d.derived_weight + e, keys, from + " weight", pool);
+        if (d.how == Derived::How::fold) find(g, d.derived_bias + e, keys, from + " bias", pool);
+      }
+  }
+
+  /// Of the tensors that no other program has made yet.
+  std::size_t bytes() const {
+    std::size_t sum = 0;
+    for (const auto& t : tensors_) sum += t->memory.bytes() == 0 ? t->bytes : 0;
+    return sum;
+  }
+  void allocate(Memory& memory, DerivedPool& pool) {
+    for (const auto& t : tensors_) {
+      if (t->memory.bytes() > 0) continue;
+      t->memory = DeviceBuffer(memory, t->bytes);
+      pool.add(t);
     }
   }
-  std::size_t bytes() const { return bytes_; }
-  void allocate(Memory& memory) { memory_ = DeviceBuffer(memory, bytes_); }
 
-  std::byte* value_data(int id) const { return memory_.data() + offsets_[static_cast<std::size_t>(id - first_)]; }
+  std::byte* value_data(int id) const { return tensor(id).memory.data(); }
 
-  /// Makes all anew from the store's present values. Allocates the first time only.
+  /// Makes anew what is older than the store's present values. Allocates the first time only.
   void refresh(const Graph& g, const ParamStore& store) {
     for (const Derived& d : g.derived)
-      for (int e = 0; e < d.copies; ++e) d.how == Derived::How::fold ? fold(g, store, d, e) : cast(g, store, d, e);
+      for (int e = 0; e < d.copies; ++e) {
+        DerivedTensor& weight = tensor(d.derived_weight + e);
+        if (weight.version == store.version()) continue;
+        d.how == Derived::How::fold ? fold(g, store, d, e) : cast(g, store, d, e);
+        weight.version = store.version();
+      }
   }
 
  private:
@@ -89,11 +117,24 @@ class DerivedParams {
     store.memory().copy_in(value_data(id), stored_.data(), stored_.size());
   }
 
+  DerivedTensor& tensor(int id) const { return *tensors_[static_cast<std::size_t>(id - first_)]; }
+
+  /// One that another program has, or a new one. A weight and a bias that are made together are found together, since
+  /// nothing but their keys tells them apart.
+  void find(const Graph& g, int id, std::vector<std::string>& keys, const std::string& key, const DerivedPool& pool) {
+    const auto at = static_cast<std::size_t>(id);
+    keys[at] = '(' + key + ')';
+    const auto& layout = layouts_[at];
+    auto& t = tensors_[at - static_cast<std::size_t>(first_)];
+    t = pool.find(keys[at], g.params[at].dtype, layout.get());
+    if (!t)
+      t = std::make_shared<DerivedTensor>(
+          DerivedTensor{keys[at], g.params[at].dtype, layout, stored_bytes(g.params[at], layout.get())});
+  }
+
   int first_ = 0;
   Layouts layouts_;
-  std::vector<std::size_t> offsets_;
-  std::size_t bytes_ = 0;
-  DeviceBuffer memory_;
+  std::vector<std::shared_ptr<DerivedTensor>> tensors_;  // per derived parameter
   std::vector<double> gamma_, mean_, variance_, weight_, bias_, old_bias_;  // of one convolution, in plain order
   std::vector<std::byte> plain_, stored_;
 };

@@ -43,27 +43,38 @@ class AnyModel {
   /// The graph as recorded, before any pass.
   Graph recorded(int rows = 0) const { return record_(with_rows(rows)); }
 
-  /// Training for batches of `rows` images (0: the size given at construction), cross-entropy loss included.
+  /// Training for batches of `rows` images (0: the size given at construction), with the losses of the task.
   Program& training(int rows = 0);
 
   /// Inference for `rows` images (0: the size given at construction) with `k` active experts (0: as built; every_expert:
-  /// all of each mixture, as equal weights want it): batch norm folded, nothing saved, no noise. Each has folded weights
-  /// of its own, so only the last few programs are kept: the reference is good until three others have been asked for.
+  /// all of each mixture, as equal weights want it): batch norm folded, nothing saved, no noise. Programs share folded
+  /// weights that they store alike; where they do not, each has its own, so only the last few programs are kept: the
+  /// reference is good until three others have been asked for.
   Program& inference(int rows = 0, int k = 0) { return inference(with_rows(rows), k); }
 
   /// The same for images of another size than those of training.
-  Program& inference(Extent images, int k = 0);
+  Program& inference(Extent images, int k = 0) { return inference(Key{images, k}); }
+
+  /// Inference with the losses of the task behind it, whose targets have to be given: for tests.
+  Program& evaluation(Extent images, int k = 0) { return inference({images, k, true}); }
 
   std::size_t arena_bytes() const { return arena_.bytes(); }
 
  private:
-  using Key = std::pair<Extent, int>;
+  struct Key {
+    Extent images;
+    int k = 0;
+    bool losses = false;
+    bool operator==(const Key&) const = default;
+  };
 
   Extent with_rows(int rows) const { return {rows == 0 ? images_.n : rows, images_.h, images_.w}; }
   void adopt_for_inference();
   void lower_precision(Graph& g, const std::vector<int>& keep) const;
   std::unique_ptr<Program> make_training(int rows);
-  std::unique_ptr<Program> make_inference(Extent images, int k);
+  Program& inference(const Key& key);
+  void record_losses(Graph& g, bool auxiliary) const;
+  std::unique_ptr<Program> make_inference(const Key& key);
   static std::vector<int> edges(const Graph& g, const std::vector<std::string>& names);
 
   std::unique_ptr<Backend> backend_;  // outlives what lies in its memory

@@ -30,8 +30,7 @@ MOECNN_BODY Program& AnyModel::training(int rows) {
   return *slot;
 }
 
-MOECNN_BODY Program& AnyModel::inference(Extent images, int k) {
-  const Key key{images, k};
+MOECNN_BODY Program& AnyModel::inference(const Key& key) {
   const auto known = std::find_if(inference_.begin(), inference_.end(), [&](auto& p) { return p.first == key; });
   if (known != inference_.end()) {
     std::rotate(known, known + 1, inference_.end());  // the last one is the one used last
@@ -40,19 +39,13 @@ MOECNN_BODY Program& AnyModel::inference(Extent images, int k) {
     inference_.emplace_back(key, nullptr);
   }
   auto& slot = inference_.back().second;
-  if (!slot) slot = make_inference(images, k);
+  if (!slot) slot = make_inference(key);
   return *slot;
 }
 
 MOECNN_BODY std::unique_ptr<Program> AnyModel::make_training(int rows) {
   Graph g = recorded(rows);
-  Recorder recorder(g);
-  g.outputs.push_back(recorder.cross_entropy(g.outputs[0], opts_.loss));
-  for (const Auxiliary& a : opts_.auxiliary) {
-    LossOpts loss = opts_.loss;
-    loss.factor = a.factor;
-    recorder.cross_entropy(edges(g, {a.value})[0], loss);
-  }
+  record_losses(g, true);
   const std::vector<int> keep = edges(g, opts_.keep);
   passes::set_dtype(g, backend_->dtype());
   passes::for_training(g, keep, opts_.mix_linear_experts);
@@ -61,9 +54,23 @@ MOECNN_BODY std::unique_ptr<Program> AnyModel::make_training(int rows) {
                                    ProgramOpts{.training = true, .keep = keep, .rebuild = opts_.rebuild});
 }
 
-MOECNN_BODY std::unique_ptr<Program> AnyModel::make_inference(Extent images, int k) {
-  Graph g = record_(images);
-  if (k != 0) passes::set_k(g, k);
+/// Losses of the result first, then those of the auxiliary values. Their results are outputs, so that no pass drops them.
+MOECNN_BODY void AnyModel::record_losses(Graph& g, bool auxiliary) const {
+  const std::size_t before = g.nodes.size();
+  const int result = g.outputs[0];
+  Recorder recorder(g);
+  opts_.task->losses(recorder, result, 1);
+  for (const Auxiliary& a : auxiliary ? opts_.auxiliary : std::vector<Auxiliary>{})
+    opts_.task->losses(recorder, edges(g, {a.value})[0], a.factor);
+  for (std::size_t n = before; n < g.nodes.size(); ++n)
+    if (is_loss(g.nodes[n].op)) g.outputs.push_back(g.nodes[n].output);
+  check(g.outputs.size() > 1, "the task of this model records no loss; see Task::losses()");
+}
+
+MOECNN_BODY std::unique_ptr<Program> AnyModel::make_inference(const Key& key) {
+  Graph g = record_(key.images);
+  if (key.losses) record_losses(g, false);
+  if (key.k != 0) passes::set_k(g, key.k);
   const std::vector<int> keep = edges(g, opts_.keep);
   passes::set_dtype(g, backend_->dtype());
   passes::for_inference(g, keep, opts_.mix_linear_experts);

@@ -4,12 +4,11 @@
 
 #include "moecnn/core/memory.hpp"
 #include "moecnn/graph/plan.hpp"
-#include "moecnn/graph/verbs.hpp"
+#include "moecnn/model/classify.hpp"
 
 namespace moecnn {
 
-/// A value of the network that training adds a loss to, with the same labels, class weights and ignored label as the
-/// network's result. Inference drops what only such values need.
+/// A value of the network that training adds a loss to, by the same task as that of the network's result. Inference drops what only such values need.
 struct Auxiliary {
   std::string value;  ///< its name, e.g. "aux"
   double factor = 0.4;
@@ -25,7 +24,7 @@ enum class Precision : unsigned char {
 struct ModelOpts {
   std::uint64_t seed = 42;                 ///< initial weights and gate noise
   std::vector<std::string> keep = {};      ///< values that stay readable after a run, by name, e.g. "layer3"
-  LossOpts loss = {};                      ///< of the network's result: ignored label, class weights
+  AnyTask task = task::Classify{};         ///< targets, losses and scores
   std::vector<Auxiliary> auxiliary = {};   ///< further values with a loss, such as the logits of an auxiliary head
   bool training = true;                    ///< false: no gradients are ever made; training() is an error
   bool mix_linear_experts = true;          ///< experts that are one convolution: mix their kernels where that pays

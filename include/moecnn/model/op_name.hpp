@@ -43,7 +43,7 @@ inline std::string op_name(const Op& op) {
     return r->mode == ops::Sampling::nearest ? "resize, nearest" : "resize, bilinear";
   if (const auto* t = std::get_if<ops::ToPatches>(&op))
     return formatted("to patches {}×{}", t->grid.rows(), t->grid.columns());
-  constexpr const char* names[] = {"images",
+  constexpr const char* names[] = {"input",
                                    "conv",
                                    "batch norm",
                                    "linear",
@@ -76,7 +76,8 @@ inline std::string op_name(const Op& op) {
                                    "subtract",
                                    "multiply",
                                    "times",
-                                   "cast"};
+                                   "cast",
+                                   "binary cross-entropy"};
   static_assert(std::size(names) == decltype(detail::alternatives(op))::value,
                 "one name per operation, in their order");
   return names[op.index()];

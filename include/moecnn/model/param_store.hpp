@@ -6,7 +6,7 @@
 #include "moecnn/core/device_buffer.hpp"
 #include "moecnn/core/memory.hpp"
 #include "moecnn/core/rng.hpp"
-#include "moecnn/graph/kernel.hpp"
+#include "moecnn/model/derived_pool.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -195,6 +195,10 @@ class ParamStore {
     return i >= 0 && i < static_cast<int>(state_offsets_.size()) ? state_.data() + state_offsets_[i] : nullptr;
   }
 
+  /// What programs have derived from the parameters.
+  DerivedPool& derived() { return derived_; }
+  const DerivedPool& derived() const { return derived_; }
+
   /// Changes whenever values do; programs refresh what they derive from them.
   std::uint64_t version() const { return version_; }
   void touch() { ++version_; }
@@ -247,6 +251,7 @@ class ParamStore {
   std::vector<int> state_offsets_;
   std::unordered_map<std::string, int> ids_;
   std::uint64_t version_ = 1;
+  DerivedPool derived_;
   MemoryLimit memory_limit_ = MemoryLimit::system();
 };
 

@@ -7,6 +7,7 @@
 #include "moecnn/graph/plan.hpp"
 #include "moecnn/model/arena.hpp"
 #include "moecnn/model/derived_params.hpp"
+#include "moecnn/model/targets.hpp"
 
 namespace moecnn {
 
@@ -35,6 +36,8 @@ class Program {
   const ProgramOpts& opts() const { return opts_; }
   Backend& backend() const { return backend_; }
   int batch() const { return graph_.batch(); }
+  /// Edges of the targets that forward() needs, as Graph::targets() has them.
+  const std::vector<int>& targets() const { return targets_; }
   /// "the training program for 64 images of 32 × 32".
   std::string text() const;
 
@@ -44,9 +47,15 @@ class Program {
     set_images(images, dtype_of<U>);
   }
   void set_images(const void* images, DType type);
-  /// One label per row and pixel of the logits: [n, h, w] in plain order. Without a loss, one per image.
-  void set_labels(const int* labels) { std::copy_n(labels, labels_.size(), labels_.begin()); }
-  std::size_t label_count() const { return labels_.size(); }
+  /// A target of the network's losses by name, in plain order, after the images of the batch; converted to the type of its
+  /// edge, which is Graph::targets(). Throws Error where there is none of that name, and on a label that is no class.
+  template <class U>
+  void set_target(std::string_view name, const U* values) {
+    set_target(name, values, dtype_of<U>);
+  }
+  void set_target(std::string_view name, const void* values, DType type);
+  /// The target "labels": one per row and pixel of the logits, [n, h, w].
+  void set_labels(const std::int32_t* labels) { set_target("labels", labels); }
 
   void forward(const StepContext& step);
   void backward(const StepContext& step);
@@ -56,8 +65,8 @@ class Program {
 
   /// Task loss of the last forward pass: Σ factor · mean over the network's losses. The balance losses are apart.
   double loss() const;
-  /// The mean of each loss without its factor, in the order in which they were recorded.
-  const std::vector<double>& losses() const { return losses_; }
+  /// The result of each loss, in the order in which they were recorded.
+  const std::vector<LossResult>& losses() const { return losses_; }
   /// Σ over mixtures of their weighted balance losses.
   double balance_loss() const;
 
@@ -108,7 +117,7 @@ class Program {
   void read_as(const Layout* layout, const std::byte* from, int edge, void* plain, DType as) const;
   void write_as(const Layout* layout, const void* plain, DType type, std::byte* to, int edge);
   std::byte* bytes_at(int buffer) const { return buffer < 0 ? nullptr : arena_.data() + plan_.buffers[buffer].offset; }
-  void count_labels();
+  void check_labels(int edge, const std::int32_t* labels) const;
   void check_owner(const char* what) const;
   void check_values() const;
   void rebind_if_moved() {
@@ -128,9 +137,9 @@ class Program {
   Plan plan_;
   std::vector<Routing> routings_;
   std::vector<RoutingSlopes> slopes_;
-  std::vector<int> labels_;
   std::vector<std::byte> plain_, stored_;  ///< the images on their way in
-  std::vector<double> losses_, factors_;   ///< per cross-entropy
+  std::vector<int> targets_, loss_nodes_;
+  std::vector<LossResult> losses_;
   ProgramName name_;
   bool given_images_ = false, ran_ = false;  ///< ever; forward() since the last images
   int bound_ = -1;

@@ -17,13 +17,20 @@ MOECNN_BODY Program::Program(Graph graph, Backend& backend, ParamStore& store, A
         "graph first, as Model does");
   needs_.reserve(graph_.nodes.size());
   for (const auto& k : lowered_.kernels) needs_.push_back(k->needs());
-  plan_ = make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), opts_.keep,
+  targets_ = graph_.targets();
+  std::vector<int> keep = opts_.keep;
+  for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
+    if (is_loss(graph_.nodes[n].op)) {
+      loss_nodes_.push_back(static_cast<int>(n));
+      keep.push_back(graph_.nodes[n].output);
+    }
+  losses_.resize(loss_nodes_.size());
+  plan_ = make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), keep,
                     opts_.rebuild);
   name_ = std::make_shared<const std::string>(text());
   allocate();
   routings_.resize(graph_.routings.size());
   slopes_.resize(graph_.routings.size());
-  count_labels();
   bind();
 }
 
@@ -45,6 +52,32 @@ MOECNN_BODY void Program::set_images(const void* images, DType type) {
   write_as(lowered_.value_layout[graph_.input].get(), images, type, value_data(graph_.input), graph_.input);
 }
 
+MOECNN_BODY void Program::set_target(std::string_view name, const void* values, DType type) {
+  check_owner("the images");
+  for (const int e : targets_) {
+    const Edge& edge = graph_.edges[e];
+    if (edge.name != name) continue;
+    check(edge.dtype == type || (is_float(edge.dtype) && (is_float(type) || type == DType::u8)),
+          "the target \"{}\" has elements of type {}, it was given elements of type {}", name, name_of(edge.dtype),
+          name_of(type));
+    if (type == DType::i32) check_labels(e, static_cast<const std::int32_t*>(values));
+    return write_as(lowered_.value_layout[e].get(), values, type, value_data(e), e);
+  }
+  std::string known;
+  for (const int e : targets_) known += " \"" + graph_.edges[e].name + '"';
+  fail("{} has no target \"{}\"; it has{}", *name_, name, known.empty() ? " none, since it has no loss" : known);
+}
+
+/// Throws unless all of them are classes of the losses that read them, or ignored.
+MOECNN_BODY void Program::check_labels(int edge, const std::int32_t* labels) const {
+  for (const int n : loss_nodes_) {
+    const auto* op = std::get_if<ops::CrossEntropy>(&graph_.nodes[n].op);
+    if (!op || graph_.nodes[n].inputs[1] != edge) continue;
+    const Edge& e = graph_.edges[edge];
+    moecnn::check_labels(labels, e.extent.n, op->classes, e.extent.pixels(), op->ignore);
+  }
+}
+
 MOECNN_BODY void Program::forward(const StepContext& step) {
   check(!step.training || opts_.training, "this program was made for inference; run the model's training program");
   watch_cores();
@@ -58,6 +91,8 @@ MOECNN_BODY void Program::forward(const StepContext& step) {
   }
   for (auto& k : lowered_.kernels) k->forward(step);
   backend_.finish();
+  for (std::size_t i = 0; i < losses_.size(); ++i)
+    backend_.memory().copy_out(&losses_[i], value_data(graph_.nodes[loss_nodes_[i]].output), sizeof(LossResult));
   ran_ = true;
   if (step.training) {
     store_.touch();  // running statistics have moved, which other programs have folded into weights
@@ -77,7 +112,8 @@ MOECNN_BODY void Program::backward(std::size_t node, const StepContext& step) {
 
 MOECNN_BODY double Program::loss() const {
   double sum = 0;
-  for (std::size_t i = 0; i < losses_.size(); ++i) sum += factors_[i] * losses_[i];
+  for (std::size_t i = 0; i < losses_.size(); ++i)
+    sum += factor_of(graph_.nodes[loss_nodes_[i]].op) * losses_[i].mean;
   return sum;
 }
 MOECNN_BODY double Program::balance_loss() const {
@@ -121,7 +157,7 @@ MOECNN_BODY int Program::readable_edge(std::string_view name) const {
 MOECNN_BODY void Program::allocate() {
   const bool first = store_.empty();
   const int recorded = graph_.recorded_params();
-  derived_ = DerivedParams(graph_, recorded, lowered_.param_layout);
+  derived_ = DerivedParams(graph_, recorded, lowered_.param_layout, store_.derived());
   MemoryNeed need{.folded = derived_.bytes(),
                   .activations = plan_.arena_bytes,
                   .given_back = arena_.bytes(),
@@ -142,7 +178,7 @@ MOECNN_BODY void Program::allocate() {
           "passes::set_dtype()",
           *name_, store_.spec(i).name, name_of(store_.spec(i).dtype), name_of(graph_.params[i].dtype));
   if (opts_.training) store_.make_gradients();
-  derived_.allocate(backend_.memory());
+  derived_.allocate(backend_.memory(), store_.derived());
   arena_.reserve(plan_.arena_bytes, name_);
 }
 
@@ -189,24 +225,6 @@ MOECNN_BODY void Program::write_as(const Layout* layout, const void* plain, DTyp
   backend_.memory().copy_in(to, plain, stored_bytes(e, layout));
 }
 
-/// All losses of a network share the labels.
-MOECNN_BODY void Program::count_labels() {
-  std::size_t labels = 0;
-  for (const Node& n : graph_.nodes) {
-    const auto* op = std::get_if<ops::CrossEntropy>(&n.op);
-    if (!op) continue;
-    const Extent x = graph_.edges[n.inputs[0]].extent;
-    const auto wants = static_cast<std::size_t>(x.n * x.pixels());
-    check(labels == 0 || labels == wants,
-          "{}: this loss wants {} labels, another one {}; resize the logits of all losses to one size", n.name, wants,
-          labels);
-    labels = wants;
-    factors_.push_back(op->factor);
-  }
-  losses_.assign(factors_.size(), 0.0);
-  labels_.resize(labels ? labels : static_cast<std::size_t>(graph_.batch()));
-}
-
 /// Throws unless the arena holds what this program has put there.
 MOECNN_BODY void Program::check_owner(const char* what) const {
   if (given_images_ && arena_.owner() == name_) [[likely]]
@@ -225,7 +243,6 @@ MOECNN_BODY void Program::check_values() const {
 }
 
 MOECNN_BODY void Program::bind() {
-  std::size_t loss = 0;
   for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
     const Node& node = graph_.nodes[n];
     Bindings b;
@@ -251,8 +268,6 @@ MOECNN_BODY void Program::bind() {
     }
     if (std::holds_alternative<ops::Route>(node.op))
       b.state = store_.state_data(graph_.routings[node.routing].state_id);
-    b.labels = labels_.data();
-    if (std::holds_alternative<ops::CrossEntropy>(node.op)) b.loss = &losses_[loss++];
     lowered_.kernels[n]->bind(b);
   }
   bound_ = arena_.generation();

@@ -113,8 +113,8 @@ inline Curves curves_of(const TrainResult& run, const std::optional<AnySchedule>
     if (schedule) c.learning_rate.add_epoch(e.epoch + 1, e.lr);
     if (!e.test) continue;
     c.test_loss.add(e.epoch + 1, e.test->loss);
-    c.test_accuracy.add(e.epoch + 1, e.test->top1);
-    if (e.test->of_maps()) c.mean_iou.add(e.epoch + 1, e.test->mean_iou);
+    c.test_accuracy.add(e.epoch + 1, e.test->accuracy());
+    if (e.test->of_maps()) c.mean_iou.add(e.epoch + 1, e.test->mean_iou());
   }
   return c;
 }

@@ -12,10 +12,16 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace moecnn::testing {
+
+/// True if the graph has losses, from which its gradients begin.
+inline bool has_loss(const Graph& g) {
+  return std::any_of(g.nodes.begin(), g.nodes.end(), [](const Node& n) { return is_loss(n.op); });
+}
 
 /// Programs with parameters and memory of their own. Gradients start at the graph's result, with the slope `c` of
 /// Batch: the loss is ⟨c, result⟩ plus the balance losses. A graph that ends in a loss needs no slope.
@@ -39,7 +45,7 @@ struct Rig {
     return *programs.back();
   }
   Program& add_training(Graph g, std::vector<int> keep = {}) {
-    const bool has_loss = std::holds_alternative<ops::CrossEntropy>(g.nodes.back().op);
+    const bool has_loss = testing::has_loss(g);
     const std::vector<int> seeds = has_loss ? std::vector<int>{} : std::vector<int>{g.outputs[0]};
     // All values that can be made again are, so that every check of gradients covers that, too.
     return add(
@@ -48,10 +54,11 @@ struct Rig {
   }
 };
 
-/// The inputs: images, the slope of the result, labels for graphs with a loss.
+/// The inputs: images, the slope of the result, and for graphs with a loss the target "labels" and all others by name.
 struct Batch {
   std::vector<double> images, c;
   std::vector<int> labels;
+  std::map<std::string, std::vector<double>> targets = {};
 };
 
 /// n normal numbers that depend on `seed` and `name` alone.
@@ -81,6 +88,15 @@ inline Batch random_batch(const Graph& g, std::uint64_t seed) {
       const Extent logits = g.edges[n.inputs[0]].extent;
       labels = logits.n * logits.pixels(), classes = loss->classes, ignore = loss->ignore;
     }
+  // Targets of other losses: 0 … 1, every fifth negative, which is ignored.
+  for (const int e : g.targets()) {
+    const Edge& target = g.edges[e];
+    if (target.dtype == DType::i32) continue;
+    auto& v = b.targets[target.name];
+    const Rng random(seed, Purpose::other, hash_name(target.name));
+    for (long long i = 0; i < target.elements(); ++i)
+      v.push_back(i % 5 == 1 ? -1 : static_cast<float>(random.uniform(static_cast<std::uint64_t>(i))));
+  }
   for (long long i = 0; i < labels; ++i)
     b.labels.push_back(ignore >= 0 && i % 5 == 1 ? ignore
                                                  : static_cast<int>(rng.below(static_cast<std::uint64_t>(classes),
@@ -137,13 +153,24 @@ class Snapshot {
   std::vector<std::vector<double>> states_;
 };
 
+/// Gives a program the targets that it has.
+inline void set_targets(Program& program, const Batch& batch) {
+  for (const int e : program.targets()) {
+    const Edge& target = program.graph().edges[e];
+    if (target.dtype == DType::i32)
+      program.set_target(target.name, batch.labels.data());
+    else
+      program.set_target(target.name, batch.targets.at(target.name).data());
+  }
+}
+
 /// ⟨c, result⟩, or the network's own loss, plus the balance losses.
 inline double forward(Program& program, const Batch& batch, const StepContext& step) {
   program.set_images(batch.images.data());
-  program.set_labels(batch.labels.data());
+  set_targets(program, batch);
   program.forward(step);
   const Graph& g = program.graph();
-  if (std::holds_alternative<ops::CrossEntropy>(g.nodes.back().op)) return program.loss() + program.balance_loss();
+  if (has_loss(g)) return program.loss() + program.balance_loss();
   const auto y = program.read(g.outputs[0]);
   double loss = program.balance_loss();
   for (std::size_t i = 0; i < y.size(); ++i) loss += batch.c[i] * y[i];

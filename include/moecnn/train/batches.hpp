@@ -5,6 +5,7 @@
 
 #include "moecnn/core/dtype.hpp"
 #include "moecnn/core/size2.hpp"
+#include "moecnn/model/targets.hpp"
 
 #include <concepts>
 #include <optional>
@@ -13,13 +14,21 @@
 
 namespace moecnn {
 
-/// `next()` gives a batch with `images` [count, channels, h, w] in plain order, `labels` [count], `count` (0: the end),
-/// `position` (epoch, batch) and `last_of_epoch`, valid until the next call. `seek(position)` goes on from there, and then
-/// the same batches come as if nothing had happened.
+/// A batch with targets of its own: `targets()` gives them by name, such as an array of Target.
+template <class B>
+concept HasTargets = requires(const B& batch) {
+  { *std::begin(batch.targets()) } -> std::convertible_to<Target>;
+};
+
+/// `next()` gives a batch with `images` [count, channels, h, w] in plain order, `labels` [count] or `targets()`, `count`
+/// (0: the end), `position` (epoch, batch) and `last_of_epoch`, valid until the next call. `seek(position)` goes on from
+/// there, and then the same batches come as if nothing had happened.
 template <class S>
 concept BatchSource = requires(S& source) {
   { source.next().images[0] } -> std::convertible_to<double>;
-  { source.next().labels[0] } -> std::convertible_to<int>;
+  requires HasTargets<std::remove_cvref_t<decltype(source.next())>> || requires {
+    { source.next().labels[0] } -> std::convertible_to<int>;
+  };
   { source.next().count } -> std::convertible_to<int>;
   { source.next().last_of_epoch } -> std::convertible_to<bool>;
   { source.next().position.epoch } -> std::convertible_to<int>;
@@ -36,10 +45,11 @@ struct NoBatches {};
 struct AnyBatch {
   const void* images = nullptr;
   DType images_type = DType::f32;
-  const int* labels = nullptr;
+  Targets targets = {};
   int count = 0;
   bool last_of_epoch = false;
   int epoch = 0, batch = 0;
+  const int* indices = nullptr;  ///< count: places of the images in the set; null where the source does not tell
 };
 
 /// A source of batches that has lost its type: what trainer and evaluation, which are compiled once, work on.
@@ -50,8 +60,9 @@ class AnyBatches {
   virtual void seek(int epoch, int batch) = 0;
   virtual int batches_per_epoch() const = 0;
   virtual int images_per_epoch() const = 0;
-  /// Values of one image and size of the label maps; nothing where the source does not tell.
+  /// Values of one image, its size, and the size of the label maps; nothing where the source does not tell.
   virtual std::optional<long long> image_elements() const { return {}; }
+  virtual std::optional<Size2> image_size() const { return {}; }
   virtual std::optional<Size2> label_size() const { return {}; }
   /// The settings of the source in words; empty where it does not tell.
   virtual std::string text() const { return {}; }
@@ -68,7 +79,18 @@ class BatchesOf final : public AnyBatches {
   AnyBatch next() override {
     const auto& b = source_.next();
     using Image = std::remove_cvref_t<decltype(b.images[0])>;
-    return {&b.images[0], dtype_of<Image>, &b.labels[0], b.count, b.last_of_epoch, b.position.epoch, b.position.batch};
+    AnyBatch any{.images = &b.images[0],
+                 .images_type = dtype_of<Image>,
+                 .count = b.count,
+                 .last_of_epoch = b.last_of_epoch,
+                 .epoch = b.position.epoch,
+                 .batch = b.position.batch};
+    if constexpr (HasTargets<std::remove_cvref_t<decltype(b)>>)
+      for (const Target& t : b.targets()) any.targets.add(t);
+    else
+      any.targets.add({"labels", &b.labels[0], label_size().value_or(1)});
+    if constexpr (requires { static_cast<const int*>(b.indices); }) any.indices = b.indices;
+    return any;
   }
   void seek(int epoch, int batch) override {
     auto position = source_.position();
@@ -80,6 +102,12 @@ class BatchesOf final : public AnyBatches {
   std::optional<long long> image_elements() const override {
     if constexpr (requires { source_.image_elements(); })
       return static_cast<long long>(source_.image_elements());
+    else
+      return {};
+  }
+  std::optional<Size2> image_size() const override {
+    if constexpr (requires { source_.size().h; })
+      return Size2{source_.size().h, source_.size().w};
     else
       return {};
   }

@@ -18,31 +18,35 @@ struct EvaluatedBatch {
   int first = 0;  ///< images before this batch
   int count = 0;
   int classes = 0;
-  const float* logits = nullptr;  ///< [count, classes]
-  const int* labels = nullptr;
+  const float* logits = nullptr;  ///< [count, classes, h, w], the network's result
+  const int* labels = nullptr;    ///< the target "labels"; null where there is none of that name
+  const Targets* targets = nullptr;
   const std::vector<Routing>* routings = nullptr;  ///< per mixture
 };
 
-struct EvaluateOpts {
-  int k = 0;                                                 ///< active experts; 0: as built
-  int fixed_expert = -1;                                     ///< ≥ 0: this expert serves every image with weight 1
-  bool equal_weights = false;                                ///< every expert runs, with weight 1/N; k does not count
-  std::function<void(const EvaluatedBatch&)> on_batch = {};  ///< for dumps and analysis
-  StopAsked stop = {};                                       ///< true: evaluate() throws Stopped
+/// Options of running a trained model over a set; `Batch` is what the caller is told about each batch.
+template <class Batch>
+struct EvaluateOptsOf {
+  int k = 0;                                        ///< active experts; 0: as built
+  int fixed_expert = -1;                            ///< ≥ 0: this expert serves every row with weight 1
+  bool equal_weights = false;                       ///< every expert runs, with weight 1/N; k does not count
+  std::function<void(const Batch&)> on_batch = {};  ///< for dumps and analysis
+  StopAsked stop = {};                              ///< true: the evaluation throws Stopped
 };
+using EvaluateOpts = EvaluateOptsOf<EvaluatedBatch>;
 
-struct Evaluation {
+struct Evaluation : TaskResult {
   int images = 0;
-  double loss = 0;  ///< mean cross-entropy
-  double top1 = 0, top5 = 0;
   std::vector<MixtureInfo> mixtures = {};
   std::vector<RoutingStats> routing = {};  ///< per mixture
 
   TestRecord record() const {
-    TestRecord r{images, loss, top1, top5, {}};
+    TestRecord r{.images = images, .loss = loss, .scores = scores, .per_class = per_class};
     for (const RoutingStats& s : routing) r.mixtures.push_back({s.load_share(), s.importance_share()});
     return r;
   }
+  double top1() const { return record().top1(); }
+  double top5() const { return record().top5(); }
 };
 
 /// The mixtures of a network.
@@ -56,16 +60,35 @@ namespace detail {
 
 /// Throws Error unless images of the source have the model's size (where the source tells it) and labels are classes.
 void check_images(const AnyBatches& source, Extent images, int channels);
+/// Gives a program the targets that its losses want. Throws Error where the batch lacks one.
+void set_targets(Program& program, const Targets& targets);
 /// Throws Error unless the label maps of the source (where it has some) are as large as the network's result.
 void check_maps(const AnyBatches& source, const Edge& out);
-/// `pixels` labels per image; those that are `ignore` may be anything.
-void check_labels(const int* labels, int count, int classes, long long pixels = 1, int ignore = -1);
+
+/// How an evaluation chooses programs and routes.
+struct EvaluationRun {
+  int k = 0, fixed_expert = -1;
+  bool equal_weights = false;
+  StopAsked stop = {};
+  bool losses = false;  ///< programs with the losses of the task, which are given the targets
+
+  template <class Batch>
+  static EvaluationRun of(const EvaluateOptsOf<Batch>& o) {
+    return {o.k, o.fixed_expert, o.equal_weights, o.stop, false};
+  }
+};
+
+/// The only loop over a test set: one epoch of `source` from its beginning, through inference programs for images of the
+/// source's size. `each(program, batch, images before)` is called after every forward pass. Returns the number of images.
+int run_evaluation(AnyModel& model, AnyBatches& source, const EvaluationRun& run,
+                   const std::function<void(Program&, const AnyBatch&, int)>& each);
 
 Evaluation evaluate(AnyModel& model, AnyBatches& source, const EvaluateOpts& opts);
 
 }  // namespace detail
 
-/// Runs one epoch of `source` from its beginning through the model's inference programs. Batch norm uses its running
+/// Runs one epoch of `source` from its beginning through the model's inference programs and counts as the model's task
+/// does. Batch norm uses its running
 /// statistics, gates have no noise. The order of the images is the source's: for dumps give a loader without shuffling.
 template <BatchSource Source>
 Evaluation evaluate(AnyModel& model, Source& source, const EvaluateOpts& opts = {}) {

@@ -1,7 +1,6 @@
 #pragma once
 #include "moecnn/graph/passes/set_k.hpp"
 #include "moecnn/train/evaluate.hpp"
-#include "moecnn/train/metrics.hpp"
 
 namespace moecnn::detail {
 
@@ -10,6 +9,15 @@ MOECNN_BODY void check_images(const AnyBatches& source, Extent images, int chann
   check(!has || *has == channels * images.pixels(),
         "the images have {} values each, but the model wants {} × {} × {}; make the model for the size of the images",
         has.value_or(0), channels, images.h, images.w);
+}
+
+MOECNN_BODY void set_targets(Program& program, const Targets& targets) {
+  for (const int e : program.targets()) {
+    const std::string& name = program.graph().edges[e].name;
+    const Target* t = targets.find(name);
+    check(t != nullptr, "the losses want a target \"{}\", but the batches have{}", name, targets.names());
+    program.set_target(name, t->data, t->dtype);
+  }
 }
 
 MOECNN_BODY void check_maps(const AnyBatches& source, const Edge& out) {
@@ -21,56 +29,68 @@ MOECNN_BODY void check_maps(const AnyBatches& source, const Edge& out) {
         size->h, size->w, out.extent.h, out.extent.w);
 }
 
-MOECNN_BODY void check_labels(const int* labels, int count, int classes, long long pixels, int ignore) {
-  const auto bad = [&](int label) { return (label < 0 || label >= classes) && label != ignore; };
-  const long long all = count * pixels;
-  bool fine = true;
-  for (long long i = 0; i < all; ++i) fine &= !bad(labels[i]);  // without a way out, so that it is vectorised
-  for (long long i = 0; i < all && !fine; ++i)
-    check(!bad(labels[i]), "image {} of a batch has label {}, but the network has {} classes (from 0){}", i / pixels,
-          labels[i], classes,
-          pixels > 1 ? formatted("; it is that of pixel {}, and {} would be ignored", i % pixels, ignore) : "");
-}
-
-MOECNN_BODY Evaluation evaluate(AnyModel& model, AnyBatches& source, const EvaluateOpts& opts) {
-  check_images(source, model.images(), model.channels());
-  StepContext step;
-  step.noise_off = true;
-  step.fixed_expert = opts.fixed_expert;
-  step.equal_weights = opts.equal_weights;
-  Evaluation result;
-  std::vector<float> logits;
+MOECNN_BODY int run_evaluation(AnyModel& model, AnyBatches& source, const EvaluationRun& run,
+                               const std::function<void(Program&, const AnyBatch&, int)>& each) {
+  const StepContext step{
+      .noise_off = true, .fixed_expert = run.fixed_expert, .equal_weights = run.equal_weights};
+  const Size2 size = source.image_size().value_or(Size2{model.images().h, model.images().w});
+  int images = 0;
   source.seek(0, 0);
   for (bool last = false; !last;) {
-    if (opts.stop && opts.stop()) throw Stopped("the evaluation was stopped on request");
+    if (run.stop && run.stop()) throw Stopped("the evaluation was stopped on request");
     const AnyBatch batch = source.next();
     if (batch.count == 0) break;
     last = batch.last_of_epoch;
-    Program& program = model.inference(batch.count, opts.equal_weights ? every_expert : opts.k);
-    const Graph& g = program.graph();
-    const int edge = g.outputs[0], classes = g.edges[edge].channels;
-    check(g.edges[edge].extent.pixels() == 1,
-          "evaluate() counts one label per image, but the network's result has {} × {} pixels; use "
-          "analysis::evaluate_maps, in training as TrainOpts::test",
-          g.edges[edge].extent.h, g.edges[edge].extent.w);
-    check_labels(batch.labels, batch.count, classes);
+    const Extent extent{batch.count, size.h, size.w};
+    const int k = run.equal_weights ? every_expert : run.k;
+    Program& program = run.losses ? model.evaluation(extent, k) : model.inference(extent, k);
     program.set_images(batch.images, batch.images_type);
+    if (run.losses) set_targets(program, batch.targets);
     program.forward(step);
-    logits.resize(static_cast<std::size_t>(batch.count) * classes);
-    program.read(edge, logits.data());
-
-    if (result.images == 0) result.mixtures = mixtures_of(g), result.routing.resize(g.routings.size());
-    for (std::size_t m = 0; m < result.routing.size(); ++m) result.routing[m].add(program.routings()[m]);
-    for (int r = 0; r < batch.count; ++r)
-      result.loss += cross_entropy_of(logits.data() + static_cast<std::size_t>(r) * classes, classes, batch.labels[r]);
-    result.top1 += count_top_k(logits.data(), batch.labels, batch.count, classes, 1);
-    result.top5 += count_top_k(logits.data(), batch.labels, batch.count, classes, 5);
-    if (opts.on_batch)
-      opts.on_batch({result.images, batch.count, classes, logits.data(), batch.labels, &program.routings()});
-    result.images += batch.count;
+    each(program, batch, images);
+    images += batch.count;
   }
+  return images;
+}
+
+/// What the losses themselves count.
+class LossTally final : public Tally {
+ public:
+  void add(const Program& program, const Targets&) override {
+    const LossResult& r = program.losses().at(0);
+    sum_.mean += r.mean * r.weight, sum_.weight += r.weight, sum_.counted += r.counted, sum_.hits += r.hits;
+  }
+  TaskResult result() const override {
+    return {sum_.weight > 0 ? sum_.mean / sum_.weight : 0, {{"accuracy", sum_.accuracy()}}, {}};
+  }
+
+ private:
+  LossResult sum_;
+};
+
+MOECNN_BODY Evaluation evaluate(AnyModel& model, AnyBatches& source, const EvaluateOpts& opts) {
+  if (!source.image_size()) check_images(source, model.images(), model.channels());
+  EvaluationRun run = EvaluationRun::of(opts);
+  std::unique_ptr<Tally> tally = model.opts().task->tally();
+  run.losses = tally == nullptr;
+  if (!tally) tally = std::make_unique<LossTally>();
+  Evaluation result;
+  std::vector<float> logits;
+  result.images = run_evaluation(model, source, run, [&](Program& program, const AnyBatch& batch, int first) {
+    const Graph& g = program.graph();
+    if (first == 0) result.mixtures = mixtures_of(g), result.routing.resize(g.routings.size());
+    for (std::size_t m = 0; m < result.routing.size(); ++m) result.routing[m].add(program.routings()[m]);
+    tally->add(program, batch.targets);
+    if (!opts.on_batch) return;
+    const Edge& out = g.edges[g.outputs[0]];
+    logits.resize(static_cast<std::size_t>(out.elements()));
+    program.read(g.outputs[0], logits.data());
+    const bool labels = batch.targets.find("labels") != nullptr;
+    opts.on_batch({first, batch.count, out.channels, logits.data(),
+                   labels ? batch.targets.get<std::int32_t>("labels") : nullptr, &batch.targets, &program.routings()});
+  });
   check(result.images > 0, "there are no images to evaluate on");
-  for (double* sum : {&result.loss, &result.top1, &result.top5}) *sum /= result.images;
+  static_cast<TaskResult&>(result) = tally->result();
   return result;
 }
 

@@ -38,10 +38,20 @@ class PerLayer {
   std::vector<std::pair<std::string, std::vector<std::string>>> groups_;
 };
 
-inline std::string loss_text(const Graph& g, const ops::CrossEntropy& loss) {
-  std::string text = formatted("weight {}, ignored label {}, class weights", loss.factor, loss.ignore);
-  if (loss.class_weights < 0) return text + " all 1";
-  for (double w : g.class_weights[static_cast<std::size_t>(loss.class_weights)]) text += formatted(" {}", w);
+inline std::string class_weights_text(const Graph& g, int id) {
+  if (id < 0) return "all 1";
+  std::string text;
+  for (double w : g.class_weights[static_cast<std::size_t>(id)]) text += formatted("{}{}", text.empty() ? "" : " ", w);
+  return text;
+}
+inline std::string loss_text(const Graph& g, const Op& op) {
+  if (const auto* b = std::get_if<ops::BinaryCrossEntropy>(&op))
+    return formatted("binary cross-entropy, weight {}, class weights {}", b->factor,
+                     class_weights_text(g, b->class_weights));
+  const auto& loss = std::get<ops::CrossEntropy>(op);
+  std::string text = formatted("weight {}, ignored label {}, class weights {}", loss.factor, loss.ignore,
+                               class_weights_text(g, loss.class_weights));
+  if (loss.smoothing > 0) text += formatted(", label smoothing {}", loss.smoothing);
   return text;
 }
 
@@ -56,9 +66,9 @@ inline Settings graph_settings(const Graph& g) {
     if (const auto* b = std::get_if<ops::BatchNorm>(&n.op))
       norm.add(n.name, formatted("momentum {}, eps {}", b->momentum, b->eps));
     if (std::holds_alternative<ops::Dropout>(n.op)) dropout.add(n.name, op_name(n.op));
-    if (const auto* l = std::get_if<ops::CrossEntropy>(&n.op)) {
+    if (is_loss(n.op)) {
       ++losses;
-      all.emplace_back(losses == 1 ? std::string("loss") : formatted("loss {}", losses), detail::loss_text(g, *l));
+      all.emplace_back(losses == 1 ? std::string("loss") : formatted("loss {}", losses), detail::loss_text(g, n.op));
     }
   }
   if (!norm.empty()) all.emplace_back("batch norm", norm.text());

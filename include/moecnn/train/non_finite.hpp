@@ -4,7 +4,7 @@
 
 #include "moecnn/model/op_name.hpp"
 #include "moecnn/model/program.hpp"
-#include "moecnn/train/batches.hpp"
+#include "moecnn/train/evaluate.hpp"
 
 namespace moecnn {
 
@@ -27,6 +27,7 @@ namespace detail {
 
 inline bool finite_output(const Program& program, const Node& node) {
   const Edge& e = program.graph().output_of(node);
+  if (!is_float(e.dtype)) return true;  // labels
   auto n = stored_bytes(e, program.lowered().value_layout[node.output].get()) / size_of(e.dtype);
   if (e.routing >= 0 && !std::holds_alternative<ops::Route>(node.op))  // only the slots in use were written
     n = n / static_cast<std::size_t>(e.extent.n) * static_cast<std::size_t>(program.routings()[e.routing].slots());
@@ -68,7 +69,7 @@ inline std::string find_non_finite(Program& program, const ParamStore& store, co
 [[noreturn]] inline void fail_non_finite(Program& program, const ParamStore& store, const AnyBatch& batch,
                                          const StepContext& context, const std::string& said) {
   program.set_images(batch.images, batch.images_type);
-  program.set_labels(batch.labels);
+  detail::set_targets(program, batch.targets);
   const std::string where = find_non_finite(program, store, context);
   if (where.empty() && !said.empty()) throw Error(said);
   const std::string what =

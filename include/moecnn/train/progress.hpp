@@ -5,7 +5,7 @@
 #include <chrono>
 
 #include "moecnn/ops/route.hpp"
-#include "moecnn/train/metrics.hpp"
+#include "moecnn/train/recent_mean.hpp"
 #include "moecnn/train/result.hpp"
 #include "moecnn/train/terminal.hpp"
 

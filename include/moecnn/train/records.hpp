@@ -19,10 +19,8 @@ inline io::Json json_of(const std::vector<ExpertUse>& use, const std::vector<Mix
 
 inline io::Json json_of(const TestRecord& t, const std::vector<MixtureInfo>& mixtures) {
   io::Json record = io::Json::object({{"images", t.images}, {"loss", t.loss}});
-  if (t.of_maps())
-    record.set("pixel_accuracy", t.top1), record.set("mean_iou", t.mean_iou), record.set("class_iou", t.class_iou);
-  else
-    record.set("top1", t.top1), record.set("top5", t.top5);
+  for (const Score& s : t.scores) record.set(s.name, s.value);
+  if (!t.per_class.empty()) record.set(t.of_maps() ? "class_iou" : "per_class", t.per_class);
   record.set("mixtures", json_of(t.mixtures, mixtures));
   return record;
 }
@@ -98,13 +96,13 @@ inline int count_of(const io::Json& value) {
 
 inline TestRecord test_record(const io::Json& line, const std::vector<MixtureInfo>& mixtures) {
   const LineReader in(line, mixtures);
-  TestRecord t{static_cast<int>(in.whole("images")), in.number("loss"), 0, 0, in.use()};
-  for (const io::Json& iou : line["class_iou"].elements())
-    t.class_iou.push_back(iou.number_or(std::numeric_limits<double>::quiet_NaN()));
-  if (t.of_maps())
-    t.top1 = in.number("pixel_accuracy"), t.mean_iou = in.number("mean_iou");
-  else
-    t.top1 = in.number("top1"), t.top5 = in.number("top5");
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  TestRecord t{.images = static_cast<int>(in.whole("images")), .loss = in.number("loss"), .mixtures = in.use()};
+  for (const auto& [name, value] : line.members())
+    if (name != "images" && name != "loss" && (value.is_number() || value.is_null()))
+      t.scores.push_back({name, value.number_or(nan)});
+  for (const char* name : {"class_iou", "per_class"})
+    for (const io::Json& figure : line[name].elements()) t.per_class.push_back(figure.number_or(nan));
   return t;
 }
 

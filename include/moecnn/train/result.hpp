@@ -3,11 +3,14 @@
 /// What a training run leaves behind besides weights: curves, the use of the experts, warnings. Plain data, enough to draw
 /// a report from. Accuracies and shares are fractions 0 … 1.
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "moecnn/model/task.hpp"
 
 namespace moecnn {
 
@@ -29,7 +32,7 @@ struct StepRecord {
   double epoch = 0;       ///< epochs done, with fraction
   double loss = 0;        ///< task loss, without the balance loss
   double balance_loss = 0;
-  double accuracy = 0;  ///< top-1, or share of right pixels, on the augmented training batches
+  double accuracy = 0;  ///< share of the labels that the first loss counts as hits, on the augmented training batches
   double lr = 0;        ///< of the last step
   double images_per_s = 0;
   std::vector<ExpertUse> mixtures = {};  ///< as in TrainResult::mixtures
@@ -38,16 +41,32 @@ struct StepRecord {
 /// On the test set.
 struct TestRecord {
   int images = 0;
-  double loss = 0, top1 = 0, top5 = 0;
+  double loss = 0;
+  std::vector<Score> scores = {};  ///< as the task counts them; the best weights have the best first one
   std::vector<ExpertUse> mixtures = {};
-  /// Of label maps, for which `top1` is the share of right pixels and `top5` means nothing: intersection over union of
-  /// each class, NaN where it does not occur, and the mean of the others. Empty and NaN where one label is one image.
-  std::vector<double> class_iou = {};
-  double mean_iou = std::numeric_limits<double>::quiet_NaN();
+  /// A figure per class, of label maps the intersection over union; NaN where a class does not occur.
+  std::vector<double> per_class = {};
 
-  bool of_maps() const { return !class_iou.empty(); }
-  /// What the best weights have most of.
-  double score() const { return of_maps() ? mean_iou : top1; }
+  bool of_maps() const {
+    return std::any_of(scores.begin(), scores.end(), [](const Score& s) { return s.name == "mean_iou"; });
+  }
+  /// The score of that name, NaN where there is none.
+  double value(std::string_view name) const {
+    for (const Score& s : scores)
+      if (s.name == name) return s.value;
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  double top1() const { return value("top1"); }
+  double top5() const { return value("top5"); }
+  double mean_iou() const { return value("mean_iou"); }
+  double pixel_accuracy() const { return value("pixel_accuracy"); }
+  /// Share of the labels that were hit, whatever the task calls it.
+  double accuracy() const {
+    for (const char* name : {"top1", "pixel_accuracy", "accuracy"})
+      if (!std::isnan(value(name))) return value(name);
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  double score() const { return scores.empty() ? std::numeric_limits<double>::quiet_NaN() : scores[0].value; }
 };
 
 /// Means over one epoch, and the test set after it.

@@ -13,7 +13,7 @@ namespace detail {
 TrainResult run_training(AnyModel& model, AnyBatches& train, AnyBatches* test, const TrainOpts& opts);
 }
 
-/// Trains `model` with cross-entropy on the batches of `train`. `test` is a second source (usually without shuffling and
+/// Trains `model` with the losses of its task on the batches of `train`. `test` is a second source (usually without shuffling and
 /// augmentation) or NoBatches. Throws Error on bad options, files that cannot be written, a checkpoint of other settings
 /// and a loss that is not finite.
 template <BatchSource Train, class Test>

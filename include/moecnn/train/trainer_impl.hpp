@@ -127,15 +127,13 @@ class Trainer {
     Program& program = model_.training(batch.count);
     const Graph& g = program.graph();
     const Edge& out = g.edges[g.outputs[0]];
-    const int ignore = model_.opts().loss.ignore;
     detail::check_maps(train_, out);
-    detail::check_labels(batch.labels, batch.count, out.channels, out.extent.pixels(), ignore);
     const StepContext context{
         .training = true, .seed = opts_.seed, .step = static_cast<std::uint64_t>(run_.step), .noise_off = !opts_.noise};
     const double lr = rate_at(opts_.schedule, {batch.epoch, batch.batch, batches_});
 
     program.set_images(batch.images, batch.images_type);
-    program.set_labels(batch.labels);
+    detail::set_targets(program, batch.targets);
     try {
       program.forward(context);
     } catch (const Error& e) {
@@ -149,13 +147,9 @@ class Trainer {
     if (opts_.clip_norm > 0) norm_.scale(store_, norm, opts_.clip_norm);
     optimizer_.step(store_, lr);
 
-    logits_.resize(static_cast<std::size_t>(out.elements()));
-    program.read(g.outputs[0], logits_.data());
-    const double right = out.extent.pixels() == 1
-                             ? count_top_k(logits_.data(), batch.labels, batch.count, out.channels, 1)
-                             : batch.count * count_pixels(logits_.data(), batch.labels, batch.count, out.channels,
-                                                          out.extent.pixels(), ignore)
-                                                 .accuracy();
+    const LossResult& counts = program.losses().front();
+    // Of label maps: the share of the pixels, times images.
+    const double right = counts.counted == batch.count ? counts.hits : batch.count * counts.accuracy();
     watches_.add(program.routings());
     const double seconds = since(start);
     for (Meter* m : {&window_, &epoch_sums_}) m->add(batch.count, loss, balance, right, seconds, program.routings());
@@ -227,7 +221,8 @@ class Trainer {
   }
 
   void keep_best(const TestRecord& t) {
-    if (!std::isnan(run_.best) && !(t.score() > run_.best) && detail::is_there(files_.best())) return;
+    if (t.scores.empty()) return;
+    if (!std::isnan(run_.best) && !t.scores[0].better_than(run_.best) && detail::is_there(files_.best())) return;
     check_finite(store_, model_.backend().math(), run_.step);
     try {
       save_weights(store_, files_.best());
@@ -244,6 +239,7 @@ class Trainer {
     } else {
       if (!test_) return {};
       result_.test = detail::evaluate(model_, *test_, {.stop = [this] { return stop_(); }}).record();
+      for (const std::string& text : test_->warnings()) warn("test: " + text);
     }
     test_seconds_ = since(start);
     return result_.test;
@@ -352,7 +348,6 @@ class Trainer {
   std::int64_t written_ = 0;  ///< step of the checkpoint in the folder
   std::string unwritten_;     ///< why there is no newer one; empty where all is well
   TrainResult result_;
-  std::vector<float> logits_;
   double lr_ = 0, test_seconds_ = 0;
   RecentMean step_seconds_{50};
   Clock::time_point saved_ = Clock::now();

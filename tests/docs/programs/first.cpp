@@ -38,7 +38,7 @@ void train() {
   const TrainResult run = fit(
       model, batches, test,
       {.epochs = 4, .schedule = schedule::Cosine{.base = 2e-3, .epochs = 4}, .out = "out/first", .keep_best = true});
-  fmt::print("{:.1f} % of the test images right\n", 100 * run.test->top1);
+  fmt::print("{:.1f} % of the test images right\n", 100 * run.test->top1());
 }
 // [first_train]
 
@@ -50,7 +50,7 @@ void evaluate_weights() {
   Model<Net, backend::Default> model({.n = 64, .h = 32, .w = 32}, {.training = false});
   load_weights(model.params(), "out/first/best.safetensors");
   const Evaluation seen = evaluate(model, test);
-  fmt::print("top-1 {:.1f} %, top-5 {:.1f} %\n", 100 * seen.top1, 100 * seen.top5);
+  fmt::print("top-1 {:.1f} %, top-5 {:.1f} %\n", 100 * seen.top1(), 100 * seen.top5());
   for (double share : seen.routing[0].load_share()) fmt::print("{:.0f} % of the images\n", 100 * share);  // per expert
 }
 // [first_evaluate]

@@ -69,6 +69,11 @@ class WeightsLayout final : public host::TypedLayout<float> {
     padded_ = padded != shape_;
   }
 
+  bool same_as(const Layout& other) const override {
+    const auto* o = dynamic_cast<const WeightsLayout*>(&other);
+    return o != nullptr && o->shape_ == shape_ && o->desc_ == desc_;
+  }
+
   const Desc& desc() const { return desc_; }
   const Dims& shape() const { return shape_; }
   std::size_t elements() const override { return desc_.get_size() / sizeof(float); }

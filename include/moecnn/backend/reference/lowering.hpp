@@ -34,8 +34,9 @@ std::unique_ptr<Kernel> make_kernel(const Graph& g, const Flow& f, int n) {
   });
 }
 
-/// True if all tensors of a node are of that type.
+/// True if all tensors of a node are of that type, or of types that the operation fixes.
 inline bool is_uniform(const Graph& g, const Node& n, DType t) {
+  if (is_loss(n.op) || std::holds_alternative<ops::Input>(n.op)) return true;
   bool all = g.output_of(n).dtype == t;
   for (int e : n.inputs) all = all && g.edges[e].dtype == t;
   for (int p : n.params) all = all && g.params[p].dtype == t;

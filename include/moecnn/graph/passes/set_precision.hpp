@@ -9,9 +9,11 @@
 
 namespace moecnn::passes {
 
-/// All values, parameters and gradients become of that type. For a graph as recorded.
+/// Values, parameters and gradients become of that type. For a graph as recorded: labels and the results of losses have
+/// types of their own and keep them.
 inline void set_dtype(Graph& g, DType dtype) {
-  for (Edge& e : g.edges) e.dtype = dtype;
+  for (Edge& e : g.edges)
+    if (e.dtype == DType::f32) e.dtype = dtype;
   for (ParamSpec& p : g.params) p.dtype = dtype;
 }
 
@@ -22,7 +24,7 @@ namespace detail {
 inline bool stays_full(const Op& op) {
   return std::holds_alternative<ops::Input>(op) || std::holds_alternative<ops::ConstantScores>(op) ||
          std::holds_alternative<ops::RandomScores>(op) || std::holds_alternative<ops::Route>(op) ||
-         std::holds_alternative<ops::CrossEntropy>(op);
+         is_loss(op);
 }
 /// Whose first parameter, the weights, is read in the lower precision; all others are not: biases, norms, slopes.
 inline bool has_low_weights(const Op& op) {
