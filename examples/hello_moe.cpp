@@ -5,7 +5,7 @@
 #include <moecnn/backend/default.hpp>
 #include <moecnn/moecnn.hpp>
 
-#include <cstring>
+#include <string_view>
 
 using namespace moecnn;
 
@@ -32,7 +32,12 @@ struct Net {
 };
 
 int main(int argc, char** argv) {
-  const bool smoke = argc > 1 && !std::strcmp(argv[1], "--smoke");
+  const std::string_view arg = argc > 1 ? argv[1] : "";
+  const bool smoke = arg == "--smoke", help = arg == "--help" || arg == "-h";
+  if (help || argc > 2 || (argc > 1 && !smoke)) {
+    fmt::print(help ? stdout : stderr, "usage: hello_moe [--smoke]   (--smoke: a few steps, to see that it runs)\n");
+    return help ? 0 : 2;
+  }
   auto train = data::synthetic(smoke ? 256 : 8000, /*seed=*/1, data::Split::train);
   auto test = data::synthetic(smoke ? 128 : 1000, /*seed=*/1, data::Split::test);
   // The families are the classes here: 20 kinds of picture.

@@ -2,6 +2,7 @@
 #include "commands.hpp"
 #include "data_sets.hpp"
 
+#include <moecnn/analysis/segment.hpp>
 #include <moecnn/model/model.hpp>
 #include <moecnn/model/summary.hpp>
 

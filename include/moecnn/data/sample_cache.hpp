@@ -1,33 +1,37 @@
 #pragma once
 /// \file
-/// Decoded pairs that are kept, as far as memory allows.
+/// Decoded pictures that are kept, as far as memory allows.
 
 #include "moecnn/data/segmentation_set.hpp"
 
+#include <functional>
 #include <mutex>
 
 namespace moecnn::data {
 
-/// load_sample() with a memory: the first samples that fit into `budget` bytes stay, others are decoded anew each time.
+/// Samples that take time to read, kept: the first ones that fit into `budget` bytes stay, others are read anew each time.
 /// Nothing is ever thrown out: in an epoch every sample comes once, so whatever would be thrown out is as useful as what
-/// takes its place. Safe to use from several threads; the set must outlive the cache.
-class SampleCache {
+/// takes its place. Safe to use from several threads. A Sample has bytes().
+template <class Sample>
+class KeptSamples {
  public:
-  SampleCache(const SegmentationSet& set, std::size_t budget)
-      : set_(set), budget_(set.in_memory() ? 0 : budget), kept_(budget_ ? set.size() : 0) {}
+  /// `read(i)` may throw, and is called from several threads.
+  KeptSamples(int samples, std::size_t budget, std::function<std::shared_ptr<const Sample>(int)> read)
+      : read_(std::move(read)), budget_(budget), kept_(budget ? static_cast<std::size_t>(samples) : 0) {}
 
-  /// Throws Error naming a file that cannot be read.
-  std::shared_ptr<const SegmentationSample> get(int i) {
-    if (budget_ == 0) return load_sample(set_, i);
+  /// Throws what reading throws: an Error that names the file.
+  std::shared_ptr<const Sample> get(int i) {
+    const auto at = static_cast<std::size_t>(i);
+    if (budget_ == 0) return read_(i);
     {
       std::lock_guard lock(mutex_);
-      if (kept_[i]) return kept_[i];
+      if (kept_[at]) return kept_[at];
     }
-    auto sample = load_sample(set_, i);
+    auto sample = read_(i);
     std::lock_guard lock(mutex_);
-    if (!kept_[i] && bytes_ + sample->bytes() <= budget_) {
+    if (!kept_[at] && bytes_ + sample->bytes() <= budget_) {
       bytes_ += sample->bytes();
-      kept_[i] = sample;
+      kept_[at] = sample;
     }
     return sample;
   }
@@ -39,11 +43,18 @@ class SampleCache {
   }
 
  private:
-  const SegmentationSet& set_;
+  std::function<std::shared_ptr<const Sample>(int)> read_;
   const std::size_t budget_;
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<const SegmentationSample>> kept_;
+  std::vector<std::shared_ptr<const Sample>> kept_;
   std::size_t bytes_ = 0;
+};
+
+/// load_sample() with a memory. The set must outlive the cache.
+class SampleCache : public KeptSamples<SegmentationSample> {
+ public:
+  SampleCache(const SegmentationSet& set, std::size_t budget)
+      : KeptSamples(set.size(), set.in_memory() ? 0 : budget, [&set](int i) { return load_sample(set, i); }) {}
 };
 
 }  // namespace moecnn::data

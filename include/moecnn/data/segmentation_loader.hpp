@@ -3,13 +3,9 @@
 /// Batches of images with label maps, made ready by background threads.
 
 #include "moecnn/core/aligned.hpp"
-#include "moecnn/data/batch_queue.hpp"
-#include "moecnn/data/broken_files.hpp"
-#include "moecnn/data/epoch_order.hpp"
+#include "moecnn/data/file_loader.hpp"
 #include "moecnn/data/sample_cache.hpp"
 #include "moecnn/data/segmentation_augment.hpp"
-
-#include <optional>
 
 namespace moecnn::data {
 
@@ -53,41 +49,53 @@ struct SegmentationBatch {
   bool last_of_epoch = false;
 };
 
+namespace detail {
+
+struct SegmentationSlot {
+  AlignedBuffer images = {};
+  std::vector<int> labels = {}, indices = {};
+  SegmentationBatch batch = {};
+  std::vector<BrokenSample> broken = {};
+  CutScratch scratch = {};
+};
+
+}  // namespace detail
+
 /// Hands out the batches of a set in an order, and with an augmentation, that depend on seed and epoch alone: the number of
 /// threads and the place where a run was resumed change nothing. A sample that cannot be read is left out or replaced by
 /// another, and remembered. The set must outlive the loader; its functions belong to one thread.
-class SegmentationLoader {
+class SegmentationLoader : public FileLoader<detail::SegmentationSlot> {
+  using Slot = detail::SegmentationSlot;
+
  public:
   explicit SegmentationLoader(const SegmentationSet& set, SegmentationLoaderOpts opts = {})
-      : set_(set), opts_(opts), cache_(set, opts.cache_bytes), broken_(set.size(), opts.most_broken, opts.broken) {
-    check_consistent(set);
+      : FileLoader((check_consistent(set),
+                    Order{set.size(), set.name, opts.batch, opts.shuffle, opts.seed, opts.threads, opts.prefetch,
+                          opts.drop_last, opts.epochs, opts.broken, opts.most_broken})),
+        set_(set),
+        opts_(opts),
+        cache_(set, opts.cache_bytes) {
     check_consistent(opts.augment);
-    check(opts_.batch >= 1, "the batch size is {}; it must be at least 1", opts_.batch);
-    const int n = set.size(), whole = n / opts_.batch;
-    per_epoch_ = opts_.drop_last || n % opts_.batch == 0 ? whole : whole + 1;
-    check(per_epoch_ >= 1, "a batch of {} is larger than '{}' with {} pairs, and incomplete batches are dropped",
-          opts_.batch, set.name, n);
     find_sizes();
-    order_ = EpochOrder(n, opts_.seed, opts_.shuffle);
-    slots_ = std::vector<Slot>(BatchQueue::slots_for(opts_.prefetch));
-    for (Slot& s : slots_) {
-      s.images = AlignedBuffer(opts_.batch * image_floats() * sizeof(float));
-      s.labels.resize(opts_.batch * label_count());
-      s.indices.resize(opts_.batch);
-    }
-    queue_.emplace(
-        BatchQueue::Opts{per_epoch_, opts_.threads, opts_.prefetch, opts_.epochs},
-        [this](int slot, Position at) { take(slots_[slot], at); }, [this](int slot) { fill(slots_[slot]); });
+    start(
+        [this](Slot& s) {
+          s.images = AlignedBuffer(opts_.batch * image_floats() * sizeof(float));
+          s.labels.resize(opts_.batch * label_count());
+          s.batch.images = s.images.template as<float>();
+          s.batch.labels = s.labels.data();
+          s.batch.size = size_, s.batch.label_size = label_size_;
+        },
+        [this](int i) { return cache_.get(i); },
+        [this](Slot& slot, const SegmentationSample& sample, int at, int i, int wanted) {
+          fill(slot, sample, at, i, wanted);
+        });
   }
-  SegmentationLoader(const SegmentationLoader&) = delete;
-  SegmentationLoader& operator=(const SegmentationLoader&) = delete;
+  ~SegmentationLoader() { stop(); }
 
-  int batches_per_epoch() const { return per_epoch_; }
-  int images_per_epoch() const { return opts_.drop_last ? per_epoch_ * opts_.batch : set_.size(); }
   /// Of all images and of all label maps that come out.
   Size2 size() const { return size_; }
   Size2 label_size() const { return label_size_; }
-  /// Numbers in one image.
+  /// Elements of one image.
   int image_elements() const { return static_cast<int>(image_floats()); }
   /// What decides which images come when, in words: a resumed run must have the same.
   std::string text() const {
@@ -98,44 +106,7 @@ class SegmentationLoader {
         a.base.h, a.base.w, a.min_scale, a.max_scale, a.flip, a.brightness, a.contrast, a.saturation);
   }
 
-  /// The next batch, valid until the next call of next() or seek(). After the last epoch its count is 0. Throws, again and
-  /// again until seek(), when too many samples of the epoch cannot be read, and what else went wrong in a thread.
-  const SegmentationBatch& next() {
-    for (;;) {
-      broken_.check_running();
-      const int at = queue_->next();
-      if (at < 0) return nothing_;
-      Slot& slot = slots_[at];
-      // Counted here rather than where they are found, so that the run stops at the same batch with any number of threads.
-      broken_.add(slot.batch.position.epoch, slot.broken);
-      // Nothing may be left of a batch. One at the end of an epoch must come even so, as it says that the epoch is over.
-      if (slot.batch.count > 0 || slot.batch.last_of_epoch) return slot.batch;
-    }
-  }
-
-  /// Of the batch that next() will hand out: what a checkpoint stores.
-  Position position() const { return queue_->position(); }
-
-  /// Goes on from `to`, as if everything before had been handed out.
-  void seek(Position to) {
-    queue_->seek(to);
-    broken_.restart();
-  }
-
-  /// What could not be read in the batches handed out so far.
-  const BrokenFiles& broken() const { return broken_; }
-  /// A sentence for each sample that was found to be broken since the last call.
-  std::vector<std::string> warnings() { return broken_.warnings(); }
-
  private:
-  struct Slot {
-    AlignedBuffer images;
-    std::vector<int> labels, indices;
-    SegmentationBatch batch;
-    std::vector<BrokenSample> broken;
-    CutScratch scratch;
-  };
-
   std::size_t image_floats() const { return std::size_t{3} * size_.h * size_.w; }
   std::size_t label_count() const { return static_cast<std::size_t>(label_size_.h) * label_size_.w; }
 
@@ -150,71 +121,23 @@ class SegmentationLoader {
     label_size_ = opts_.whole_labels ? own : size_;
   }
 
-  /// Sample `wanted` and its number. Where it cannot be read: nothing, or another that can, drawn with `rng`.
-  std::pair<int, std::shared_ptr<const SegmentationSample>> readable(int wanted, const Rng& rng,
-                                                                     std::vector<BrokenSample>& broken) {
-    constexpr std::uint32_t tries = 20;
-    for (std::uint32_t t = 0;; ++t) {
-      // Lane 0 belongs to the order of the epoch.
-      const int i = t == 0 ? wanted : static_cast<int>(rng.below(set_.size(), static_cast<std::uint64_t>(wanted), t));
-      try {
-        return {i, cache_.get(i)};
-      } catch (const Error& error) {
-        broken.push_back({i, error.what()});
-      }
-      if (opts_.broken == Broken::leave_out) return {i, nullptr};
-      check(t + 1 < tries, "{} samples of '{}' in a row cannot be read; the last: {}", tries, set_.name,
-            broken.back().reason);
-    }
-  }
-
-  void take(Slot& slot, Position p) {
-    const int begin = p.batch * opts_.batch;
-    slot.batch = {.images = slot.images.as<float>(),
-                  .labels = slot.labels.data(),
-                  .indices = slot.indices.data(),
-                  .count = std::min(opts_.batch, set_.size() - begin),
-                  .size = size_,
-                  .label_size = label_size_,
-                  .position = p,
-                  .last_of_epoch = p.batch + 1 == per_epoch_};
-    std::copy_n(order_.of(p.epoch).begin() + begin, slot.batch.count, slot.indices.begin());
-    slot.broken.clear();
-  }
-
-  void fill(Slot& slot) {
-    const auto epoch = static_cast<std::uint64_t>(slot.batch.position.epoch);
-    const Rng shuffle(opts_.seed, Purpose::shuffle, epoch), augment(opts_.seed, Purpose::augment, epoch);
-    int filled = 0;  // what follows a sample that is left out moves up
-    for (int b = 0; b < slot.batch.count; ++b) {
-      const int wanted = slot.indices[b];
-      const auto [i, sample] = readable(wanted, shuffle, slot.broken);
-      if (!sample) continue;
-      slot.indices[filled] = i;
-      const Size2 own{sample->image.h, sample->image.w};
-      const auto cut = draw_cut(opts_.augment, augment, static_cast<std::uint64_t>(wanted), own);
-      check(cut.out == size_ && (!opts_.whole_labels || own == label_size_),
-            "'{}' has pictures of {} × {} and of {} × {} pixels ({}); give a size or a crop, or evaluate one by one",
-            set_.name, label_size_.w, label_size_.h, own.w, own.h, set_.pairs[i].id);
-      int* labels = slot.labels.data() + filled * label_count();
-      apply_cut(*sample, cut, opts_.augment, slot.images.as<float>() + filled * image_floats(),
-                opts_.whole_labels ? nullptr : labels, slot.scratch);
-      if (opts_.whole_labels) std::copy(sample->labels.values.begin(), sample->labels.values.end(), labels);
-      ++filled;
-    }
-    slot.batch.count = filled;
+  void fill(Slot& slot, const SegmentationSample& sample, int at, int i, int wanted) {
+    const Rng augment(opts_.seed, Purpose::augment, static_cast<std::uint64_t>(slot.batch.position.epoch));
+    const Size2 own{sample.image.h, sample.image.w};
+    const auto cut = draw_cut(opts_.augment, augment, static_cast<std::uint64_t>(wanted), own);
+    check(cut.out == size_ && (!opts_.whole_labels || own == label_size_),
+          "'{}' has pictures of {} × {} and of {} × {} pixels ({}); give a size or a crop, or evaluate one by one",
+          set_.name, label_size_.w, label_size_.h, own.w, own.h, set_.pairs[i].id);
+    int* labels = slot.labels.data() + at * label_count();
+    apply_cut(sample, cut, opts_.augment, slot.images.template as<float>() + at * image_floats(),
+              opts_.whole_labels ? nullptr : labels, slot.scratch);
+    if (opts_.whole_labels) std::copy(sample.labels.values.begin(), sample.labels.values.end(), labels);
   }
 
   const SegmentationSet& set_;
   const SegmentationLoaderOpts opts_;
   SampleCache cache_;
-  BrokenFiles broken_;
-  int per_epoch_ = 0;
   Size2 size_ = 0, label_size_ = 0;
-  const SegmentationBatch nothing_;
-  EpochOrder order_;  // used by take() alone, in order and by one thread at a time
-  std::vector<Slot> slots_;
-  std::optional<BatchQueue> queue_;  // last: its threads use everything above
 };
 
 }  // namespace moecnn::data

@@ -75,6 +75,25 @@ class Builder {
   };
   Scope scope(std::string_view name) { return Scope(*this, name); }
 
+  /// As long as the returned object lives, mixtures are recorded into one balance group: each routes by itself, and one
+  /// balance loss (and one constraint) counts the rows of all. For a head that is wired on several levels, whose levels
+  /// need not be balanced one by one. The mixtures have equal policies and share their gate's name.
+  class BalanceGroup {
+   public:
+    explicit BalanceGroup(Builder& g) : g_(g) {
+      check(g_.group_ < 0, "{}: a balance group inside a balance group; end the first one before", g_.place());
+      for (const RoutingSpec& r : g_.graph_.routings) g_.group_ = std::max(g_.group_, r.group);
+      ++g_.group_;
+    }
+    ~BalanceGroup() { g_.group_ = -1; }
+    BalanceGroup(const BalanceGroup&) = delete;
+    BalanceGroup& operator=(const BalanceGroup&) = delete;
+
+   private:
+    Builder& g_;
+  };
+  BalanceGroup balance_together() { return BalanceGroup(*this); }
+
   /// Names joined by dots, e.g. "layer4.experts.0.conv1".
   std::string path() const { return path_of_copy(0); }
   /// The same for messages, where wire() of the network itself needs a name, too.
@@ -123,6 +142,7 @@ class Builder {
   std::vector<std::string> scopes_;
   std::map<std::string, Declared> ids_;  // by the name of the first copy
   int expert_routing_ = -1;
+  int group_ = -1;  // balance group of the routings that are recorded
   std::size_t expert_depth_ = 0;
 };
 

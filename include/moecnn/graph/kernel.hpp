@@ -61,6 +61,7 @@ struct BindingsOf {
   std::byte* scratch_forward = nullptr;
   std::byte* scratch_backward = nullptr;
   Routing* routing = nullptr;
+  Routing* routings = nullptr;  ///< those of all mixtures, as in Graph::routings
   RoutingSlopes* slopes = nullptr;
   double* state = nullptr;  ///< Route: the constraint's state
 
@@ -80,6 +81,7 @@ struct BindingsOf {
         scratch_forward(b.scratch_forward),
         scratch_backward(b.scratch_backward),
         routing(b.routing),
+        routings(b.routings),
         slopes(b.slopes),
         state(b.state) {}
 

@@ -118,6 +118,7 @@ struct RoutingSpec {
   std::shared_ptr<const RoutePolicy> policy = {};
   int state_id = -1;   ///< first of the constraint's state vectors in the parameter store
   int state_size = 0;  ///< doubles of state in all
+  int group = -1;      ///< ≥ 0: the balance loss counts the rows of all routings of this group together
 };
 
 /// Weights that a pass derived from others: of a convolution and the batch norm behind it, or a copy in another type of

@@ -110,6 +110,12 @@ class Recorder : public Verbs {
     RoutingSpec spec{routing_name(), static_cast<int>(graph_.nodes.size()), rows.n, experts, k};
     declare_state(*policy, spec);
     spec.policy = std::move(policy);
+    spec.group = group_;
+    for (const RoutingSpec& r : graph_.routings)
+      check(group_ < 0 || r.group != group_ || (r.state_id == spec.state_id && same_policy(r, spec)),
+            "{}: it is balanced together with {}, but has another router, balance loss or constraint, or a gate of another "
+            "name; give both the same ones, or wire it outside of the balance group",
+            spec.name, r.name);
     std::vector<int> inputs{scores};
     if (noise >= 0) inputs.push_back(noise);
     const int id = static_cast<int>(graph_.routings.size());
@@ -117,6 +123,10 @@ class Recorder : public Verbs {
     record(ops::Route{}, std::move(inputs), experts, {rows.n, 1, 1});
     graph_.nodes.back().routing = id;
     return id;
+  }
+
+  static bool same_policy(const RoutingSpec& a, const RoutingSpec& b) {
+    return a.experts == b.experts && a.policy->settings() == b.policy->settings();
   }
 
   /// The scope's name; a mixture wired twice under one name routes twice, with noise of its own: "layer4", "layer4#2".

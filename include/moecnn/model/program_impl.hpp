@@ -264,6 +264,7 @@ MOECNN_BODY void Program::bind() {
     b.scratch_backward = bytes_at(plan_.scratch[n][1]);
     if (node.routing >= 0) {
       b.routing = &routings_[node.routing];
+      b.routings = routings_.data();
       if (opts_.training) b.slopes = &slopes_[node.routing];
     }
     if (std::holds_alternative<ops::Route>(node.op))

@@ -134,9 +134,13 @@ class PolicyOf final : public RoutePolicy {
     else
       router_.choose(out);
     detail::fill_tables(out);
+    if (!context.grouped) finish(context, out);
+  }
+
+  void finish(RouteContext& context, Routing& out) const override {
     if (fixed(context) || out.rows == 0) return;
     if (experts_ > 1) out.balance_loss = balance_(out, out.balance_slope);
-    if (judged) constraint_.update(context.state, out);
+    if (constraint_.active && context.training) constraint_.update(context.state, out);
   }
 
   void backward(const Matrix& raw_noise, const RouteContext& context, const Routing& routing,

@@ -2,6 +2,7 @@
 /// \file
 /// Where a balance policy leaves the slopes of its loss.
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -35,6 +36,17 @@ class BalanceSlope {
   std::span<double> scratch(int size) {
     scratch_.assign(size, 0.0);
     return scratch_;
+  }
+
+  /// Takes over what `all`, the slopes of several routings joined, says about the rows from `first` on.
+  void take_rows(const BalanceSlope& all, int first) {
+    if (all.has_importance_) std::copy(all.importance_.begin(), all.importance_.end(), importance().begin());
+    const auto rows = [&](const Matrix& from, Matrix& to) {
+      for (int r = 0; r < rows_; ++r) std::copy_n(from.row(first + r).begin(), experts_, to.row(r).begin());
+    };
+    if (all.has_weights_) rows(all.weights_, weights());
+    if (all.has_scores_) rows(all.scores_, scores());
+    if (all.has_logits_) rows(all.logits_, logits());
   }
 
   bool has_scores() const { return has_scores_; }

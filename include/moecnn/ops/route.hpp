@@ -78,6 +78,7 @@ struct RouteContext {
   int k = 0;                          ///< experts per row; 0 = what the router was built with
   int fixed_expert = -1;              ///< ≥ 0: every row goes to this expert with weight 1 (analysis)
   bool equal_weights = false;         ///< every expert runs with weight 1/N (analysis)
+  bool grouped = false;               ///< balance loss and constraint come later, by finish() for a whole group
   std::span<double> state;            ///< the constraint's state vectors, one after the other
 };
 
@@ -97,6 +98,10 @@ class RoutePolicy {
   /// Routes one batch. `logits` and `raw_noise` are rows × N (`raw_noise` may be empty). Fills `out` completely and,
   /// in training, updates the constraint's state afterwards.
   virtual void route(const Matrix& logits, const Matrix& raw_noise, RouteContext& context, Routing& out) const = 0;
+
+  /// What route() does last unless `grouped` is set: the balance loss of `out` and its slopes and, in training, the
+  /// constraint's statistics. `out` may be several routings joined, row by row, without slots.
+  virtual void finish(RouteContext& context, Routing& out) const = 0;
 
   /// dL/dw → dL/dlogits and dL/dnoise; adds the balance loss's slope. `routing` is what route() produced.
   virtual void backward(const Matrix& raw_noise, const RouteContext& context, const Routing& routing,

@@ -14,6 +14,10 @@ class RouteKernel final : public NodeKernel<T> {
   RouteKernel(const Graph& g, const Flow& f, int n) : NodeKernel<T>(g, f, n), spec_(g.routings[node_.routing]) {
     logits_.resize(spec_.rows, spec_.experts);
     if (node_.inputs.size() > 1) noise_.resize(spec_.rows, spec_.experts);
+    for (int i = 0; i < static_cast<int>(g.routings.size()) && spec_.group >= 0; ++i)
+      if (g.routings[i].group == spec_.group) members_.push_back(i);
+    // Nodes run in order, so the one with the highest number is the last to route.
+    for (int i : members_) last_of_group_ = last_of_group_ && g.routings[i].node <= n;
   }
 
   void bind(const Bindings& b) override {
@@ -37,9 +41,11 @@ class RouteKernel final : public NodeKernel<T> {
     context_.k = step.equal_weights ? spec_.experts : spec_.k;
     context_.fixed_expert = step.fixed_expert;
     context_.equal_weights = step.equal_weights;
+    context_.grouped = members_.size() > 1;
     context_.state = {at.state, static_cast<std::size_t>(spec_.state_size)};
     try {
       spec_.policy->route(logits_, noise_, context_, *at.routing);
+      if (context_.grouped && last_of_group_) finish_group();
     } catch (const Error& e) {
       fail("{} at step {}: {}", spec_.name, step.step, e.what());
     }
@@ -56,6 +62,34 @@ class RouteKernel final : public NodeKernel<T> {
   using NodeKernel<T>::at;
   using NodeKernel<T>::node_;
 
+  /// The balance loss of all members' rows. It is the last member's; each has the slopes of its own rows.
+  void finish_group() {
+    int rows = 0;
+    for (int i : members_) rows += at.routings[i].rows;
+    joined_.resize(rows, spec_.experts, spec_.k);
+    joined_.barred = at.routing->barred;
+    joined_.balance_loss = 0;
+    joined_.balance_slope.start(rows, spec_.experts);
+    rows = 0;
+    for (int i : members_) {
+      const Routing& r = at.routings[i];
+      for (int row = 0; row < r.rows; ++row, ++rows) {
+        std::copy_n(r.logits.row(row).begin(), spec_.experts, joined_.logits.row(rows).begin());
+        std::copy_n(r.scores.row(row).begin(), spec_.experts, joined_.scores.row(rows).begin());
+        std::copy_n(r.weights.row(row).begin(), spec_.experts, joined_.weights.row(rows).begin());
+      }
+      for (int e = 0; e < spec_.experts; ++e)
+        joined_.importance[e] += r.importance[e], joined_.load[e] += r.load[e];
+    }
+    spec_.policy->finish(context_, joined_);
+    at.routing->balance_loss = joined_.balance_loss;
+    rows = 0;
+    for (int i : members_) {
+      at.routings[i].balance_slope.take_rows(joined_.balance_slope, rows);
+      rows += at.routings[i].rows;
+    }
+  }
+
   void hand_over(std::size_t i, const Matrix& slope) const {
     if (!this->wants_input(i)) return;
     T* grad = at.input_grad[i];
@@ -65,6 +99,9 @@ class RouteKernel final : public NodeKernel<T> {
   RoutingSpec spec_;
   Matrix logits_, noise_;
   RouteContext context_;
+  std::vector<int> members_;  // of the balance group, as in Graph::routings
+  bool last_of_group_ = true;
+  Routing joined_;
 };
 
 /// Copies rows to slots.

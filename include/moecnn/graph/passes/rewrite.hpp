@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Tools for passes: a pass marks nodes as dead, edits the others and lets tidy() close the gaps.
+/// Tools for passes: a pass marks nodes as dead, edits the others and lets remove() close the gaps.
 
 #include "moecnn/graph/graph.hpp"
 
