@@ -4,12 +4,12 @@
 #include "common/make_backend.hpp"
 #include "common/parse.hpp"
 #include "common/run_options.hpp"
+#include "common/show_classes.hpp"
 
 #include <moecnn/data/decode.hpp>
 #include <moecnn/data/image_input.hpp>
 
 #include <fstream>
-#include <numeric>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -24,24 +24,6 @@ struct Options : cifar::Options {
   std::string names;
   int top = 5;
 };
-
-/// Places of the `count` largest values, the largest first.
-std::vector<int> largest(std::span<const double> values, int count) {
-  std::vector<int> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return values[a] > values[b]; });
-  order.resize(std::min(order.size(), static_cast<std::size_t>(count)));
-  return order;
-}
-
-std::vector<double> softmax(const std::vector<float>& logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> p;
-  for (float z : logits) p.push_back(std::exp(z - top));
-  const double sum = std::accumulate(p.begin(), p.end(), 0.0);
-  for (double& v : p) v /= sum;
-  return p;
-}
 
 /// One name a line, as in fine_label_names.txt of CIFAR-100; without a file, numbers.
 std::vector<std::string> class_names(const std::string& file) {
@@ -79,19 +61,11 @@ int classify(const Options& o) {
   AnyModel model(make_backend(o.backend), {.n = 1, .h = 32, .w = 32}, {.training = false}, o.net());
   load_weights(model.params(), o.weights);
   auto& program = model.inference(1, o.eval_k.value_or(0));
-  const Graph& g = program.graph();
   for (const Input& input : inputs) {
     program.set_images(input.values.data());
     program.forward({});
-    const auto p = softmax(program.read<float>(g.outputs[0]));
     fmt::print("{} ({} x {})\n", input.file, input.w, input.h);
-    for (int c : largest(p, o.top)) fmt::print("  {:5.1f} %  {}\n", 100 * p[c], names[c]);
-    for (std::size_t m = 0; m < g.routings.size(); ++m) {
-      const auto weights = program.routings()[m].weights.row(0);
-      fmt::print("  {}:", g.routings[m].name);
-      for (int e : largest(weights, program.routings()[m].slots())) fmt::print("  expert {} ({:.3f})", e, weights[e]);
-      fmt::print("\n");
-    }
+    print_classes(program, names, o.top);
   }
   return 0;
 }

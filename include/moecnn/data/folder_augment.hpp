@@ -82,6 +82,13 @@ inline void apply_window(const RgbImage& image, const Window& window, Size2 size
   }
 }
 
+/// [3, size]: the middle of a picture, as FolderLoader gives it in a test.
+inline std::vector<float> folder_input(const RgbImage& image, Size2 size, const FolderAugment& opts = {}) {
+  std::vector<float> out(3 * static_cast<std::size_t>(size.h) * size.w), line;
+  detail::scaled_middle(image, size, opts.margin, opts.mean, opts.std, out.data(), line);
+  return out;
+}
+
 /// What a network sees of picture `index` in an epoch: a random window, or the middle.
 inline void apply_folder_augment(const RgbImage& image, const FolderAugment& opts, const Rng& rng, std::uint64_t index,
                                  Size2 size, float* out, std::vector<float>& line) {

@@ -225,7 +225,7 @@ class Trainer {
     if (!std::isnan(run_.best) && !t.scores[0].better_than(run_.best) && detail::is_there(files_.best())) return;
     check_finite(store_, model_.backend().math(), run_.step);
     try {
-      save_weights(store_, files_.best());
+      save_weights(store_, files_.best(), DType::f32, opts_.metadata);
       run_.best = t.score();
     } catch (const Error& e) {
       warn(formatted("the best weights so far could not be written, those before them are kept: {}", e.what()));
@@ -258,7 +258,7 @@ class Trainer {
     files_.sync();  // first, so that no checkpoint knows of an epoch whose record a power cut takes
     save_checkpoint(files_.checkpoint(), store_, optimizer_, run_, opts_.keep_previous && run_.step > 0);
     written_ = run_.step;
-    if (also == Also::weights) save_weights(store_, files_.weights());
+    if (also == Also::weights) save_weights(store_, files_.weights(), DType::f32, opts_.metadata);
   }
 
   /// A disk that is full or away for a while does not end a run: the checkpoint before stays, and the next one is due at its

@@ -3,6 +3,7 @@
 /// Weights files: parameters and buffers under torchvision's names, plain order, and the constraints' state.
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "moecnn/io/safetensors.hpp"
@@ -81,11 +82,17 @@ inline constexpr const char* own_prefix = "moecnn.";
 
 }  // namespace detail
 
+/// Texts that lie in a weights file beside the tensors: what using them takes, such as the names of the classes. Whoever
+/// reads them checks them; the file may come from anywhere.
+using WeightsMetadata = std::map<std::string, std::string>;
+
 /// Writes parameters and buffers as float32, or as bfloat16 for inference in half the space, and the constraints' state as
 /// float64, atomically.
-inline void save_weights(ParamStore& store, const std::filesystem::path& path, DType as = DType::f32) {
+inline void save_weights(ParamStore& store, const std::filesystem::path& path, DType as = DType::f32,
+                         const WeightsMetadata& metadata = {}) {
   check(as == DType::f32 || as == DType::bf16, "weights are saved as f32 or bf16, not as {}", name_of(as));
   detail::StoreWriter writer(store);
+  for (const auto& [key, text] : metadata) writer.file.metadata(key, text);
   writer.add_all(as);
   writer.file.write(path);
 }
@@ -103,6 +110,12 @@ inline void load_weights(ParamStore& store, const std::filesystem::path& path) {
   };
   io::match_keys(wanted, file, {.cast = io::Cast::floats, .ignore = ignore});
   detail::read_all(file, store, io::Cast::floats);
+}
+
+/// The texts of a weights file.
+inline WeightsMetadata weights_metadata(const std::filesystem::path& path) {
+  const auto file = io::TensorFile::open(path);
+  return {file.metadata().begin(), file.metadata().end()};
 }
 
 /// Reads the part of a network whose names begin with `ours` from a file in which the same names begin with `theirs`:

@@ -22,14 +22,17 @@ struct CifarMoENet {
   Noise noise = Noise::learned;
 
   Value<100> wire(Recorder& g, Value<3> image) const {
+    return CifarResNet18<100>::head(g, stages(g, CifarResNet18<100>::stem(g, image)));
+  }
+
+  /// The four stages alone, for networks with another stem or another number of classes.
+  Value<512> stages(Recorder& g, Value<64> a) const {
     check(position >= 0 && position <= 4, "position {} is no stage of ResNet-18; choose 1 to 4, or 0 for the plain net",
           position);
-    const auto a = CifarResNet18<100>::stem(g, image);
     const auto b = stage<1, ResStage<64, 64>, NarrowBlocks<64, 25, 64>>(g, a);
     const auto c = stage<2, ResStage<64, 128>, NarrowBlocks<64, 50, 128>>(g, b);
     const auto d = stage<3, ResStage<128, 256>, NarrowBlocks<128, 90, 256>>(g, c);
-    const auto e = stage<4, ResStage<256, 512>, NarrowBlocks<256, 180, 512>>(g, d);
-    return CifarResNet18<100>::head(g, e);
+    return stage<4, ResStage<256, 512>, NarrowBlocks<256, 180, 512>>(g, d);
   }
 
  private:

@@ -31,13 +31,16 @@ struct ResNet18 {
   static constexpr int in = 3, out = Classes;
 
   Value<Classes> wire(Recorder& g, Value<3> image) const {
-    constexpr Init init = Init::kaiming_normal;
-    auto x = g("conv1", Conv<3, 64, ConvOpts{.kernel = 7, .stride = 2, .pad = 3, .init = init}>{}, image);
-    x = g.max_pool(g.relu(g("bn1", BatchNorm<64>{}, x)), {.kernel = 3, .stride = 2, .pad = 1});
-    x = g("layer1", ResStage<64, 64>{}, x);
+    const auto x = g("layer1", ResStage<64, 64>{}, stem(g, image));
     const auto y =
         g("layer4", ResStage<256, 512>{}, g("layer3", ResStage<128, 256>{}, g("layer2", ResStage<64, 128>{}, x)));
     return g("fc", Linear<512, Classes>{}, g.global_avg_pool(y));
+  }
+
+  static Value<64> stem(Recorder& g, Value<3> image) {
+    constexpr Init init = Init::kaiming_normal;
+    const auto x = g("conv1", Conv<3, 64, ConvOpts{.kernel = 7, .stride = 2, .pad = 3, .init = init}>{}, image);
+    return g.max_pool(g.relu(g("bn1", BatchNorm<64>{}, x)), {.kernel = 3, .stride = 2, .pad = 1});
   }
 };
 

@@ -1,0 +1,44 @@
+#pragma once
+/// What a network says about one picture: the likeliest classes and the experts that ran.
+
+#include <moecnn/model/program.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+/// Places of the `count` largest values, the largest first.
+inline std::vector<int> largest(std::span<const double> values, int count) {
+  std::vector<int> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return values[static_cast<std::size_t>(a)] > values[static_cast<std::size_t>(b)]; });
+  order.resize(std::min(order.size(), static_cast<std::size_t>(count)));
+  return order;
+}
+
+inline std::vector<double> softmax(const std::vector<float>& logits) {
+  const double top = *std::max_element(logits.begin(), logits.end());
+  std::vector<double> p;
+  for (float z : logits) p.push_back(std::exp(z - top));
+  const double sum = std::accumulate(p.begin(), p.end(), 0.0);
+  for (double& v : p) v /= sum;
+  return p;
+}
+
+/// Of a program for one image that has just run: the `top` likeliest classes, and each mixture's experts with their weights.
+inline void print_classes(const moecnn::Program& program, const std::vector<std::string>& names, int top) {
+  const moecnn::Graph& g = program.graph();
+  const auto p = softmax(program.read<float>(g.outputs[0]));
+  for (int c : largest(p, top)) fmt::print("  {:5.1f} %  {}\n", 100 * p[static_cast<std::size_t>(c)], names[static_cast<std::size_t>(c)]);
+  for (std::size_t m = 0; m < g.routings.size(); ++m) {
+    const auto weights = program.routings()[m].weights.row(0);
+    fmt::print("  {}:", g.routings[m].name);
+    for (int e : largest(weights, program.routings()[m].slots()))
+      fmt::print("  expert {} ({:.3f})", e, weights[static_cast<std::size_t>(e)]);
+    fmt::print("\n");
+  }
+}
