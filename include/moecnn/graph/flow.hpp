@@ -22,6 +22,7 @@ struct Flow {
 
 /// Operations through which no gradient passes, whatever lies behind them.
 inline bool stops_gradient(const Op& op) {
+  if (const auto* own = std::get_if<ops::Custom>(&op)) return !own->carries_gradient;
   return std::holds_alternative<ops::ConstantScores>(op) || std::holds_alternative<ops::RandomScores>(op) ||
          std::holds_alternative<ops::ArgMaxPool>(op);
 }

@@ -8,6 +8,8 @@
 
 namespace moecnn {
 
+class CustomOp;
+
 struct Graph {
   std::vector<Node> nodes;
   std::vector<Edge> edges;
@@ -15,7 +17,8 @@ struct Graph {
   std::vector<ParamSpec> params;
   std::vector<StateSpec> states;  ///< doubles that constraints keep between batches, by full name
   std::vector<RoutingSpec> routings;
-  std::vector<std::vector<double>> class_weights;  ///< of the losses that have some
+  std::vector<std::shared_ptr<const CustomOp>> custom;  ///< the user's own operations, which Custom nodes refer to
+  std::vector<std::vector<double>> class_weights;       ///< of the losses that have some
   std::vector<Derived>
       derived;               ///< parameters that passes made from others; in `params` they come after the recorded ones
   int input = -1;            ///< edge of the images
@@ -48,12 +51,14 @@ struct Graph {
   }
 };
 
-/// Multiply-accumulates of one row through one node: (transposed) convolution and linear layers only, as is usual.
+/// Multiply-accumulates of one row through one node: (transposed) convolution, linear layers and what operations of the
+/// user's own say; nothing for others, as is usual.
 inline long long macs_per_row(const Graph& g, const Node& n) {
   if (const auto* t = std::get_if<ops::ConvTranspose>(&n.op))
     return t->weights() * g.edges[n.inputs[0]].extent.pixels();
   if (const auto* c = std::get_if<ops::Conv>(&n.op)) return c->weights() * g.output_of(n).extent.pixels();
   if (const auto* m = std::get_if<ops::MixedConv>(&n.op)) return m->conv.weights() * g.output_of(n).extent.pixels();
+  if (const auto* own = std::get_if<ops::Custom>(&n.op)) return own->macs;
   if (const auto* l = std::get_if<ops::Linear>(&n.op)) return 1LL * l->in * l->out;
   return 0;
 }

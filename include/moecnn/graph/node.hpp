@@ -9,6 +9,7 @@
 #include "moecnn/ops/channels.hpp"
 #include "moecnn/ops/conv.hpp"
 #include "moecnn/ops/conv_transpose.hpp"
+#include "moecnn/ops/custom.hpp"
 #include "moecnn/ops/eltwise.hpp"
 #include "moecnn/ops/linear.hpp"
 #include "moecnn/ops/loss.hpp"
@@ -34,7 +35,7 @@ struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops
                          ops::MixedConv, ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool,
                          ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice,
                          ops::Scale, ops::Activation, ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches,
-                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times, ops::Cast> {
+                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times, ops::Cast, ops::Custom> {
   using variant::variant;
 };
 static_assert(std::is_trivially_copyable_v<Op>);

@@ -2,7 +2,7 @@
 /// \file
 /// Operations in words, for tables and messages.
 
-#include "moecnn/graph/node.hpp"
+#include "moecnn/graph/custom.hpp"
 
 namespace moecnn {
 
@@ -76,10 +76,20 @@ inline std::string op_name(const Op& op) {
                                    "subtract",
                                    "multiply",
                                    "times",
-                                   "cast"};
+                                   "cast",
+                                   "custom"};
   static_assert(std::size(names) == decltype(detail::alternatives(op))::value,
                 "one name per operation, in their order");
   return names[op.index()];
+}
+
+/// The same for a node of a graph, where a user's own operations have names: "channel shuffle, 2 groups".
+inline std::string op_name(const Graph& g, const Node& n) {
+  const auto* own = std::get_if<ops::Custom>(&n.op);
+  if (!own) return op_name(n.op);
+  const CustomOp& op = *g.custom[static_cast<std::size_t>(own->id)];
+  const std::string settings = op.settings();
+  return op.name() + (settings.empty() ? "" : ", " + settings);
 }
 
 }  // namespace moecnn

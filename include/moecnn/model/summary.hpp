@@ -45,7 +45,7 @@ inline std::vector<std::array<std::string, 5>> layer_rows(const Graph& g) {
     const Edge& out = g.output_of(n);
     const long long macs = macs_per_row(g, n) * out.extent.n / g.batch();
     std::string name = n.name;
-    std::string op = op_name(n.op);
+    std::string op = op_name(g, n);
     const bool in_expert = n.routing >= 0 && name.find(".experts.0") != std::string::npos;
     if (in_expert) {
       name.replace(name.find(".experts.0"), 10, ".experts.*");

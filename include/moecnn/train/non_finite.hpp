@@ -50,16 +50,16 @@ inline std::string find_non_finite(Program& program, const ParamStore& store, co
           return formatted(
               "parameter {} of layer{} ({}) is not finite; the step before spoilt it, as a learning rate "
               "that is too high does",
-              store.spec(i).name, layer, op_name(node.op));
+              store.spec(i).name, layer, op_name(g, node));
     try {
       program.lowered().kernels[n]->forward(step);
     } catch (const Error& e) {
-      return formatted("layer{} ({}) says: {}", layer, op_name(node.op), e.what());
+      return formatted("layer{} ({}) says: {}", layer, op_name(g, node), e.what());
     }
     // Gates of constant scores bar an expert by minus infinity.
     if (std::holds_alternative<ops::ConstantScores>(node.op) || detail::finite_output(program, node)) continue;
     if (std::holds_alternative<ops::Input>(node.op)) return "the images themselves hold values that are not finite";
-    return formatted("the first value that is not finite comes out of layer{} ({})", layer, op_name(node.op));
+    return formatted("the first value that is not finite comes out of layer{} ({})", layer, op_name(g, node));
   }
   return {};
 }

@@ -23,6 +23,7 @@
 #include "moecnn/backend/reference/random.hpp"
 #include "moecnn/backend/reference/resize.hpp"
 #include "moecnn/backend/reference/route.hpp"
+#include "moecnn/graph/custom.hpp"
 
 namespace moecnn::onednn {
 
@@ -111,6 +112,7 @@ class Lowering {
   Made lower(const ops::Subtract&) const { return make<reference::SubtractKernel<float>>(row_elements()); }
   Made lower(const ops::Multiply&) const { return make<reference::MultiplyKernel<float>>(row_elements()); }
   Made lower(const ops::Cast&) const { return make<host::CastKernel>(row_elements()); }
+  Made lower(const ops::Custom&) const { return lower_custom({"onednn", DType::f32}, g_, f_, n_); }
   Made lower(const ops::Times&) const { return make<reference::TimesKernel<float>>(row_elements()); }
   Made lower(const ops::Gather&) const { return make<reference::GatherKernel<float>>(row_elements()); }
   Made lower(const ops::Combine&) const { return make<reference::CombineKernel<float>>(row_elements()); }

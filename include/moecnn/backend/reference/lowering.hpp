@@ -20,6 +20,7 @@
 #include "moecnn/backend/reference/random.hpp"
 #include "moecnn/backend/reference/resize.hpp"
 #include "moecnn/backend/reference/route.hpp"
+#include "moecnn/graph/custom.hpp"
 
 namespace moecnn::reference {
 
@@ -29,6 +30,8 @@ std::unique_ptr<Kernel> make_kernel(const Graph& g, const Flow& f, int n) {
   return dispatch(g.nodes[n].op, [&]<class Op>(const Op&) -> std::unique_ptr<Kernel> {
     if constexpr (std::is_same_v<Op, ops::Cast>)
       return std::make_unique<host::CastKernel>(g, f, n);
+    else if constexpr (std::is_same_v<Op, ops::Custom>)
+      return lower_custom({"reference", dtype_of<T>}, g, f, n);
     else
       return std::make_unique<typename KernelFor<T, Op>::type>(g, f, n);
   });

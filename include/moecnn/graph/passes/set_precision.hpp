@@ -20,6 +20,7 @@ namespace detail {
 /// The one table of what stays in full precision: what decides (gates, routing, indices of maxima), what sums up over
 /// classes (losses), and what only hands images in.
 inline bool stays_full(const Op& op) {
+  if (const auto* own = std::get_if<ops::Custom>(&op)) return own->full_precision;
   return std::holds_alternative<ops::Input>(op) || std::holds_alternative<ops::ConstantScores>(op) ||
          std::holds_alternative<ops::RandomScores>(op) || std::holds_alternative<ops::Route>(op) ||
          std::holds_alternative<ops::CrossEntropy>(op);
