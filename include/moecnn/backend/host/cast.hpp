@@ -1,5 +1,5 @@
 #pragma once
-#include "moecnn/backend/host/node_kernel.hpp"
+#include "moecnn/backend/host/kernel_for.hpp"
 #include "moecnn/core/convert.hpp"
 
 namespace moecnn::host {
@@ -41,6 +41,11 @@ class CastKernel final : public NodeKernel<std::byte> {
   }
 
   std::size_t row_;
+};
+
+template <class T>
+struct KernelFor<T, ops::Cast> {
+  using type = CastKernel;
 };
 
 }  // namespace moecnn::host

@@ -2,27 +2,15 @@
 /// \file
 /// Graphs to kernels of oneDNN and own loops.
 
-#include "moecnn/backend/host/cast.hpp"
+#include "moecnn/backend/host/kernels.hpp"
 #include "moecnn/backend/onednn/conv.hpp"
 #include "moecnn/backend/onednn/depthwise.hpp"
-#include "moecnn/backend/onednn/eltwise.hpp"
 #include "moecnn/backend/onednn/formats.hpp"
 #include "moecnn/backend/onednn/linear.hpp"
 #include "moecnn/backend/onednn/mixed_conv.hpp"
 #include "moecnn/backend/onednn/norm.hpp"
 #include "moecnn/backend/onednn/pool.hpp"
-#include "moecnn/backend/reference/activation.hpp"
-#include "moecnn/backend/reference/arithmetic.hpp"
-#include "moecnn/backend/reference/avg_pool.hpp"
-#include "moecnn/backend/reference/channels.hpp"
-#include "moecnn/backend/reference/eltwise.hpp"
 #include "moecnn/backend/reference/loss.hpp"
-#include "moecnn/backend/reference/norm.hpp"
-#include "moecnn/backend/reference/patch.hpp"
-#include "moecnn/backend/reference/pool.hpp"
-#include "moecnn/backend/reference/random.hpp"
-#include "moecnn/backend/reference/resize.hpp"
-#include "moecnn/backend/reference/route.hpp"
 #include "moecnn/graph/custom.hpp"
 
 namespace moecnn::onednn {
@@ -55,7 +43,7 @@ class Lowering {
   Made make(Args... args) const {
     return std::make_unique<K>(g_, f_, n_, args...);
   }
-  /// Operations that gain nothing from blocks use the reference's kernel.
+  /// Operations for which this backend has no kernel of its own.
   template <class Op>
   Made lower(const Op&) const {
     return make<typename reference::KernelFor<float, Op>::type>();
@@ -107,36 +95,34 @@ class Lowering {
   Made lower(const ops::ArgMaxPool& op) const {
     return blocked_output() ? make<ArgMaxPoolKernel<B>>() : lower<ops::ArgMaxPool>(op);
   }
-  Made lower(const ops::Relu&) const { return make<ReluKernel>(blocked_output()); }
-  Made lower(const ops::Add&) const { return make<AddKernel>(blocked_output()); }
-  Made lower(const ops::Subtract&) const { return make<reference::SubtractKernel<float>>(row_elements()); }
-  Made lower(const ops::Multiply&) const { return make<reference::MultiplyKernel<float>>(row_elements()); }
+  Made lower(const ops::Relu&) const { return make<host::ReluKernel<float>>(row_elements()); }
+  Made lower(const ops::Add&) const { return make<host::AddKernel<float>>(row_elements()); }
+  Made lower(const ops::Subtract&) const { return make<host::SubtractKernel<float>>(row_elements()); }
+  Made lower(const ops::Multiply&) const { return make<host::MultiplyKernel<float>>(row_elements()); }
   Made lower(const ops::Cast&) const { return make<host::CastKernel>(row_elements()); }
   Made lower(const ops::Custom&) const { return lower_custom({"onednn", DType::f32}, g_, f_, n_); }
-  Made lower(const ops::Times&) const { return make<reference::TimesKernel<float>>(row_elements()); }
-  Made lower(const ops::Gather&) const { return make<reference::GatherKernel<float>>(row_elements()); }
-  Made lower(const ops::Combine&) const { return make<reference::CombineKernel<float>>(row_elements()); }
+  Made lower(const ops::Times&) const { return make<host::TimesKernel<float>>(row_elements()); }
+  Made lower(const ops::Gather&) const { return make<host::GatherKernel<float>>(row_elements()); }
+  Made lower(const ops::Combine&) const { return make<host::CombineKernel<float>>(row_elements()); }
 
-  Made lower(const ops::ToPatches&) const { return make<reference::ToPatchesKernel<float>>(planes(), unit()); }
-  Made lower(const ops::FromPatches&) const { return make<reference::FromPatchesKernel<float>>(planes(), unit()); }
+  Made lower(const ops::ToPatches&) const { return make<host::ToPatchesKernel<float>>(planes(), unit()); }
+  Made lower(const ops::FromPatches&) const { return make<host::FromPatchesKernel<float>>(planes(), unit()); }
 
-  Made lower(const ops::Activation&) const { return make<reference::ActivationKernel<float>>(unit()); }
-  Made lower(const ops::PRelu&) const { return make<reference::PReluKernel<float>>(unit()); }
-  Made lower(const ops::Dropout&) const { return make<reference::DropoutKernel<float>>(unit()); }
-  Made lower(const ops::Scale&) const { return make<reference::ScaleKernel<float>>(unit(), unit_of(1)); }
-  Made lower(const ops::MaxUnpool&) const { return make<reference::MaxUnpoolKernel<float>>(unit()); }
-  Made lower(const ops::AvgPool&) const { return make<reference::MeanKernel<float, ops::AvgPool>>(unit()); }
-  Made lower(const ops::AdaptiveAvgPool&) const {
-    return make<reference::MeanKernel<float, ops::AdaptiveAvgPool>>(unit());
-  }
-  Made lower(const ops::Resize&) const { return make<reference::ResizeKernel<float>>(unit()); }
-  Made lower(const ops::Window&) const { return make<reference::WindowKernel<float>>(unit()); }
-  Made lower(const ops::Slice&) const { return make<reference::SliceKernel<float>>(unit_of(0), unit()); }
+  Made lower(const ops::Activation&) const { return make<host::ActivationKernel<float>>(unit()); }
+  Made lower(const ops::PRelu&) const { return make<host::PReluKernel<float>>(unit()); }
+  Made lower(const ops::Dropout&) const { return make<host::DropoutKernel<float>>(unit()); }
+  Made lower(const ops::Scale&) const { return make<host::ScaleKernel<float>>(unit(), unit_of(1)); }
+  Made lower(const ops::MaxUnpool&) const { return make<host::MaxUnpoolKernel<float>>(unit()); }
+  Made lower(const ops::AvgPool&) const { return make<host::MeanKernel<float, ops::AvgPool>>(unit()); }
+  Made lower(const ops::AdaptiveAvgPool&) const { return make<host::MeanKernel<float, ops::AdaptiveAvgPool>>(unit()); }
+  Made lower(const ops::Resize&) const { return make<host::ResizeKernel<float>>(unit()); }
+  Made lower(const ops::Window&) const { return make<host::WindowKernel<float>>(unit()); }
+  Made lower(const ops::Slice&) const { return make<host::SliceKernel<float>>(unit_of(0), unit()); }
   Made lower(const ops::Concat&) const {
     std::vector<int> units;
     for (std::size_t i = 0; i < g_.nodes[n_].inputs.size(); ++i) units.push_back(unit_of(static_cast<int>(i)));
     units.push_back(unit());
-    return make<reference::ConcatKernel<float>>(units);
+    return make<host::ConcatKernel<float>>(units);
   }
 
   /// Planes per map of the output. A plane holds unit() channels of every pixel.

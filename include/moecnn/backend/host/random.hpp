@@ -1,8 +1,8 @@
 #pragma once
-#include "moecnn/backend/reference/planes.hpp"
+#include "moecnn/backend/host/planes.hpp"
 #include "moecnn/core/dropout_mask.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Nothing is stored: the backward pass asks the counter-based generator for the same mask again.
 template <class T>
@@ -84,4 +84,4 @@ struct KernelFor<T, ops::RandomScores> {
   using type = RandomScoresKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

@@ -1,7 +1,7 @@
 #pragma once
-#include "moecnn/backend/reference/planes.hpp"
+#include "moecnn/backend/host/planes.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Where channels lie: those from `first` on of rows with `channels` channels, stored in blocks of `unit`.
 template <class T>
@@ -176,4 +176,4 @@ struct KernelFor<T, ops::Scale> {
   using type = ScaleKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

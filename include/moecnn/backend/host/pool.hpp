@@ -1,7 +1,7 @@
 #pragma once
-#include "moecnn/backend/reference/planes.hpp"
+#include "moecnn/backend/host/planes.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 template <class T>
 class GlobalAvgPoolKernel final : public NodeKernel<T> {
@@ -179,4 +179,4 @@ struct KernelFor<T, ops::MaxPool> {
   using type = MaxPoolKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

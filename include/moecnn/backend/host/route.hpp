@@ -3,9 +3,9 @@
 /// The mixture's kernels. They only need rows to be the outermost dimension, so every host backend uses them, whatever
 /// the layout inside a row.
 
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/host/kernel_for.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Hands the gate's logits to the policy. The routing itself is host code in double on every backend.
 template <class T>
@@ -196,4 +196,4 @@ struct KernelFor<T, ops::Combine> {
   using type = CombineKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

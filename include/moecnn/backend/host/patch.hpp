@@ -1,7 +1,7 @@
 #pragma once
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/host/kernel_for.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Walks through the lines of patches and what they have in common with their map. Nothing here looks inside a pixel, so
 /// every host backend uses these kernels: a map is planes of pixels of `unit` numbers, in plain order C planes of one.
@@ -107,4 +107,4 @@ struct KernelFor<T, ops::FromPatches> {
   using type = FromPatchesKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host
