@@ -54,13 +54,12 @@ struct Graph {
 /// Multiply-accumulates of one row through one node: (transposed) convolution, linear layers and what operations of the
 /// user's own say; nothing for others, as is usual.
 inline long long macs_per_row(const Graph& g, const Node& n) {
-  if (const auto* t = std::get_if<ops::ConvTranspose>(&n.op))
-    return t->weights() * g.edges[n.inputs[0]].extent.pixels();
-  if (const auto* c = std::get_if<ops::Conv>(&n.op)) return c->weights() * g.output_of(n).extent.pixels();
-  if (const auto* m = std::get_if<ops::MixedConv>(&n.op)) return m->conv.weights() * g.output_of(n).extent.pixels();
-  if (const auto* own = std::get_if<ops::Custom>(&n.op)) return own->macs;
-  if (const auto* l = std::get_if<ops::Linear>(&n.op)) return 1LL * l->in * l->out;
-  return 0;
+  return dispatch(n.op, [&](const auto& op) -> long long {
+    if constexpr (requires(Extent e) { op.macs(e, e); })
+      return op.macs(g.edges[n.inputs[0]].extent, g.output_of(n).extent);
+    else
+      return 0;
+  });
 }
 
 /// Multiply-accumulates of one image through the whole graph; inside a mixture a row counts k times.

@@ -27,7 +27,8 @@
 
 namespace moecnn {
 
-/// Every operation there is. A new operation is a struct in ops/, an alternative here and a kernel per backend.
+/// Every operation there is. A new operation is a struct in ops/, an alternative here and a kernel; CONTRIBUTING.md names
+/// the places.
 /// All are trivially copyable: what needs memory of its own belongs to nodes, edges or specifications. (A struct, so that
 /// its name is short in messages and symbols.)
 struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool,
@@ -39,6 +40,10 @@ struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops
   using variant::variant;
 };
 static_assert(std::is_trivially_copyable_v<Op>);
+
+inline const ops::Traits& traits_of(const Op& op) {
+  return dispatch(op, [](const auto& o) -> const ops::Traits& { return o.traits; });
+}
 
 /// A tensor between nodes: [extent.n, channels, extent.h, extent.w].
 struct Edge {

@@ -269,8 +269,11 @@ class Verbs : public Builder {
     const MapShape out = output_of(*op, in);
     std::vector<int> params;
     for (const CustomParam& p : op->params(in)) params.push_back(declare(p.name, p.shape, p.init, p.fan_in, p.trained));
-    const ops::Custom node{static_cast<int>(graph_.custom.size()), op->macs(in), op->carries_gradient(),
-                           op->full_precision()};
+    const ops::Custom node{
+        .id = static_cast<int>(graph_.custom.size()),
+        .row_macs = op->macs(in),
+        .traits = {
+            .name = "custom", .carries_gradient = op->carries_gradient(), .full_precision = op->full_precision()}};
     graph_.custom.push_back(std::move(op));
     const int e = record(node, edges, out.channels, {first.n, out.h, out.w}, std::move(params));
     graph_.nodes.back().routing = graph_.edges[e].routing;  // so that it knows which slots are in use

@@ -7,6 +7,7 @@
 #include "moecnn/core/matrix.hpp"
 #include "moecnn/core/rng.hpp"
 #include "moecnn/ops/balance_slope.hpp"
+#include "moecnn/ops/traits.hpp"
 
 #include <memory>
 #include <optional>
@@ -107,13 +108,19 @@ namespace ops {
 
 /// Inputs: logits [rows, N] and, when the policy wants noise, raw noise scales [rows, N]. Output: the routing table.
 /// Policy, sizes and state are in the graph's RoutingSpec of that node.
-struct Route {};
+struct Route {
+  static constexpr Traits traits{.name = "route", .full_precision = true};
+};
 
 /// Input: rows [n]. Output: slots [≤ n·k], grouped by expert.
-struct Gather {};
+struct Gather {
+  static constexpr Traits traits{.name = "gather"};
+};
 
 /// Input: slots. Output: rows; y_r = Σ over the row's slots of w_s · x_s.
-struct Combine {};
+struct Combine {
+  static constexpr Traits traits{.name = "combine"};
+};
 
 }  // namespace ops
 }  // namespace moecnn

@@ -10,6 +10,7 @@ namespace moecnn::host {
 template <class T>
 class ArithmeticKernel : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::rows;
   /// `row_elements`: stored elements of one row, padding included; 0 = plain layout.
   ArithmeticKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
       : NodeKernel<T>(g, f, n),

@@ -8,6 +8,7 @@ namespace moecnn::host {
 /// in the input's type.
 class CastKernel final : public NodeKernel<std::byte> {
  public:
+  static constexpr Orders orders = Orders::rows;
   /// `row_elements`: stored elements of one row, padding included; 0 = plain layout.
   CastKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
       : NodeKernel(g, f, n),

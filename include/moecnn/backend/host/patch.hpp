@@ -8,10 +8,11 @@ namespace moecnn::host {
 template <class T, class Op>
 class PatchKernelBase : public NodeKernel<T> {
  public:
-  PatchKernelBase(const Graph& g, const Flow& f, int n, int planes = 0, int unit = 1)
+  static constexpr Orders orders = Orders::planes;
+  PatchKernelBase(const Graph& g, const Flow& f, int n, int unit = 1)
       : NodeKernel<T>(g, f, n),
         grid_(std::get<Op>(this->node_.op).grid),
-        planes_(planes > 0 ? planes : this->out_.channels),
+        planes_(pieces(this->out_.channels, unit)),
         unit_(unit) {}
 
  protected:

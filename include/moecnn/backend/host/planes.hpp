@@ -49,6 +49,7 @@ void with_unit(int unit, const F& work) {
 template <class T>
 class PlaneKernel : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::planes;
   PlaneKernel(const Graph& g, const Flow& f, int n, int unit = 1)
       : NodeKernel<T>(g, f, n), unit_(unit), planes_(pieces(this->out_.channels, unit)) {}
 

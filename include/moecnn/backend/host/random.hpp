@@ -62,6 +62,7 @@ class DropoutKernel final : public PlaneKernel<T> {
 template <class T>
 class RandomScoresKernel final : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::counts;
   RandomScoresKernel(const Graph& g, const Flow& f, int n)
       : NodeKernel<T>(g, f, n), stream_(std::get<ops::RandomScores>(this->node_.op).stream) {}
 

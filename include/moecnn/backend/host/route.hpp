@@ -71,6 +71,7 @@ class RouteKernel final : public NodeKernel<T> {
 template <class T>
 class GatherKernel final : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::rows;
   /// `row_elements`: stored elements of one row, padding included; 0 = plain layout.
   GatherKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
       : NodeKernel<T>(g, f, n),
@@ -112,6 +113,7 @@ class GatherKernel final : public NodeKernel<T> {
 template <class T>
 class CombineKernel final : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::rows;
   CombineKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
       : NodeKernel<T>(g, f, n),
         row_(row_elements ? row_elements : static_cast<std::size_t>(this->out_.elements() / this->out_.extent.n)) {}

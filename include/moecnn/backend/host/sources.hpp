@@ -16,6 +16,7 @@ class InputKernel final : public NodeKernel<T> {
 template <class T>
 class ConstantScoresKernel final : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::counts;
   using NodeKernel<T>::NodeKernel;
   void forward(const StepContext&) override {
     const int experts = this->out_.channels, only = std::get<ops::ConstantScores>(this->node_.op).expert;
