@@ -41,6 +41,12 @@ struct Graph {
     return alias == aliases.rend() ? -1 : alias->edge;
   }
 
+  /// Rows of an edge in the mean, if experts are used equally: of `experts` with rows of their own, k are active.
+  double mean_rows(const Edge& e) const {
+    const double share = e.expert < 0 ? 1.0 : 1.0 * routings[e.routing].k / routings[e.routing].experts;
+    return share * e.extent.n;
+  }
+
   /// Nodes that read an edge, in running order.
   std::vector<std::vector<int>> consumers() const {
     std::vector<std::vector<int>> list(edges.size());
@@ -62,12 +68,16 @@ inline long long macs_per_row(const Graph& g, const Node& n) {
   });
 }
 
+/// The same for the rows of one image, in the mean.
+inline long long macs_of_image(const Graph& g, const Node& n) {
+  return static_cast<long long>(static_cast<double>(macs_per_row(g, n)) * g.mean_rows(g.output_of(n)) / g.batch());
+}
+
 /// Multiply-accumulates of one image through the whole graph; inside a mixture a row counts k times.
 inline long long macs_per_image(const Graph& g) {
   long long sum = 0;
   for (const auto& n : g.nodes) {
-    const int rows = g.output_of(n).extent.n;
-    sum += macs_per_row(g, n) * rows / g.batch();
+    sum += macs_of_image(g, n);
   }
   return sum;
 }
@@ -81,13 +91,14 @@ inline long long parameter_count(const Graph& g) {
 
 /// Of the parameters, those that one image, or one patch, needs: of N experts, k.
 inline long long active_parameter_count(const Graph& g) {
-  long long idle = 0;
+  long long idle = 0;  // for experts of several types in the mean
   std::vector<char> counted(g.params.size(), 0);
   for (const auto& n : g.nodes) {
-    if (n.copies <= 1 || n.routing < 0) continue;
+    if (n.routing < 0 || (n.copies <= 1 && n.expert < 0)) continue;
+    const RoutingSpec& r = g.routings[n.routing];
     for (const int first : n.params)
       if (g.params[first].trained && !std::exchange(counted[first], 1))
-        idle += (n.copies - g.routings[n.routing].k) * g.params[first].elements();
+        idle += (r.experts - r.k) * g.params[first].elements() / (n.expert < 0 ? 1 : r.experts);
   }
   return parameter_count(g) - idle;
 }

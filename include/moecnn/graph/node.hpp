@@ -53,6 +53,7 @@ struct Edge {
   int producer = -1;  ///< node
   std::string name;   ///< scope in which it was made; the result of `g("layer3", …)` is named "layer3", see Alias
   DType dtype = DType::f32;  ///< of its elements, and of those of its gradient
+  int expert = -1;  ///< ≥ 0: only the rows that this expert of the routing serves; extent.n is that of its rows
 
   long long elements() const { return static_cast<long long>(extent.n) * channels * extent.pixels(); }
 };
@@ -66,7 +67,7 @@ struct Alias {
 };
 
 /// One operation. Inside a mixture `routing` ≥ 0 and `copies` is the number of experts: parameter i of expert e is
-/// `params[i] + e`, and the expert works on its own slice of the rows.
+/// `params[i] + e`, and the expert works on its own slice of the rows. With `expert` ≥ 0 there is one copy and one slice.
 struct Node {
   Op op;
   std::vector<int> inputs;
@@ -75,6 +76,7 @@ struct Node {
   int routing = -1;  ///< of Route, Gather, Combine, MixedConv, and of every node inside an expert
   int copies = 1;
   std::string name;
+  int expert = -1;  ///< ≥ 0: works for this expert alone, in a mixture whose experts are of several types
 };
 
 enum class Init : unsigned char {

@@ -299,8 +299,8 @@ class Verbs : public Builder {
     const Extent ea = extent(a), eb = extent(b);
     check(ea == eb, "{}: cannot {} maps of {}x{}x{} and {}x{}x{} (rows, height, width)", place(), verb, ea.n, ea.h,
           ea.w, eb.n, eb.h, eb.w);
-    check(graph_.edges[a.edge].routing == graph_.edges[b.edge].routing,
-          "{}: cannot {} rows of the batch and rows grouped by expert; combine them first", place(), verb);
+    check(same_rows(a.edge, b.edge), "{}: cannot {} rows of the batch and rows grouped by expert; combine them first",
+          place(), verb);
     return {record(op, {a.edge, b.edge}, channels(a), ea)};
   }
 
@@ -334,10 +334,14 @@ class Verbs : public Builder {
     check(x == y, "{}: cannot join maps of {}x{}x{} and {}x{}x{} (rows, height, width); resize or pad first", place(),
           x.n, x.h, x.w, y.n, y.h, y.w);
   }
+  /// Of the batch, or of the same experts.
+  bool same_rows(int a, int b) const {
+    return graph_.edges[a].routing == graph_.edges[b].routing && graph_.edges[a].expert == graph_.edges[b].expert;
+  }
   void check_together(const std::vector<int>& edges) const {
     for (int e : edges)
-      check(graph_.edges[e].routing == graph_.edges[edges[0]].routing,
-            "{}: cannot mix rows of the batch with rows grouped by expert; combine them first", place());
+      check(same_rows(e, edges[0]), "{}: cannot mix rows of the batch with rows grouped by expert; combine them first",
+            place());
   }
   void check_rows_may_change(int edge) const {
     check(graph_.edges[edge].routing < 0, "{}: patches of rows that are grouped by expert; cut before the mixture",

@@ -35,6 +35,9 @@ struct Routing {
   std::vector<int> row_slots;       ///< rows × k: slots of a row in ascending expert order, then -1
   std::vector<double> slot_weight;  ///< slots
 
+  /// Where experts are of several types: for each the rows that it serves, as a routing of one expert. Empty otherwise.
+  std::vector<Routing> parts;
+
   double balance_loss = 0;     ///< already multiplied by its weight
   BalanceSlope balance_slope;  ///< slopes of `balance_loss`, kept for backward
 
@@ -112,12 +115,12 @@ struct Route {
   static constexpr Traits traits{.name = "route", .full_precision = true};
 };
 
-/// Input: rows [n]. Output: slots [≤ n·k], grouped by expert.
+/// Input: rows [n]. Output: slots [≤ n·k], grouped by expert. For one expert alone (Node::expert): the rows that it serves.
 struct Gather {
   static constexpr Traits traits{.name = "gather"};
 };
 
-/// Input: slots. Output: rows; y_r = Σ over the row's slots of w_s · x_s.
+/// Input: slots, or for each expert the rows that it serves. Output: rows; y_r = Σ over the row's slots of w_s · x_s.
 struct Combine {
   static constexpr Traits traits{.name = "combine"};
 };

@@ -28,8 +28,11 @@ namespace detail {
 inline bool finite_output(const Program& program, const Node& node) {
   const Edge& e = program.graph().output_of(node);
   auto n = stored_bytes(e, program.lowered().value_layout[node.output].get()) / size_of(e.dtype);
-  if (e.routing >= 0 && !std::holds_alternative<ops::Route>(node.op))  // only the slots in use were written
-    n = n / static_cast<std::size_t>(e.extent.n) * static_cast<std::size_t>(program.routings()[e.routing].slots());
+  if (e.routing >= 0 && !std::holds_alternative<ops::Route>(node.op)) {  // only the slots in use were written
+    const Routing& r = program.routings()[e.routing];
+    n = n / static_cast<std::size_t>(e.extent.n) *
+        static_cast<std::size_t>(e.expert < 0 ? r.slots() : r.slots_of(e.expert));
+  }
   return program.backend().math().all_finite(program.value_data(node.output), n, e.dtype);
 }
 

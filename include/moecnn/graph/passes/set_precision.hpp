@@ -60,7 +60,7 @@ inline void lower_precision(Graph& g, DType low, const std::vector<int>& keep = 
           cast.inputs = {e};
           cast.output = at->second;
           cast.name = copy.name;
-          cast.routing = copy.routing;
+          cast.routing = copy.routing, cast.expert = copy.expert;
           g.edges.push_back(std::move(copy));
           nodes.push_back(std::move(cast));
         }
