@@ -43,7 +43,10 @@ inline std::string all_written(const Program& program) {
     const Edge& e = g.edges[n.output];
     auto v = program.read(n.output);
     // Of a mixture's slots only those in use hold anything.
-    if (e.routing >= 0) v.resize(v.size() / e.extent.n * program.routings()[e.routing].slots());
+    if (e.routing >= 0) {
+      const Routing& r = program.routings()[e.routing];
+      v.resize(v.size() / e.extent.n * (e.expert < 0 ? r.slots() : r.slots_of(e.expert)));
+    }
     for (std::size_t i = 0; i < v.size(); ++i)
       if (std::isnan(v[i]))  // as the poison is; a constant gate may say -inf
         return fmt::format("the forward value of \"{}\" (node {}) is {} at element {} of {}", e.name,

@@ -35,7 +35,7 @@ inline void poison(Arena& arena) { std::memset(arena.data(), 0xFF, arena.bytes()
 
 /// The same for the gradients of parameters that a backward pass reaches; the others' are 0.
 inline void poison_gradients(ParamStore& store, const Program& program) {
-  std::memset(store.gradient_data(), 0, store.trained_bytes());
+  if (store.trained_bytes() > 0) std::memset(store.gradient_data(), 0, store.trained_bytes());
   for (std::size_t n = 0; n < program.graph().nodes.size(); ++n)
     for (std::size_t i = 0; i < program.flow().param_mode[n].size(); ++i)
       for (int e = 0; e < program.graph().nodes[n].copies; ++e) {

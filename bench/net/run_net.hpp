@@ -86,7 +86,7 @@ void print_dearest(Setup<Net>& s, const std::string& name, bool training, int co
   double sum = 0;
   for (std::size_t n = 0; n < g.nodes.size(); ++n) {
     const double f = 1e3 * median(forward[n]), b = 1e3 * median(backward[n]);
-    const std::string op = moecnn::op_name(g.nodes[n].op);
+    const std::string op = moecnn::op_name(g, g.nodes[n]);
     const auto& out = g.output_of(g.nodes[n]);
     nodes.emplace_back(f + b, fmt::format("{:8.2f} + {:8.2f} ms  {} {} → {}×{}×{}", f, b, op, g.nodes[n].name,
                                           out.channels, out.extent.h, out.extent.w));

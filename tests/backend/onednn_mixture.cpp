@@ -62,6 +62,31 @@ struct Stage {
   }
 };
 
+/// Experts of several types between blocked convolutions.
+struct Unequal {
+  static constexpr int in = 3;
+  struct Deep {
+    static constexpr int in = 20, out = 24;
+    Value<24> wire(Recorder& g, Value<20> x) const {
+      const auto y = g.relu(g("bn", BatchNorm<20>{}, g("a", Conv<20, 20, ConvOpts{.kernel = 3, .pad = 1}>{}, x)));
+      return g("b", Conv<20, 24>{}, g.add(y, x));
+    }
+  };
+  struct Squeeze {
+    static constexpr int in = 20, out = 24;
+    Value<24> wire(Recorder& g, Value<20> x) const {
+      const auto s = g.hard_sigmoid(g("fc", Linear<20, 20>{}, g.global_avg_pool(x)));
+      return g("out", Conv<20, 24, ConvOpts{.bias = true}>{}, g.scale(x, s));
+    }
+  };
+  using Plain = Conv<20, 24, ConvOpts{.kernel = 3, .pad = 1}>;
+  Value<8> wire(Recorder& g, Value<3> x) const {
+    const auto a = g("stem", Conv<3, 20, ConvOpts{.kernel = 3, .pad = 1}>{}, x);
+    const auto y = g("mixture", MoE<std::tuple<Plain, Deep, Squeeze>, 3, TopK<2>>{}, a);
+    return g("last", Conv<24, 8>{}, y);
+  }
+};
+
 // Loads 4, 3, 1, 0; then a row that nobody serves, and one expert that has all.
 const Table uneven{{{0, 1}, {0, 1}, {0, 2}, {0, 1}, {}}};
 const Table single{{{3}, {3}, {3}}};
@@ -81,6 +106,11 @@ TEST_CASE("onednn: experts with many rows, one row and none equal the reference"
 TEST_CASE("onednn: a mixture in a residual stage equals the reference") {
   compare(Stage{}, {6, 8, 8}, {.tolerance = 1e-4});
   compare(Stage{}, {3, 8, 8}, {.training = false, .fold = true});
+}
+
+TEST_CASE("onednn: experts of several types equal the reference") {
+  compare(Unequal{}, {6, 8, 8}, {.tolerance = 1e-4});
+  compare(Unequal{}, {4, 8, 8}, {.training = false, .fold = true});
 }
 
 TEST_CASE("onednn: equal logits route to the same bits on both backends") {

@@ -81,6 +81,15 @@ struct OneConv {
 };
 // [expert]
 
+// [unequal]
+/// A cheaper expert for the same channels.
+struct Pointwise {
+  static constexpr int in = 8, out = 12;
+  Value<12> wire(Recorder& g, Value<8> x) const { return g("conv", Conv<8, 12>{}, x); }
+};
+using Unequal = MoE<std::tuple<OneConv<8, 12>, OneConv<8, 12>, Pointwise>, 3, TopK<2>>;
+// [unequal]
+
 // [together]
 struct TinyNet {
   static constexpr int in = 3;
@@ -205,5 +214,6 @@ TEST_CASE("gradients of one's own parts equal central differences") {
   CHECK(testing::check_layer(OneConv<8, 12>{}).ok());
   CHECK(testing::check_constraint(RestTheBusiest{}).ok());
   // [check]
+  CHECK(testing::check_layer(Unequal{}).ok());
   CHECK(testing::check_net(TinyNet{}, {.n = 6, .h = 8, .w = 8}).ok());
 }

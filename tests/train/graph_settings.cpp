@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "io/scratch.hpp"
+#include "own_ops.hpp"
 #include "train/tiny.hpp"
 
 using namespace moecnn;
@@ -35,12 +36,46 @@ Graph recorded(const Tuned& t, Balance balance) {
   return g;
 }
 
+/// An operation of the program's own, in two layers or one.
+struct Scaled : test::Broken {
+  int times = 2;
+  std::string name() const override { return "scaled"; }
+  std::string settings() const override { return formatted("{} times", times); }
+};
+struct WithOwn {
+  static constexpr int in = 3;
+  int times = 2;
+  bool twice = true;
+  Value<3> wire(Recorder& g, Value<3> x) const {
+    const auto scaled = [&](const char* name, Value<3> v, int n) {
+      const auto scope = g.scope(name);
+      Scaled op;
+      op.times = n;
+      return g.custom(op, v);
+    };
+    const auto y = scaled("a", x, 2);
+    return twice ? scaled("b", y, times) : y;
+  }
+};
+
 std::string change(const Tuned& now) {
   const auto any = [](const Tuned& t) { return balance::Any(balance::Importance{.weight = t.balance}); };
   return differences(graph_settings(recorded({}, any({}))), graph_settings(recorded(now, any(now))));
 }
 
 }  // namespace
+
+TEST_CASE("an operation of one's own that is another, or is gone, is noticed") {
+  const auto change = [](const WithOwn& now) {
+    const Extent images{1, 4, 4};
+    return differences(graph_settings(record(WithOwn{}, images)), graph_settings(record(now, images)));
+  };
+  CHECK(change({}).empty());
+  CHECK(change({.twice = false}) == "operation scaled, 2 times was 'in a, b', is now 'in a'");
+  CHECK(
+      change({.times = 3}) ==
+      "operation scaled, 2 times was 'in a, b', is now 'in a'; operation scaled, 3 times was not given, is now 'in b'");
+}
 
 TEST_CASE("every setting that no parameter shows is compared, and named with both values") {
   CHECK(change({}).empty());

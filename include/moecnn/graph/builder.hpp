@@ -42,12 +42,13 @@ class Builder {
     node.params = std::move(params);
     node.name = path();
     int routing = node.inputs.empty() ? -1 : graph_.edges[node.inputs[0]].routing;
-    if (expert_routing_ >= 0) node.routing = routing = expert_routing_, node.copies = copies();
+    if (expert_routing_ >= 0) node.routing = routing = expert_routing_, node.copies = copies(), node.expert = expert_;
     check(expert_routing_ >= 0 || routing < 0 || node.params.empty(),
           "{}: a layer with parameters between gather and combine would see the rows of all experts mixed up; wire it "
           "inside experts()",
           node.name);
     graph_.edges.push_back({extent, channels, routing, static_cast<int>(graph_.nodes.size()), node.name});
+    graph_.edges.back().expert = node.expert;
     graph_.nodes.push_back(std::move(node));
     return static_cast<int>(graph_.edges.size()) - 1;
   }
@@ -107,14 +108,14 @@ class Builder {
     int id, copies;
   };
 
-  int copies() const { return graph_.routings[expert_routing_].experts; }
+  int copies() const { return expert_ < 0 ? graph_.routings[expert_routing_].experts : 1; }
 
   std::string path_of_copy(int e) const {
     std::string text;
     for (std::size_t i = 0; i < scopes_.size(); ++i) {
       if (!text.empty()) text += '.';
       text += scopes_[i];
-      if (expert_routing_ >= 0 && i + 1 == expert_depth_) text += '.' + std::to_string(e);
+      if (expert_routing_ >= 0 && i + 1 == expert_depth_) text += '.' + std::to_string(expert_ < 0 ? e : expert_);
     }
     return text;
   }
@@ -140,9 +141,9 @@ class Builder {
 
   Graph& graph_;
   std::vector<std::string> scopes_;
-  std::map<std::string, Declared> ids_;  // by the name of the first copy
-  int expert_routing_ = -1;
-  int group_ = -1;  // balance group of the routings that are recorded
+  std::map<std::string, Declared> ids_;    // by the name of the first copy
+  int expert_routing_ = -1, expert_ = -1;  // expert_ ≥ 0: that one alone is being wired
+  int group_ = -1;                         // balance group of the routings that are recorded
   std::size_t expert_depth_ = 0;
 };
 

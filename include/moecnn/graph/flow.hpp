@@ -20,12 +20,6 @@ struct Flow {
   std::vector<int> seeds;                         ///< edges whose gradient comes from outside
 };
 
-/// Operations through which no gradient passes, whatever lies behind them.
-inline bool stops_gradient(const Op& op) {
-  return std::holds_alternative<ops::ConstantScores>(op) || std::holds_alternative<ops::RandomScores>(op) ||
-         std::holds_alternative<ops::ArgMaxPool>(op);
-}
-
 /// `seeds` are edges whose gradient comes from outside (outputs of a graph without a loss); `input_grad` also follows
 /// the gradient back to the images.
 inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds = {}, bool input_grad = false) {
@@ -55,7 +49,7 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
     if (std::holds_alternative<ops::Combine>(node.op) || std::holds_alternative<ops::MixedConv>(node.op))
       any = any || routing_needs[node.routing];
     if (std::holds_alternative<ops::Route>(node.op)) routing_needs[node.routing] = any;
-    needs[node.output] = any && !stops_gradient(node.op);
+    needs[node.output] = any && traits_of(node.op).carries_gradient;
   }
 
   // Walk back from the loss, the seeds and the routings (whose balance loss is a loss of its own).

@@ -8,6 +8,8 @@
 
 namespace moecnn {
 
+class CustomOp;
+
 struct Graph {
   std::vector<Node> nodes;
   std::vector<Edge> edges;
@@ -15,7 +17,8 @@ struct Graph {
   std::vector<ParamSpec> params;
   std::vector<StateSpec> states;  ///< doubles that constraints keep between batches, by full name
   std::vector<RoutingSpec> routings;
-  std::vector<std::vector<double>> class_weights;  ///< of the losses that have some
+  std::vector<std::shared_ptr<const CustomOp>> custom;  ///< the user's own operations, which Custom nodes refer to
+  std::vector<std::vector<double>> class_weights;       ///< of the losses that have some
   std::vector<Derived>
       derived;               ///< parameters that passes made from others; in `params` they come after the recorded ones
   int input = -1;            ///< edge of the images
@@ -46,6 +49,12 @@ struct Graph {
     return alias == aliases.rend() ? -1 : alias->edge;
   }
 
+  /// Rows of an edge in the mean, if experts are used equally: of `experts` with rows of their own, k are active.
+  double mean_rows(const Edge& e) const {
+    const double share = e.expert < 0 ? 1.0 : 1.0 * routings[e.routing].k / routings[e.routing].experts;
+    return share * e.extent.n;
+  }
+
   /// Nodes that read an edge, in running order.
   std::vector<std::vector<int>> consumers() const {
     std::vector<std::vector<int>> list(edges.size());
@@ -56,22 +65,27 @@ struct Graph {
   }
 };
 
-/// Multiply-accumulates of one row through one node: (transposed) convolution and linear layers only, as is usual.
+/// Multiply-accumulates of one row through one node: (transposed) convolution, linear layers and what operations of the
+/// user's own say; nothing for others, as is usual.
 inline long long macs_per_row(const Graph& g, const Node& n) {
-  if (const auto* t = std::get_if<ops::ConvTranspose>(&n.op))
-    return t->weights() * g.edges[n.inputs[0]].extent.pixels();
-  if (const auto* c = std::get_if<ops::Conv>(&n.op)) return c->weights() * g.output_of(n).extent.pixels();
-  if (const auto* m = std::get_if<ops::MixedConv>(&n.op)) return m->conv.weights() * g.output_of(n).extent.pixels();
-  if (const auto* l = std::get_if<ops::Linear>(&n.op)) return 1LL * l->in * l->out;
-  return 0;
+  return dispatch(n.op, [&](const auto& op) -> long long {
+    if constexpr (requires(Extent e) { op.macs(e, e); })
+      return op.macs(g.edges[n.inputs[0]].extent, g.output_of(n).extent);
+    else
+      return 0;
+  });
+}
+
+/// The same for the rows of one image, in the mean.
+inline long long macs_of_image(const Graph& g, const Node& n) {
+  return static_cast<long long>(static_cast<double>(macs_per_row(g, n)) * g.mean_rows(g.output_of(n)) / g.batch());
 }
 
 /// Multiply-accumulates of one image through the whole graph; inside a mixture a row counts k times.
 inline long long macs_per_image(const Graph& g) {
   long long sum = 0;
   for (const auto& n : g.nodes) {
-    const int rows = g.output_of(n).extent.n;
-    sum += macs_per_row(g, n) * rows / g.batch();
+    sum += macs_of_image(g, n);
   }
   return sum;
 }
@@ -85,13 +99,14 @@ inline long long parameter_count(const Graph& g) {
 
 /// Of the parameters, those that one image, or one patch, needs: of N experts, k.
 inline long long active_parameter_count(const Graph& g) {
-  long long idle = 0;
+  long long idle = 0;  // for experts of several types in the mean
   std::vector<char> counted(g.params.size(), 0);
   for (const auto& n : g.nodes) {
-    if (n.copies <= 1 || n.routing < 0) continue;
+    if (n.routing < 0 || (n.copies <= 1 && n.expert < 0)) continue;
+    const RoutingSpec& r = g.routings[n.routing];
     for (const int first : n.params)
       if (g.params[first].trained && !std::exchange(counted[first], 1))
-        idle += (n.copies - g.routings[n.routing].k) * g.params[first].elements();
+        idle += (r.experts - r.k) * g.params[first].elements() / (n.expert < 0 ? 1 : r.experts);
   }
   return parameter_count(g) - idle;
 }

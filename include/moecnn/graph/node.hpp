@@ -9,6 +9,7 @@
 #include "moecnn/ops/channels.hpp"
 #include "moecnn/ops/conv.hpp"
 #include "moecnn/ops/conv_transpose.hpp"
+#include "moecnn/ops/custom.hpp"
 #include "moecnn/ops/eltwise.hpp"
 #include "moecnn/ops/linear.hpp"
 #include "moecnn/ops/loss.hpp"
@@ -26,7 +27,8 @@
 
 namespace moecnn {
 
-/// Every operation there is. A new operation is a struct in ops/, an alternative here and a kernel per backend.
+/// Every operation there is. A new operation is a struct in ops/, an alternative here and a kernel; CONTRIBUTING.md names
+/// the places.
 /// All are trivially copyable: what needs memory of its own belongs to nodes, edges or specifications. (A struct, so that
 /// its name is short in messages and symbols.)
 struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool,
@@ -34,7 +36,7 @@ struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops
                          ops::MixedConv, ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool,
                          ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice,
                          ops::Scale, ops::Activation, ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches,
-                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times, ops::Cast,
+                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times, ops::Cast, ops::Custom,
                          ops::BinaryCrossEntropy> {
   using variant::variant;
 };
@@ -51,6 +53,10 @@ inline double factor_of(const Op& op) {
   return 0;
 }
 
+inline const ops::Traits& traits_of(const Op& op) {
+  return dispatch(op, [](const auto& o) -> const ops::Traits& { return o.traits; });
+}
+
 /// A tensor between nodes: [extent.n, channels, extent.h, extent.w].
 struct Edge {
   Extent extent;
@@ -59,6 +65,7 @@ struct Edge {
   int producer = -1;  ///< node
   std::string name;   ///< scope in which it was made; the result of `g("layer3", …)` is named "layer3", see Alias
   DType dtype = DType::f32;  ///< of its elements, and of those of its gradient
+  int expert = -1;  ///< ≥ 0: only the rows that this expert of the routing serves; extent.n is that of its rows
 
   long long elements() const { return static_cast<long long>(extent.n) * channels * extent.pixels(); }
 };
@@ -72,7 +79,7 @@ struct Alias {
 };
 
 /// One operation. Inside a mixture `routing` ≥ 0 and `copies` is the number of experts: parameter i of expert e is
-/// `params[i] + e`, and the expert works on its own slice of the rows.
+/// `params[i] + e`, and the expert works on its own slice of the rows. With `expert` ≥ 0 there is one copy and one slice.
 struct Node {
   Op op;
   std::vector<int> inputs;
@@ -81,6 +88,7 @@ struct Node {
   int routing = -1;  ///< of Route, Gather, Combine, MixedConv, and of every node inside an expert
   int copies = 1;
   std::string name;
+  int expert = -1;  ///< ≥ 0: works for this expert alone, in a mixture whose experts are of several types
 };
 
 enum class Init : unsigned char {

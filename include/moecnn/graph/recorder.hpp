@@ -5,6 +5,7 @@
 #include "moecnn/graph/verbs.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace moecnn {
 
@@ -60,7 +61,24 @@ class Recorder : public Verbs {
   /// Σ over a row's slots of weight · value: back from slots to rows.
   template <int C, int N>
   Value<C> combine(Value<C> slots, Routed<N> r) {
-    return {record_combine(slots.edge, r.id)};
+    return {record_combine({slots.edge}, r.id)};
+  }
+
+  /// Experts of several types, each for the rows of `x` that it serves; their parameters are under `name.0`, `name.1`, … All
+  /// give `Out` channels and maps of one size.
+  template <int Out, class... E, int C, int N>
+  Value<Out> combine_experts(std::string_view name, const std::tuple<E...>& experts, Value<C> x, Routed<N> r) {
+    check(graph_.routings[r.id].experts == sizeof...(E), "{}: {} experts are given, the router has {}", place(),
+          sizeof...(E), graph_.routings[r.id].experts);
+    std::vector<int> results;
+    const auto wire = [&](const auto& expert) {
+      begin_experts(name, r.id, static_cast<int>(results.size()));
+      const Value<Out> y = expert.wire(*this, Value<C>{record_gather(x.edge, r.id)});
+      end_experts();
+      results.push_back(y.edge);
+    };
+    std::apply([&](const E&... e) { (wire(e), ...); }, experts);
+    return {record_combine(results, r.id)};
   }
 
   /// Wires the expert once; its parameters exist once per expert, under `name.0`, `name.1`, …
@@ -159,20 +177,28 @@ class Recorder : public Verbs {
     check(in.routing < 0, "{}: these rows are grouped by expert already; combine them first", place());
     check(in.extent.n == r.rows, "{}: {} rows cannot be gathered by a routing of {} rows", place(), in.extent.n,
           r.rows);
-    const int e = record(ops::Gather{}, {x}, in.channels, {r.rows * r.k, in.extent.h, in.extent.w});
+    const int rows = expert_ < 0 ? r.rows * r.k : r.rows;
+    const int e = record(ops::Gather{}, {x}, in.channels, {rows, in.extent.h, in.extent.w});
     graph_.edges[e].routing = graph_.nodes.back().routing = id;
     return e;
   }
 
-  int record_combine(int slots, int id) {
-    const Edge in = graph_.edges[slots];
-    check(in.routing == id, "{}: combine needs the slots of its own routing", place());
+  /// `slots`: those of all experts, or one edge per expert.
+  int record_combine(const std::vector<int>& slots, int id) {
+    const Edge in = graph_.edges[slots[0]];
+    for (int e : slots) {
+      check(graph_.edges[e].routing == id, "{}: combine needs the slots of its own routing", place());
+      check(graph_.edges[e].channels == in.channels && graph_.edges[e].extent == in.extent,
+            "{}: the experts give maps of {}x{}x{} and {}x{}x{} (channels, height, width); all must give the same",
+            place(), in.channels, in.extent.h, in.extent.w, graph_.edges[e].channels, graph_.edges[e].extent.h,
+            graph_.edges[e].extent.w);
+    }
     for (const Node& n : graph_.nodes)  // the slopes of the weights have one writer
       check(!std::holds_alternative<ops::Combine>(n.op) || n.routing != id,
             "{}: the slots of {} are combined already, in {}; a routing can be combined once, so join what its experts "
             "give before that (g.concat, g.add), or route the scores once more for the second value",
             place(), words(graph_.routings[id].name, "the network's routing"), words(n.name, "the network"));
-    const int e = record(ops::Combine{}, {slots}, in.channels, {graph_.routings[id].rows, in.extent.h, in.extent.w});
+    const int e = record(ops::Combine{}, slots, in.channels, {graph_.routings[id].rows, in.extent.h, in.extent.w});
     graph_.edges[e].routing = -1;
     graph_.nodes.back().routing = id;
     return e;
@@ -182,14 +208,14 @@ class Recorder : public Verbs {
     return name.empty() ? without : '"' + name + '"';
   }
 
-  void begin_experts(std::string_view name, int routing) {
+  void begin_experts(std::string_view name, int routing, int expert = -1) {
     check(expert_routing_ < 0, "{}: experts inside experts are not supported", place());
     scopes_.emplace_back(name);
-    expert_routing_ = routing;
+    expert_routing_ = routing, expert_ = expert;
     expert_depth_ = scopes_.size();
   }
   void end_experts() {
-    expert_routing_ = -1;
+    expert_routing_ = expert_ = -1;
     scopes_.pop_back();
   }
 };

@@ -4,8 +4,10 @@
 
 #include "moecnn/core/rng.hpp"
 #include "moecnn/graph/builder.hpp"
+#include "moecnn/graph/custom.hpp"
 
 #include <cmath>
+#include <concepts>
 
 namespace moecnn {
 
@@ -195,6 +197,18 @@ class Verbs : public Builder {
     return drop(x, p, true);
   }
 
+  /// An operation of the user's own, see CustomOp. `Out` is the number of channels of the result, or `dynamic`; without it
+  /// the result has those of the first map: `g.custom<2 * C>(MyOp{}, x)`.
+  template <int Out = 0, std::derived_from<CustomOp> O, int C, int... Rest>
+  Value<Out == 0 ? C : Out> custom(O op, Value<C> x, Value<Rest>... rest) {
+    constexpr int wants = Out == 0 ? C : Out;
+    const int e = record_custom(std::make_shared<const O>(std::move(op)), {x.edge, rest.edge...});
+    const int has = graph_.edges[e].channels;
+    check(wants < 0 || has == wants, "{}: the result of {} has {} channels, {} are expected; say g.custom<{}>(…)",
+          place(), graph_.custom.back()->name(), has, wants, has);
+    return {e};
+  }
+
   // Patches.
 
   /// [B, C, H, W] → [B · p, C, …], see ops::ToPatches.
@@ -296,14 +310,52 @@ class Verbs : public Builder {
     return static_cast<int>(graph_.class_weights.size()) - 1;
   }
 
+  int record_custom(std::shared_ptr<const CustomOp> op, const std::vector<int>& edges) {
+    const std::string name = op->name();
+    const int wants = op->inputs(), given = static_cast<int>(edges.size());
+    check(wants == 0 || wants == given, "{}: {} reads {} map{}, {} are given", place(), name, wants,
+          wants == 1 ? "" : "s", given);
+    check_together(edges);
+    const Extent first = graph_.edges[edges[0]].extent;
+    for (int e : edges)
+      check(graph_.edges[e].extent.n == first.n, "{}: {} reads maps of {} and of {} rows; all must have as many",
+            place(), name, first.n, graph_.edges[e].extent.n);
+    const std::vector<MapShape> in = detail::shapes_of_rows(graph_, edges);
+    const MapShape out = output_of(*op, in);
+    std::vector<int> params;
+    for (const CustomParam& p : op->params(in)) params.push_back(declare(p.name, p.shape, p.init, p.fan_in, p.trained));
+    const ops::Custom node{
+        .id = static_cast<int>(graph_.custom.size()),
+        .row_macs = op->macs(in),
+        .traits = {
+            .name = "custom", .carries_gradient = op->carries_gradient(), .full_precision = op->full_precision()}};
+    graph_.custom.push_back(std::move(op));
+    const int e = record(node, edges, out.channels, {first.n, out.h, out.w}, std::move(params));
+    graph_.nodes.back().routing = graph_.edges[e].routing;  // so that it knows which slots are in use
+    return e;
+  }
+  /// Errors name the layer.
+  MapShape output_of(const CustomOp& op, const std::vector<MapShape>& in) const {
+    MapShape out;
+    try {
+      out = op.output(in);
+    } catch (const Error& e) {
+      fail("{}: {}: {}", place(), op.name(), e.what());
+    }
+    check(out.channels >= 1 && out.h >= 1 && out.w >= 1,
+          "{}: the result of {} would have {} channels of {}x{} pixels; its output() must answer at least one of each",
+          place(), op.name(), out.channels, out.h, out.w);
+    return out;
+  }
+
   /// Two maps of one shape, element by element.
   template <int C>
   Value<C> pair(const Op& op, const char* verb, Value<C> a, Value<C> b) {
     const Extent ea = extent(a), eb = extent(b);
     check(ea == eb, "{}: cannot {} maps of {}x{}x{} and {}x{}x{} (rows, height, width)", place(), verb, ea.n, ea.h,
           ea.w, eb.n, eb.h, eb.w);
-    check(graph_.edges[a.edge].routing == graph_.edges[b.edge].routing,
-          "{}: cannot {} rows of the batch and rows grouped by expert; combine them first", place(), verb);
+    check(same_rows(a.edge, b.edge), "{}: cannot {} rows of the batch and rows grouped by expert; combine them first",
+          place(), verb);
     return {record(op, {a.edge, b.edge}, channels(a), ea)};
   }
 
@@ -337,10 +389,14 @@ class Verbs : public Builder {
     check(x == y, "{}: cannot join maps of {}x{}x{} and {}x{}x{} (rows, height, width); resize or pad first", place(),
           x.n, x.h, x.w, y.n, y.h, y.w);
   }
+  /// Of the batch, or of the same experts.
+  bool same_rows(int a, int b) const {
+    return graph_.edges[a].routing == graph_.edges[b].routing && graph_.edges[a].expert == graph_.edges[b].expert;
+  }
   void check_together(const std::vector<int>& edges) const {
     for (int e : edges)
-      check(graph_.edges[e].routing == graph_.edges[edges[0]].routing,
-            "{}: cannot mix rows of the batch with rows grouped by expert; combine them first", place());
+      check(same_rows(e, edges[0]), "{}: cannot mix rows of the batch with rows grouped by expert; combine them first",
+            place());
   }
   void check_rows_may_change(int edge) const {
     check(graph_.edges[edge].routing < 0, "{}: patches of rows that are grouped by expert; cut before the mixture",

@@ -120,11 +120,13 @@ class ParamStore {
   /// All trained parameters, padding included, and their gradients: what an optimiser walks over.
   template <class T>
   std::span<T> trained() const {
+    if (trained_elements_ == 0) return {};
     return {typed<T>(values_.data(), dtype_), trained_elements_};
   }
   template <class T>
   std::span<T> gradients() const {
-    return {typed<T>(grads_.data(), dtype_), has_gradients() ? trained_elements_ : 0};
+    if (!has_gradients()) return {};
+    return {typed<T>(grads_.data(), dtype_), trained_elements_};
   }
 
   // Plain order on the host, as in files.

@@ -30,6 +30,8 @@ MOECNN_BODY Program::Program(Graph graph, Backend& backend, ParamStore& store, A
   name_ = std::make_shared<const std::string>(text());
   allocate();
   routings_.resize(graph_.routings.size());
+  for (const Node& n : graph_.nodes)
+    if (n.expert >= 0) routings_[n.routing].parts.resize(static_cast<std::size_t>(graph_.routings[n.routing].experts));
   slopes_.resize(graph_.routings.size());
   bind();
 }
@@ -263,7 +265,8 @@ MOECNN_BODY void Program::bind() {
     b.scratch_forward = bytes_at(plan_.scratch[n][0]);
     b.scratch_backward = bytes_at(plan_.scratch[n][1]);
     if (node.routing >= 0) {
-      b.routing = &routings_[node.routing];
+      Routing& r = routings_[node.routing];
+      b.routing = node.expert < 0 ? &r : &r.parts[static_cast<std::size_t>(node.expert)];
       b.routings = routings_.data();
       if (opts_.training) b.slopes = &slopes_[node.routing];
     }

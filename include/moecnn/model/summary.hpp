@@ -43,10 +43,10 @@ inline std::vector<std::array<std::string, 5>> layer_rows(const Graph& g) {
       for (int e = 0; e < n.copies; ++e)
         if (counted.insert(p + e).second && g.params[p + e].trained) params += g.params[p + e].elements();
     const Edge& out = g.output_of(n);
-    const long long macs = macs_per_row(g, n) * out.extent.n / g.batch();
+    const long long macs = macs_of_image(g, n);
     std::string name = n.name;
-    std::string op = op_name(n.op);
-    const bool in_expert = n.routing >= 0 && name.find(".experts.0") != std::string::npos;
+    std::string op = op_name(g, n);
+    const bool in_expert = n.routing >= 0 && n.expert < 0 && name.find(".experts.0") != std::string::npos;
     if (in_expert) {
       name.replace(name.find(".experts.0"), 10, ".experts.*");
       op += formatted(" (× {})", g.routings[n.routing].experts);

@@ -8,8 +8,29 @@
 
 namespace moecnn {
 
+namespace detail {
+
+/// Channels of an expert, or of experts of several types.
+template <class E>
+struct ExpertShape {
+  static constexpr int in = E::in, out = E::out, types = 1;
+};
+template <class First, class... Rest>
+struct ExpertShape<std::tuple<First, Rest...>> {
+  static_assert(((First::in == Rest::in) && ...) && ((First::out == Rest::out) && ...),
+                "MoE<std::tuple<A, B, …>, N>: all experts must have the same `in` and the same `out`");
+  static constexpr int in = First::in, out = First::out, types = 1 + sizeof...(Rest);
+};
+template <class E>
+inline constexpr bool is_tuple = false;
+template <class... E>
+inline constexpr bool is_tuple<std::tuple<E...>> = true;
+
+}  // namespace detail
+
 /// A sparse mixture of N experts. Everything is a policy:
-///  - Expert: any layer with `in`, `out` and wire(); wired once, its parameters exist N times under `experts.E`;
+///  - Expert: any layer with `in`, `out` and wire(); wired once, its parameters exist N times under `experts.E`. Or
+///    std::tuple<A, B, …> of N layers with the same `in` and `out`: expert 0 is an A, expert 1 a B, and so on;
 ///  - Router: TopK<k>: how many experts per row, how their weights come from the logits, noise;
 ///  - Gate: what the logits are made of, under `gate`;
 ///  - Balance: a loss that asks for balanced use; Constraint: a rule that bars experts used too much.
@@ -19,7 +40,9 @@ template <class Expert, int N, class Router = TopK<2>, class Gate = gate::GapLin
 struct MoE {
   static_assert(N == dynamic || N >= 1, "MoE<Expert, N>: a mixture needs at least one expert");
   static_assert(CheckRouting<Router, N>::value);
-  static constexpr int in = Expert::in, out = Expert::out;
+  static_assert(!detail::is_tuple<Expert> || N == dynamic || N == detail::ExpertShape<Expert>::types,
+                "MoE<std::tuple<A, B, …>, N>: the tuple must have N types");
+  static constexpr int in = detail::ExpertShape<Expert>::in, out = detail::ExpertShape<Expert>::out;
 
   Router router{};
   Gate gate{};
@@ -32,8 +55,12 @@ struct MoE {
     const auto policy = checked_policy(g);
     const auto [scores, noise] = score(g, x, policy->wants_noise() && experts > 1);
     const auto routing = g.route(policy, scores, noise);
-    const auto slots = g.gather(x, routing);
-    return g.combine(g.experts("experts", expert, slots, routing), routing);
+    if constexpr (detail::is_tuple<Expert>) {
+      return g.combine_experts<out>("experts", expert, x, routing);
+    } else {
+      const auto slots = g.gather(x, routing);
+      return g.combine(g.experts("experts", expert, slots, routing), routing);
+    }
   }
 
  private:

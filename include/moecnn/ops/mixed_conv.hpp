@@ -8,7 +8,9 @@ namespace moecnn::ops {
 /// Input: rows [n, in, h, w]. Parameters: those of the convolution, once per expert. Output: rows [n, out, h', w'].
 /// A row that no expert serves gives zeros. Made by mix_linear_experts.
 struct MixedConv {
+  static constexpr Traits traits{.name = "mixed conv", .low_weights = true};
   Conv conv;
+  long long macs(Extent x, Extent y) const { return conv.macs(x, y); }
 };
 
 }  // namespace moecnn::ops

@@ -1,4 +1,6 @@
 #pragma once
+#include "moecnn/ops/traits.hpp"
+
 namespace moecnn::ops {
 
 /// Batch normalisation over rows and pixels, per channel (Ioffe and Szegedy, 2015), with what usually follows it.
@@ -9,11 +11,13 @@ namespace moecnn::ops {
 /// variance. Inside an expert the batch is the rows routed to it; an expert without rows keeps its statistics; with a
 /// single value per channel the variance is 0, and the unbiased factor m / (m - 1) is taken as 1.
 struct BatchNorm {
+  static constexpr Traits traits{.name = "batch norm"};
   int channels = 0;
   double eps = 1e-5;
   double momentum = 0.1;
   bool residual = false;  ///< set by fuse_norm_activation
   bool relu = false;      ///< set by fuse_norm_activation
+  std::string text() const { return "batch norm" + fused_text(residual, relu); }
 };
 
 }  // namespace moecnn::ops

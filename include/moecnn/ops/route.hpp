@@ -7,6 +7,7 @@
 #include "moecnn/core/matrix.hpp"
 #include "moecnn/core/rng.hpp"
 #include "moecnn/ops/balance_slope.hpp"
+#include "moecnn/ops/traits.hpp"
 
 #include <memory>
 #include <optional>
@@ -33,6 +34,9 @@ struct Routing {
   std::vector<int> slot_row;        ///< slots: the row that a slot serves
   std::vector<int> row_slots;       ///< rows × k: slots of a row in ascending expert order, then -1
   std::vector<double> slot_weight;  ///< slots
+
+  /// Where experts are of several types: for each the rows that it serves, as a routing of one expert. Empty otherwise.
+  std::vector<Routing> parts;
 
   double balance_loss = 0;     ///< already multiplied by its weight
   BalanceSlope balance_slope;  ///< slopes of `balance_loss`, kept for backward
@@ -112,13 +116,19 @@ namespace ops {
 
 /// Inputs: logits [rows, N] and, when the policy wants noise, raw noise scales [rows, N]. Output: the routing table.
 /// Policy, sizes and state are in the graph's RoutingSpec of that node.
-struct Route {};
+struct Route {
+  static constexpr Traits traits{.name = "route", .full_precision = true};
+};
 
-/// Input: rows [n]. Output: slots [≤ n·k], grouped by expert.
-struct Gather {};
+/// Input: rows [n]. Output: slots [≤ n·k], grouped by expert. For one expert alone (Node::expert): the rows that it serves.
+struct Gather {
+  static constexpr Traits traits{.name = "gather"};
+};
 
-/// Input: slots. Output: rows; y_r = Σ over the row's slots of w_s · x_s.
-struct Combine {};
+/// Input: slots, or for each expert the rows that it serves. Output: rows; y_r = Σ over the row's slots of w_s · x_s.
+struct Combine {
+  static constexpr Traits traits{.name = "combine"};
+};
 
 }  // namespace ops
 }  // namespace moecnn

@@ -57,15 +57,24 @@ inline std::string loss_text(const Graph& g, const Op& op) {
 
 }  // namespace detail
 
-/// Settings of batch norms and dropout, weights of the losses, and router, balance loss and constraint of each mixture.
+/// Settings of batch norms, dropout and operations of the user's own, weights of the losses, and router, balance loss and constraint of each mixture.
 inline Settings graph_settings(const Graph& g) {
   Settings all;
   detail::PerLayer norm, dropout;
+  std::vector<std::pair<std::string, std::string>> own;  // operation, layers
   int losses = 0;
   for (const Node& n : g.nodes) {
     if (const auto* b = std::get_if<ops::BatchNorm>(&n.op))
       norm.add(n.name, formatted("momentum {}, eps {}", b->momentum, b->eps));
     if (std::holds_alternative<ops::Dropout>(n.op)) dropout.add(n.name, op_name(n.op));
+    if (std::holds_alternative<ops::Custom>(n.op)) {
+      const std::string what = op_name(g, n);
+      const auto known = std::find_if(own.begin(), own.end(), [&](const auto& o) { return o.first == what; });
+      if (known == own.end())
+        own.emplace_back(what, n.name);
+      else
+        known->second += ", " + n.name;
+    }
     if (is_loss(n.op)) {
       ++losses;
       all.emplace_back(losses == 1 ? std::string("loss") : formatted("loss {}", losses), detail::loss_text(g, n.op));
@@ -73,6 +82,7 @@ inline Settings graph_settings(const Graph& g) {
   }
   if (!norm.empty()) all.emplace_back("batch norm", norm.text());
   if (!dropout.empty()) all.emplace_back("dropout", dropout.text());
+  for (auto& [what, layers] : own) all.emplace_back("operation " + what, "in " + layers);
   for (const RoutingSpec& r : g.routings) {
     if (!r.policy) continue;
     for (auto& [name, text] : r.policy->settings()) all.emplace_back(r.name + " " + name, std::move(text));

@@ -29,8 +29,11 @@ inline bool finite_output(const Program& program, const Node& node) {
   const Edge& e = program.graph().output_of(node);
   if (!is_float(e.dtype)) return true;  // labels
   auto n = stored_bytes(e, program.lowered().value_layout[node.output].get()) / size_of(e.dtype);
-  if (e.routing >= 0 && !std::holds_alternative<ops::Route>(node.op))  // only the slots in use were written
-    n = n / static_cast<std::size_t>(e.extent.n) * static_cast<std::size_t>(program.routings()[e.routing].slots());
+  if (e.routing >= 0 && !std::holds_alternative<ops::Route>(node.op)) {  // only the slots in use were written
+    const Routing& r = program.routings()[e.routing];
+    n = n / static_cast<std::size_t>(e.extent.n) *
+        static_cast<std::size_t>(e.expert < 0 ? r.slots() : r.slots_of(e.expert));
+  }
   return program.backend().math().all_finite(program.value_data(node.output), n, e.dtype);
 }
 
@@ -51,16 +54,16 @@ inline std::string find_non_finite(Program& program, const ParamStore& store, co
           return formatted(
               "parameter {} of layer{} ({}) is not finite; the step before spoilt it, as a learning rate "
               "that is too high does",
-              store.spec(i).name, layer, op_name(node.op));
+              store.spec(i).name, layer, op_name(g, node));
     try {
       program.lowered().kernels[n]->forward(step);
     } catch (const Error& e) {
-      return formatted("layer{} ({}) says: {}", layer, op_name(node.op), e.what());
+      return formatted("layer{} ({}) says: {}", layer, op_name(g, node), e.what());
     }
     // Gates of constant scores bar an expert by minus infinity.
     if (std::holds_alternative<ops::ConstantScores>(node.op) || detail::finite_output(program, node)) continue;
     if (std::holds_alternative<ops::Input>(node.op)) return "the images themselves hold values that are not finite";
-    return formatted("the first value that is not finite comes out of layer{} ({})", layer, op_name(node.op));
+    return formatted("the first value that is not finite comes out of layer{} ({})", layer, op_name(g, node));
   }
   return {};
 }

@@ -1,5 +1,5 @@
 #pragma once
-#include "moecnn/backend/host/node_kernel.hpp"
+#include "moecnn/backend/host/kernel_for.hpp"
 #include "moecnn/core/convert.hpp"
 
 namespace moecnn::host {
@@ -8,6 +8,7 @@ namespace moecnn::host {
 /// in the input's type.
 class CastKernel final : public NodeKernel<std::byte> {
  public:
+  static constexpr Orders orders = Orders::rows;
   /// `row_elements`: stored elements of one row, padding included; 0 = plain layout.
   CastKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
       : NodeKernel(g, f, n),
@@ -41,6 +42,11 @@ class CastKernel final : public NodeKernel<std::byte> {
   }
 
   std::size_t row_;
+};
+
+template <class T>
+struct KernelFor<T, ops::Cast> {
+  using type = CastKernel;
 };
 
 }  // namespace moecnn::host

@@ -9,10 +9,23 @@
 
 namespace moecnn::host {
 
+/// The orders in which a kernel takes its tensors, and what its constructor is told about them behind (g, f, n). Every kernel
+/// says so itself, by a static member `orders`.
+enum class Orders : unsigned char {
+  plain,    ///< plain order
+  rows,     ///< any, the same for all tensors: stored elements of a row
+  planes,   ///< any, the same for all tensors: the unit, channels that lie side by side (see planes.hpp)
+  factors,  ///< the first input and the output as for `planes`, others in any: units of the inputs, then of the output
+  each,     ///< any, for each tensor: units of the inputs, then of the output
+  counts    ///< the numbers of the inputs do not matter, the output is in plain order
+};
+
 /// A kernel that knows its node, its edges and its flow. T is the type of all its tensors.
 template <class T>
 class NodeKernel : public Kernel {
  public:
+  static constexpr Orders orders = Orders::plain;
+
   NodeKernel(const Graph& g, const Flow& f, int n)
       : node_(g.nodes[n]), out_(g.edges[node_.output]), input_mode_(f.input_mode[n]), param_mode_(f.param_mode[n]) {
     for (int e : node_.inputs) in_.push_back(g.edges[e]);

@@ -1,10 +1,10 @@
 #pragma once
+#include "moecnn/backend/host/node_kernel.hpp"
 #include "moecnn/backend/onednn/conv_primitives.hpp"
 #include "moecnn/backend/onednn/conv_transpose.hpp"
 #include "moecnn/backend/onednn/described.hpp"
 #include "moecnn/backend/onednn/pass_map.hpp"
 #include "moecnn/backend/onednn/row_counts.hpp"
-#include "moecnn/backend/reference/common.hpp"
 
 namespace moecnn::onednn {
 
@@ -35,7 +35,7 @@ inline ConvUse conv_use(const Graph& g, const Flow& f, int n, const ops::Conv& o
 /// transposed convolution swaps the forward pass and backward data; in training its weights lie as the latter wants
 /// them, and the former reads a copy that is made when they change. A pass that oneDNN has no good code for with the
 /// maps as they are stored reads and writes copies: in the other order of channels, or split into phases.
-class ConvKernel final : public reference::NodeKernel<float>, public Described {
+class ConvKernel final : public host::NodeKernel<float>, public Described {
  public:
   using Stored = std::shared_ptr<const WeightsLayout>;
 

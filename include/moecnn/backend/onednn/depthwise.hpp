@@ -17,7 +17,7 @@ inline bool slow_depthwise(const Graph& g, const Flow& f, int n, const ops::Conv
 /// the output's gradient. The gradient of the weights is summed per group of rows and block of channels, and then over
 /// the groups: results do not depend on the number of threads. Weights lie as oneDNN's own depthwise kernels have them.
 template <int B>
-class DepthwiseKernel final : public reference::NodeKernel<float>, public Described {
+class DepthwiseKernel final : public host::NodeKernel<float>, public Described {
  public:
   using Stored = ConvKernel::Stored;
 

@@ -2,37 +2,64 @@
 /// \file
 /// Which edges are stored in blocks of channels.
 
-#include "moecnn/graph/graph.hpp"
+#include "moecnn/backend/host/kernels.hpp"
+#include "moecnn/backend/reference/loss.hpp"
 
 #include <numeric>
 
 namespace moecnn::onednn {
 
-/// True if `op` is one of these.
-template <class... Ops>
-bool is_one_of(const Op& op) {
-  return (std::holds_alternative<Ops>(op) || ...);
+/// What the kernel of an operation can do with blocks of channels.
+enum class Blocks : unsigned char {
+  none,       ///< reads and writes plain order
+  one,        ///< all tensors have one format
+  factors,    ///< so have the first input and the output; others have any
+  each,       ///< each tensor has any, and blocks are passed on
+  convolves,  ///< the first input has any, blocks are written if that is possible, others are stored as the output
+  read        ///< inputs have any, plain order is written
+};
+
+constexpr Blocks blocks_of(host::Orders orders) {
+  switch (orders) {
+    case host::Orders::plain: return Blocks::none;
+    case host::Orders::rows:
+    case host::Orders::planes: return Blocks::one;
+    case host::Orders::factors: return Blocks::factors;
+    case host::Orders::each: return Blocks::each;
+    case host::Orders::counts: return Blocks::read;
+  }
+  return Blocks::none;
 }
 
-/// Convolutions of all kinds read either order, and prefer to write blocks.
-inline bool is_conv(const Op& op) { return is_one_of<ops::Conv, ops::MixedConv, ops::ConvTranspose>(op); }
+/// As kernels of host/ say, but for operations whose kernels are this backend's own.
+template <class Op>
+inline constexpr Blocks blocks_for = blocks_of(reference::KernelFor<float, Op>::type::orders);
+template <>
+inline constexpr Blocks blocks_for<ops::Conv> = Blocks::convolves;
+template <>
+inline constexpr Blocks blocks_for<ops::ConvTranspose> = Blocks::convolves;
+template <>
+inline constexpr Blocks blocks_for<ops::MixedConv> = Blocks::convolves;
+template <>
+inline constexpr Blocks blocks_for<ops::BatchNorm> = Blocks::one;
+template <>
+inline constexpr Blocks blocks_for<ops::MaxPool> = Blocks::one;
+template <>
+inline constexpr Blocks blocks_for<ops::ArgMaxPool> = Blocks::one;
+template <>
+inline constexpr Blocks blocks_for<ops::GlobalAvgPool> = Blocks::read;
+template <>
+inline constexpr Blocks blocks_for<ops::Linear> = Blocks::none;
+template <>
+inline constexpr Blocks blocks_for<ops::Custom> = Blocks::none;
 
-/// Operations that may read one order and write another.
-inline bool changes_format(const Op& op) { return is_conv(op) || is_one_of<ops::Concat, ops::Slice>(op); }
-
-/// Operations whose kernels can read and write blocks of channels. All others know plain order only.
-inline bool knows_blocks(const Op& op) {
-  return changes_format(op) ||
-         is_one_of<ops::BatchNorm, ops::Relu, ops::Add, ops::MaxPool, ops::Gather, ops::Combine, ops::ToPatches,
-                   ops::FromPatches, ops::Activation, ops::PRelu, ops::Dropout, ops::Scale, ops::ArgMaxPool,
-                   ops::MaxUnpool, ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Subtract,
-                   ops::Multiply, ops::Times, ops::Cast>(op);
+inline Blocks blocks_of(const Op& op) {
+  return dispatch(op, []<class O>(const O&) { return blocks_for<O>; });
 }
 
 /// Whether input `i` must be stored as the output is.
-inline bool shares_format(const Op& op, std::size_t i) {
-  if (!knows_blocks(op) || changes_format(op)) return is_conv(op) && i > 0;
-  return i == 0 || !is_one_of<ops::Scale>(op);  // its factors may lie in any order
+inline bool shares_format(Blocks b, std::size_t i) {
+  return b == Blocks::one || (b == Blocks::factors && i == 0) || (b == Blocks::convolves && i > 0);
 }
 
 /// Not zero for every edge that is stored in blocks. Edges between which only kernels lie that share a format have one
@@ -47,20 +74,17 @@ inline std::vector<char> blocked_edges(const Graph& g) {
   };
   for (const Node& n : g.nodes)
     for (std::size_t i = 0; i < n.inputs.size(); ++i)
-      if (shares_format(n.op, i)) root[find(n.inputs[i])] = find(n.output);
+      if (shares_format(blocks_of(n.op), i)) root[find(n.inputs[i])] = find(n.output);
 
   std::vector<char> wanted(g.edges.size(), 0), plain(g.edges.size(), 0);
   for (const Node& n : g.nodes) {
-    const bool writes_plain = !knows_blocks(n.op);
-    // These look at how many rows there are, or read blocks and write plain rows.
-    const bool reads_plain =
-        writes_plain && !is_one_of<ops::GlobalAvgPool, ops::ConstantScores, ops::RandomScores>(n.op);
-    if (is_conv(n.op)) wanted[find(n.output)] = 1;
+    const Blocks b = blocks_of(n.op);
+    if (b == Blocks::convolves) wanted[find(n.output)] = 1;
     for (int e : n.inputs) {
-      if (reads_plain) plain[find(e)] = 1;
-      if (is_one_of<ops::Concat, ops::Slice>(n.op) && wanted[find(e)]) wanted[find(n.output)] = 1;
+      if (b == Blocks::none) plain[find(e)] = 1;
+      if (b == Blocks::each && wanted[find(e)]) wanted[find(n.output)] = 1;
     }
-    if (writes_plain) plain[find(n.output)] = 1;
+    if (b == Blocks::none || b == Blocks::read) plain[find(n.output)] = 1;
   }
   std::vector<char> blocked(g.edges.size(), 0);
   for (std::size_t e = 0; e < blocked.size(); ++e) {

@@ -3,7 +3,7 @@
 /// One pixel of a channel block as one value. The compiler makes of it whatever vectors the target has, so these
 /// kernels need no -O3 and no -march to be right, and both of them to be fast.
 
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/host/node_kernel.hpp"
 
 #include <cstdint>
 

@@ -1,12 +1,12 @@
 #pragma once
+#include "moecnn/backend/host/node_kernel.hpp"
 #include "moecnn/backend/onednn/lanes.hpp"
-#include "moecnn/backend/reference/common.hpp"
 
 namespace moecnn::onednn {
 
 /// y = x Wᵀ + b on plain rows. Heads and gates are thousandths of a network's work; what counts is that these loops
 /// vectorise, run on all threads and never allocate, as the packing of a general matrix product does.
-class LinearKernel final : public reference::NodeKernel<float> {
+class LinearKernel final : public host::NodeKernel<float> {
  public:
   LinearKernel(const Graph& g, const Flow& f, int n) : NodeKernel(g, f, n), op_(std::get<ops::Linear>(node_.op)) {}
 

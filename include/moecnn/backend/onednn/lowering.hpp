@@ -2,27 +2,14 @@
 /// \file
 /// Graphs to kernels of oneDNN and own loops.
 
-#include "moecnn/backend/host/cast.hpp"
 #include "moecnn/backend/onednn/conv.hpp"
 #include "moecnn/backend/onednn/depthwise.hpp"
-#include "moecnn/backend/onednn/eltwise.hpp"
 #include "moecnn/backend/onednn/formats.hpp"
 #include "moecnn/backend/onednn/linear.hpp"
 #include "moecnn/backend/onednn/mixed_conv.hpp"
 #include "moecnn/backend/onednn/norm.hpp"
 #include "moecnn/backend/onednn/pool.hpp"
-#include "moecnn/backend/reference/activation.hpp"
-#include "moecnn/backend/reference/arithmetic.hpp"
-#include "moecnn/backend/reference/avg_pool.hpp"
-#include "moecnn/backend/reference/channels.hpp"
-#include "moecnn/backend/reference/eltwise.hpp"
-#include "moecnn/backend/reference/loss.hpp"
-#include "moecnn/backend/reference/norm.hpp"
-#include "moecnn/backend/reference/patch.hpp"
-#include "moecnn/backend/reference/pool.hpp"
-#include "moecnn/backend/reference/random.hpp"
-#include "moecnn/backend/reference/resize.hpp"
-#include "moecnn/backend/reference/route.hpp"
+#include "moecnn/graph/custom.hpp"
 
 namespace moecnn::onednn {
 
@@ -54,10 +41,18 @@ class Lowering {
   Made make(Args... args) const {
     return std::make_unique<K>(g_, f_, n_, args...);
   }
-  /// Operations that gain nothing from blocks use the reference's kernel.
+  /// Operations for which this backend has no kernel of its own.
   template <class Op>
   Made lower(const Op&) const {
-    return make<typename reference::KernelFor<float, Op>::type>();
+    using K = typename reference::KernelFor<float, Op>::type;
+    if constexpr (K::orders == host::Orders::rows)
+      return make<K>(row_elements());
+    else if constexpr (K::orders == host::Orders::planes)
+      return make<K>(unit());
+    else if constexpr (K::orders == host::Orders::factors || K::orders == host::Orders::each)
+      return make<K>(units());
+    else
+      return make<K>();
   }
 
   Made lower(const ops::Conv& op) {
@@ -106,41 +101,16 @@ class Lowering {
   Made lower(const ops::ArgMaxPool& op) const {
     return blocked_output() ? make<ArgMaxPoolKernel<B>>() : lower<ops::ArgMaxPool>(op);
   }
-  Made lower(const ops::Relu&) const { return make<ReluKernel>(blocked_output()); }
-  Made lower(const ops::Add&) const { return make<AddKernel>(blocked_output()); }
-  Made lower(const ops::Subtract&) const { return make<reference::SubtractKernel<float>>(row_elements()); }
-  Made lower(const ops::Multiply&) const { return make<reference::MultiplyKernel<float>>(row_elements()); }
-  Made lower(const ops::Cast&) const { return make<host::CastKernel>(row_elements()); }
-  Made lower(const ops::Times&) const { return make<reference::TimesKernel<float>>(row_elements()); }
-  Made lower(const ops::Gather&) const { return make<reference::GatherKernel<float>>(row_elements()); }
-  Made lower(const ops::Combine&) const { return make<reference::CombineKernel<float>>(row_elements()); }
+  Made lower(const ops::Custom&) const { return lower_custom({"onednn", DType::f32}, g_, f_, n_); }
 
-  Made lower(const ops::ToPatches&) const { return make<reference::ToPatchesKernel<float>>(planes(), unit()); }
-  Made lower(const ops::FromPatches&) const { return make<reference::FromPatchesKernel<float>>(planes(), unit()); }
-
-  Made lower(const ops::Activation&) const { return make<reference::ActivationKernel<float>>(unit()); }
-  Made lower(const ops::PRelu&) const { return make<reference::PReluKernel<float>>(unit()); }
-  Made lower(const ops::Dropout&) const { return make<reference::DropoutKernel<float>>(unit()); }
-  Made lower(const ops::Scale&) const { return make<reference::ScaleKernel<float>>(unit(), unit_of(1)); }
-  Made lower(const ops::MaxUnpool&) const { return make<reference::MaxUnpoolKernel<float>>(unit()); }
-  Made lower(const ops::AvgPool&) const { return make<reference::MeanKernel<float, ops::AvgPool>>(unit()); }
-  Made lower(const ops::AdaptiveAvgPool&) const {
-    return make<reference::MeanKernel<float, ops::AdaptiveAvgPool>>(unit());
-  }
-  Made lower(const ops::Resize&) const { return make<reference::ResizeKernel<float>>(unit()); }
-  Made lower(const ops::Window&) const { return make<reference::WindowKernel<float>>(unit()); }
-  Made lower(const ops::Slice&) const { return make<reference::SliceKernel<float>>(unit_of(0), unit()); }
-  Made lower(const ops::Concat&) const {
-    std::vector<int> units;
-    for (std::size_t i = 0; i < g_.nodes[n_].inputs.size(); ++i) units.push_back(unit_of(static_cast<int>(i)));
-    units.push_back(unit());
-    return make<reference::ConcatKernel<float>>(units);
-  }
-
-  /// Planes per map of the output. A plane holds unit() channels of every pixel.
-  int planes() const { return round_up(g_.edges[g_.nodes[n_].output].channels, unit()) / unit(); }
+  /// Channels that lie side by side in the output, and in all inputs and the output.
   int unit() const { return blocked_output() ? B : 1; }
-  int unit_of(int input) const { return blocked_input(input) ? B : 1; }
+  std::vector<int> units() const {
+    std::vector<int> all;
+    for (int e : g_.nodes[n_].inputs) all.push_back(blocked_[e] ? B : 1);
+    all.push_back(unit());
+    return all;
+  }
   /// Stored elements of a row of the output.
   std::size_t row_elements() const {
     const Edge& e = g_.edges[g_.nodes[n_].output];

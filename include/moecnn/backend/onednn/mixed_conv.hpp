@@ -8,7 +8,7 @@ namespace moecnn::onednn {
 /// of an image) are too small to share. Large rows are shared by all threads where they do not come out even (the last of
 /// 9 patches on 2 threads) and where a kernel alone fills a thread's cache. Gradients of mixed kernels are collected for a
 /// few rows at a time and then handed to the experts, in the order of the rows.
-class MixedConvKernel final : public reference::NodeKernel<float>, public Described {
+class MixedConvKernel final : public host::NodeKernel<float>, public Described {
  public:
   MixedConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, ConvKernel::Stored stored)
       : NodeKernel(g, f, n), op_(std::get<ops::MixedConv>(node_.op).conv), rows_(out_.extent.n) {

@@ -1,7 +1,7 @@
 #pragma once
+#include "moecnn/backend/host/node_kernel.hpp"
 #include "moecnn/backend/onednn/layout.hpp"
 #include "moecnn/backend/onednn/norm_loops.hpp"
-#include "moecnn/backend/reference/common.hpp"
 
 #include <cmath>
 
@@ -12,7 +12,7 @@ namespace moecnn::onednn {
 /// the ReLU let something through is kept as one bit per element, so the backward pass does not read the output. Sums
 /// are taken per row and added up in a fixed order: results do not depend on the number of threads.
 template <int B>
-class BlockedNormKernel final : public reference::NodeKernel<float> {
+class BlockedNormKernel final : public host::NodeKernel<float> {
  public:
   BlockedNormKernel(const Graph& g, const Flow& f, int n)
       : NodeKernel(g, f, n), op_(std::get<ops::BatchNorm>(node_.op)), training_(f.training) {

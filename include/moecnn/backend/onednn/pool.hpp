@@ -1,13 +1,13 @@
 #pragma once
+#include "moecnn/backend/host/node_kernel.hpp"
 #include "moecnn/backend/onednn/lanes.hpp"
 #include "moecnn/backend/onednn/layout.hpp"
-#include "moecnn/backend/reference/common.hpp"
 
 namespace moecnn::onednn {
 
 /// Pooling of blocked maps: one task per row and block of channels.
 template <int B>
-class BlockedPoolKernel : public reference::NodeKernel<float> {
+class BlockedPoolKernel : public host::NodeKernel<float> {
  public:
   BlockedPoolKernel(const Graph& g, const Flow& f, int n)
       : NodeKernel(g, f, n), blocks_(round_up(in_[0].channels, B) / B), in_pixels_(in_[0].extent.pixels()) {}

@@ -1,12 +1,18 @@
 #pragma once
-#include "moecnn/backend/host/node_kernel.hpp"
+#include "moecnn/backend/host/kernels.hpp"
 
 namespace moecnn::reference {
 
+using host::deliver_all;
+using host::exp_of;
+using host::in_stretches;
 using host::NodeKernel;
+using host::Stretch;
+using host::stretch;
 
-/// Which kernel computes an operation: its member `type`. The header of a kernel says so at its end.
+/// Which kernel computes an operation: one of this folder, whose header says so at its end, or else one of those that all
+/// CPU backends share.
 template <class T, class Op>
-struct KernelFor;
+struct KernelFor : host::KernelFor<T, Op> {};
 
 }  // namespace moecnn::reference

@@ -1,6 +1,6 @@
 #pragma once
-#include "moecnn/backend/reference/exp.hpp"
-#include "moecnn/backend/reference/planes.hpp"
+#include "moecnn/backend/host/exp.hpp"
+#include "moecnn/backend/reference/common.hpp"
 
 namespace moecnn::reference {
 

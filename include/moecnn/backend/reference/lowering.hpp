@@ -2,24 +2,13 @@
 /// \file
 /// Graphs to plain loops.
 
-#include "moecnn/backend/host/cast.hpp"
 #include "moecnn/backend/host/converted.hpp"
-#include "moecnn/backend/reference/activation.hpp"
-#include "moecnn/backend/reference/arithmetic.hpp"
-#include "moecnn/backend/reference/avg_pool.hpp"
-#include "moecnn/backend/reference/channels.hpp"
 #include "moecnn/backend/reference/conv.hpp"
 #include "moecnn/backend/reference/conv_transpose.hpp"
-#include "moecnn/backend/reference/eltwise.hpp"
 #include "moecnn/backend/reference/linear.hpp"
 #include "moecnn/backend/reference/loss.hpp"
 #include "moecnn/backend/reference/mixed_conv.hpp"
-#include "moecnn/backend/reference/norm.hpp"
-#include "moecnn/backend/reference/patch.hpp"
-#include "moecnn/backend/reference/pool.hpp"
-#include "moecnn/backend/reference/random.hpp"
-#include "moecnn/backend/reference/resize.hpp"
-#include "moecnn/backend/reference/route.hpp"
+#include "moecnn/graph/custom.hpp"
 
 namespace moecnn::reference {
 
@@ -27,8 +16,8 @@ namespace moecnn::reference {
 template <class T>
 std::unique_ptr<Kernel> make_kernel(const Graph& g, const Flow& f, int n) {
   return dispatch(g.nodes[n].op, [&]<class Op>(const Op&) -> std::unique_ptr<Kernel> {
-    if constexpr (std::is_same_v<Op, ops::Cast>)
-      return std::make_unique<host::CastKernel>(g, f, n);
+    if constexpr (std::is_same_v<Op, ops::Custom>)
+      return lower_custom({"reference", dtype_of<T>}, g, f, n);
     else
       return std::make_unique<typename KernelFor<T, Op>::type>(g, f, n);
   });

@@ -21,7 +21,7 @@ inline void mix_linear_experts(Graph& g, const std::vector<int>& keep = {}, Mixi
   const auto consumers = g.consumers();
   std::vector<char> dead(g.nodes.size(), 0);
   for (Node& combine : g.nodes) {
-    if (!std::holds_alternative<ops::Combine>(combine.op)) continue;
+    if (!std::holds_alternative<ops::Combine>(combine.op) || combine.inputs.size() > 1) continue;
     const int n = g.edges[combine.inputs[0]].producer;
     const auto* conv = std::get_if<ops::Conv>(&g.nodes[n].op);
     if (!conv || conv->residual || conv->relu) continue;

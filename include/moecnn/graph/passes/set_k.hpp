@@ -18,7 +18,7 @@ inline void set_k(Graph& g, int k) {
     r.k = now;
   }
   for (Edge& e : g.edges)
-    if (e.routing >= 0) e.extent.n = g.routings[e.routing].rows * g.routings[e.routing].k;
+    if (e.routing >= 0 && e.expert < 0) e.extent.n = g.routings[e.routing].rows * g.routings[e.routing].k;
 }
 
 }  // namespace passes

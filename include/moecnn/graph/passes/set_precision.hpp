@@ -17,24 +17,7 @@ inline void set_dtype(Graph& g, DType dtype) {
   for (ParamSpec& p : g.params) p.dtype = dtype;
 }
 
-namespace detail {
-
-/// The one table of what stays in full precision: what decides (gates, routing, indices of maxima), what sums up over
-/// classes (losses), and what only hands images in.
-inline bool stays_full(const Op& op) {
-  return std::holds_alternative<ops::Input>(op) || std::holds_alternative<ops::ConstantScores>(op) ||
-         std::holds_alternative<ops::RandomScores>(op) || std::holds_alternative<ops::Route>(op) ||
-         is_loss(op);
-}
-/// Whose first parameter, the weights, is read in the lower precision; all others are not: biases, norms, slopes.
-inline bool has_low_weights(const Op& op) {
-  return std::holds_alternative<ops::Conv>(op) || std::holds_alternative<ops::ConvTranspose>(op) ||
-         std::holds_alternative<ops::MixedConv>(op) || std::holds_alternative<ops::Linear>(op);
-}
-
-}  // namespace detail
-
-/// Values become of type `low` where detail::stays_full() and the readers allow it: a value that something in full
+/// Values become of type `low` where Traits::full_precision and the readers allow it: a value that something in full
 /// precision reads, an output of the graph and the indices of a pooling are written in full precision by their producer.
 /// Weights of convolutions and linear layers are read from copies in `low`, which are derived parameters; a linear layer
 /// whose result a router reads stays full with its weights. Casts are inserted where a value changes its type; no other
@@ -48,10 +31,10 @@ inline void lower_precision(Graph& g, DType low, const std::vector<int>& keep = 
   const auto is_route = [&](int n) { return std::holds_alternative<ops::Route>(g.nodes[n].op); };
   std::vector<char> full_node(g.nodes.size(), 0), full(g.edges.size(), 0);
   for (std::size_t n = 0; n < g.nodes.size(); ++n)
-    full_node[n] = detail::stays_full(g.nodes[n].op) ||
+    full_node[n] = traits_of(g.nodes[n].op).full_precision ||
                    (std::holds_alternative<ops::Linear>(g.nodes[n].op) && reads(g.nodes[n].output, is_route));
   for (const Node& n : g.nodes)
-    if (std::holds_alternative<ops::ArgMaxPool>(n.op)) full[n.output] = 1;  // indices, which bf16 cannot hold
+    if (traits_of(n.op).exact_output) full[n.output] = 1;  // indices, which bf16 cannot hold
   for (std::size_t e = 0; e < g.edges.size(); ++e) {
     const int from = g.edges[e].producer;
     if (from < 0 || full_node[from] || reads(static_cast<int>(e), [&](int n) { return full_node[n]; })) full[e] = 1;
@@ -59,7 +42,7 @@ inline void lower_precision(Graph& g, DType low, const std::vector<int>& keep = 
   for (int e : g.outputs) full[e] = 1;
   for (int e : keep) full[e] = 1;
   std::vector<char> index(g.edges.size(), 0);
-  for (const Node& n : g.nodes) index[n.output] = std::holds_alternative<ops::ArgMaxPool>(n.op);
+  for (const Node& n : g.nodes) index[n.output] = traits_of(n.op).exact_output;
   for (std::size_t e = 0; e < g.edges.size(); ++e)
     if (!full[e]) g.edges[e].dtype = low;
 
@@ -79,13 +62,13 @@ inline void lower_precision(Graph& g, DType low, const std::vector<int>& keep = 
           cast.inputs = {e};
           cast.output = at->second;
           cast.name = copy.name;
-          cast.routing = copy.routing;
+          cast.routing = copy.routing, cast.expert = copy.expert;
           g.edges.push_back(std::move(copy));
           nodes.push_back(std::move(cast));
         }
         e = at->second;
       }
-      if (detail::has_low_weights(node.op)) {
+      if (traits_of(node.op).low_weights) {
         const int master = node.params[0];
         const auto [at, is_new] = cast_params.emplace(master, static_cast<int>(g.params.size()));
         if (is_new) {

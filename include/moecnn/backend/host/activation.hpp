@@ -1,8 +1,8 @@
 #pragma once
-#include "moecnn/backend/reference/exp.hpp"
-#include "moecnn/backend/reference/planes.hpp"
+#include "moecnn/backend/host/exp.hpp"
+#include "moecnn/backend/host/planes.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// f(x) and f'(x) of a curve, without branches. NaN fails every comparison and passes.
 template <ops::Curve curve, class T>
@@ -152,4 +152,4 @@ struct KernelFor<T, ops::PRelu> {
   using type = PReluKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

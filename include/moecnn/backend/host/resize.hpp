@@ -1,8 +1,8 @@
 #pragma once
-#include "moecnn/backend/reference/planes.hpp"
+#include "moecnn/backend/host/planes.hpp"
 #include "moecnn/core/sampling.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Every output pixel is a weighted mean of up to four of the input. The backward pass goes line by line through the
 /// input, so that no two threads write to one: first the output's lines that read it are added up, then their columns.
@@ -156,4 +156,4 @@ struct KernelFor<T, ops::Window> {
   using type = WindowKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

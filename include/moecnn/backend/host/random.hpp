@@ -1,8 +1,8 @@
 #pragma once
-#include "moecnn/backend/reference/planes.hpp"
+#include "moecnn/backend/host/planes.hpp"
 #include "moecnn/core/dropout_mask.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Nothing is stored: the backward pass asks the counter-based generator for the same mask again.
 template <class T>
@@ -62,6 +62,7 @@ class DropoutKernel final : public PlaneKernel<T> {
 template <class T>
 class RandomScoresKernel final : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::counts;
   RandomScoresKernel(const Graph& g, const Flow& f, int n)
       : NodeKernel<T>(g, f, n), stream_(std::get<ops::RandomScores>(this->node_.op).stream) {}
 
@@ -84,4 +85,4 @@ struct KernelFor<T, ops::RandomScores> {
   using type = RandomScoresKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

@@ -3,9 +3,9 @@
 /// The mixture's kernels. They only need rows to be the outermost dimension, so every host backend uses them, whatever
 /// the layout inside a row.
 
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/host/kernel_for.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Hands the gate's logits to the policy. The routing itself is host code in double on every backend.
 template <class T>
@@ -23,6 +23,7 @@ class RouteKernel final : public NodeKernel<T> {
   void bind(const Bindings& b) override {
     NodeKernel<T>::bind(b);
     at.routing->resize(spec_.rows, spec_.experts, spec_.k);
+    for (Routing& part : at.routing->parts) part.resize(spec_.rows, 1, 1);
     if (at.slopes)
       for (Matrix* m : {&at.slopes->weights, &at.slopes->logits, &at.slopes->noise})
         m->resize(spec_.rows, spec_.experts);
@@ -49,6 +50,7 @@ class RouteKernel final : public NodeKernel<T> {
     } catch (const Error& e) {
       fail("{} at step {}: {}", spec_.name, step.step, e.what());
     }
+    for (std::size_t e = 0; e < at.routing->parts.size(); ++e) cut_out(static_cast<int>(e), at.routing->parts[e]);
     std::copy_n(at.routing->weights.flat().begin(), at.routing->weights.flat().size(), at.output);
   }
 
@@ -90,6 +92,17 @@ class RouteKernel final : public NodeKernel<T> {
     }
   }
 
+  /// The rows of expert e, as a routing of one expert.
+  void cut_out(int e, Routing& part) const {
+    const Routing& all = *at.routing;
+    const int first = all.offset[e], count = all.slots_of(e);
+    part.offset[1] = count;
+    part.slot_row.assign(all.slot_row.begin() + first, all.slot_row.begin() + first + count);
+    part.slot_weight.assign(all.slot_weight.begin() + first, all.slot_weight.begin() + first + count);
+    std::fill(part.row_slots.begin(), part.row_slots.end(), -1);
+    for (int s = 0; s < count; ++s) part.row_slots[part.slot_row[s]] = s;
+  }
+
   void hand_over(std::size_t i, const Matrix& slope) const {
     if (!this->wants_input(i)) return;
     T* grad = at.input_grad[i];
@@ -108,6 +121,7 @@ class RouteKernel final : public NodeKernel<T> {
 template <class T>
 class GatherKernel final : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::rows;
   /// `row_elements`: stored elements of one row, padding included; 0 = plain layout.
   GatherKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
       : NodeKernel<T>(g, f, n),
@@ -149,13 +163,14 @@ class GatherKernel final : public NodeKernel<T> {
 template <class T>
 class CombineKernel final : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::rows;
   CombineKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
       : NodeKernel<T>(g, f, n),
         row_(row_elements ? row_elements : static_cast<std::size_t>(this->out_.elements() / this->out_.extent.n)) {}
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
-    n.keeps_input[0] = 1;  // the slope of a weight is ⟨dy, x⟩
+    n.keeps_input.assign(n.keeps_input.size(), 1);  // the slope of a weight is ⟨dy, x⟩
     return n;
   }
 
@@ -169,7 +184,7 @@ class CombineKernel final : public NodeKernel<T> {
         const int s = at.routing->row_slots[r * k + j];
         if (s < 0) break;
         const T w = static_cast<T>(at.routing->slot_weight[s]);
-        const T* x = at.input[0] + s * row_;
+        const T* x = slot(at.input, s);
         if (first)
           for (std::size_t i = 0; i < row_; ++i) y[i] = w * x[i];
         else
@@ -186,12 +201,13 @@ class CombineKernel final : public NodeKernel<T> {
 #pragma omp parallel for if (worth_sharing(1LL * r.slots() * row_))
     for (int e = 0; e < r.experts; ++e)
       for (int s = r.offset[e]; s < r.offset[e + 1]; ++s) {
-        const T *x = at.input[0] + s * row_, *dy = at.output_grad + r.slot_row[s] * row_;
+        const std::size_t i_of_expert = at.input.size() > 1 ? static_cast<std::size_t>(e) : 0;
+        const T *x = slot(at.input, s), *dy = at.output_grad + r.slot_row[s] * row_;
         at.slopes->weights(r.slot_row[s], e) = dot(x, dy);
-        if (!this->wants_input(0)) continue;
-        T* dx = at.input_grad[0] + s * row_;
+        if (!this->wants_input(i_of_expert)) continue;
+        T* dx = slot(at.input_grad, s);
         const T w = static_cast<T>(r.slot_weight[s]);
-        if (this->adds_to_input(0))
+        if (this->adds_to_input(i_of_expert))
           for (std::size_t i = 0; i < row_; ++i) dx[i] += w * dy[i];
         else
           for (std::size_t i = 0; i < row_; ++i) dx[i] = w * dy[i];
@@ -200,6 +216,14 @@ class CombineKernel final : public NodeKernel<T> {
 
  private:
   using NodeKernel<T>::at;
+
+  /// Where slot s lies: in the one input, or in that of its expert.
+  T* slot(const std::vector<T*>& inputs, int s) const {
+    if (inputs.size() == 1) return inputs[0] + s * row_;
+    const auto& offset = at.routing->offset;
+    const auto e = std::upper_bound(offset.begin(), offset.end(), s) - offset.begin() - 1;
+    return inputs[static_cast<std::size_t>(e)] + (s - offset[static_cast<std::size_t>(e)]) * row_;
+  }
 
   /// In blocks whose partial sums are floats and vectorise; the sum of the blocks is a double. Fixed order.
   double dot(const T* a, const T* b) const {
@@ -233,4 +257,4 @@ struct KernelFor<T, ops::Combine> {
   using type = CombineKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

@@ -1,9 +1,9 @@
 #pragma once
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/host/kernel_for.hpp"
 
 #include <cmath>
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Batch normalisation, with residual and ReLU where a pass has fused them. Statistics are sums in double.
 template <class T>
@@ -138,4 +138,4 @@ struct KernelFor<T, ops::BatchNorm> {
   using type = BatchNormKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

@@ -4,12 +4,12 @@
 /// `unit` numbers: in plain order one plane of single numbers per channel, in blocks of B channels one plane of B numbers
 /// per block, with zeros beyond the last channel. So every host backend uses them.
 
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/host/kernel_for.hpp"
 
 #include <array>
 #include <type_traits>
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Numbers per stretch of a plane: a multiple of every unit, so that an element's channel follows from its place in the
 /// stretch, and enough for any vectors.
@@ -49,6 +49,7 @@ void with_unit(int unit, const F& work) {
 template <class T>
 class PlaneKernel : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::planes;
   PlaneKernel(const Graph& g, const Flow& f, int n, int unit = 1)
       : NodeKernel<T>(g, f, n), unit_(unit), planes_(pieces(this->out_.channels, unit)) {}
 
@@ -118,4 +119,4 @@ class PlaneKernel : public NodeKernel<T> {
   long long larger_plane() const { return unit_ * std::max(this->out_.extent.pixels(), this->in_[0].extent.pixels()); }
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

@@ -1,7 +1,7 @@
 #pragma once
-#include "moecnn/backend/reference/planes.hpp"
+#include "moecnn/backend/host/planes.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 template <class T>
 class GlobalAvgPoolKernel final : public NodeKernel<T> {
@@ -62,10 +62,10 @@ void for_each_largest(const Op& op, Extent x, Extent y, const T* in, const F& vi
     }
 }
 
-/// Plain order only, as ArgMaxPoolKernel.
 template <class T>
 class MaxPoolKernel final : public PlaneKernel<T> {
  public:
+  static constexpr Orders orders = Orders::plain;
   MaxPoolKernel(const Graph& g, const Flow& f, int n)
       : PlaneKernel<T>(g, f, n), op_(std::get<ops::MaxPool>(this->node_.op)), remembers_(f.runs_backward[n]) {}
 
@@ -108,6 +108,7 @@ class MaxPoolKernel final : public PlaneKernel<T> {
 template <class T>
 class ArgMaxPoolKernel final : public PlaneKernel<T> {
  public:
+  static constexpr Orders orders = Orders::plain;
   ArgMaxPoolKernel(const Graph& g, const Flow& f, int n)
       : PlaneKernel<T>(g, f, n), op_(std::get<ops::ArgMaxPool>(this->node_.op)) {}
 
@@ -179,4 +180,4 @@ struct KernelFor<T, ops::MaxPool> {
   using type = MaxPoolKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

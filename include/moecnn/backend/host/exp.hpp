@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// e^x. In float without branches or calls, so that loops become vectors: x = n ln 2 + r with |r| ≤ ln 2 / 2, a
 /// polynomial for e^r and n in the exponent's bits. Off by less than 3 units in the last place between -87 and 88, which x
@@ -26,4 +26,4 @@ inline float exp_of(float x) {
   return y * std::bit_cast<float>((std::bit_cast<std::uint32_t>(near) + 127u) << 23);
 }
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

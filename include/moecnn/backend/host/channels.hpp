@@ -1,7 +1,7 @@
 #pragma once
-#include "moecnn/backend/reference/planes.hpp"
+#include "moecnn/backend/host/planes.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Where channels lie: those from `first` on of rows with `channels` channels, stored in blocks of `unit`.
 template <class T>
@@ -55,7 +55,7 @@ void move_channels(const Channels<const T>& from, const Channels<T>& to, int cou
 template <class T>
 class ConcatKernel final : public NodeKernel<T> {
  public:
-  /// `units`: those of the inputs, and then that of the output.
+  static constexpr Orders orders = Orders::each;
   ConcatKernel(const Graph& g, const Flow& f, int n, std::vector<int> units = {})
       : NodeKernel<T>(g, f, n), units_(std::move(units)) {
     units_.resize(this->in_.size() + 1, 1);
@@ -93,8 +93,9 @@ class ConcatKernel final : public NodeKernel<T> {
 template <class T>
 class SliceKernel final : public NodeKernel<T> {
  public:
-  SliceKernel(const Graph& g, const Flow& f, int n, int in_unit = 1, int out_unit = 1)
-      : NodeKernel<T>(g, f, n), op_(std::get<ops::Slice>(this->node_.op)), in_unit_(in_unit), out_unit_(out_unit) {}
+  static constexpr Orders orders = Orders::each;
+  SliceKernel(const Graph& g, const Flow& f, int n, const std::vector<int>& units = {1, 1})
+      : NodeKernel<T>(g, f, n), op_(std::get<ops::Slice>(this->node_.op)), in_unit_(units[0]), out_unit_(units[1]) {}
 
   void forward(const StepContext&) override {
     move_channels<T>({at.input[0], channels(), in_unit_, op_.first}, {at.output, op_.count, out_unit_}, op_.count,
@@ -122,8 +123,9 @@ class SliceKernel final : public NodeKernel<T> {
 template <class T>
 class ScaleKernel final : public PlaneKernel<T> {
  public:
-  ScaleKernel(const Graph& g, const Flow& f, int n, int unit = 1, int factor_unit = 1)
-      : PlaneKernel<T>(g, f, n, unit), factors_(pieces(this->out_.channels, factor_unit) * factor_unit) {}
+  static constexpr Orders orders = Orders::factors;
+  ScaleKernel(const Graph& g, const Flow& f, int n, const std::vector<int>& units = {1, 1, 1})
+      : PlaneKernel<T>(g, f, n, units[2]), factors_(pieces(this->out_.channels, units[1]) * units[1]) {}
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
@@ -176,4 +178,4 @@ struct KernelFor<T, ops::Scale> {
   using type = ScaleKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

@@ -1,7 +1,7 @@
 #pragma once
-#include "moecnn/backend/reference/planes.hpp"
+#include "moecnn/backend/host/planes.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Means over rectangles of the map, one per output pixel. `Op` says which, see rectangle().
 template <class T, class Op>
@@ -84,4 +84,4 @@ struct KernelFor<T, ops::AdaptiveAvgPool> {
   using type = MeanKernel<T, ops::AdaptiveAvgPool>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

@@ -1,10 +1,10 @@
-#include "moecnn/backend/reference/exp.hpp"
+#include "moecnn/backend/host/exp.hpp"
 
 #include <doctest/doctest.h>
 
 #include <limits>
 
-using moecnn::reference::exp_of;
+using moecnn::host::exp_of;
 
 TEST_CASE("exp in float: three units in the last place, NaN, and ends that are finite") {
   double worst = 0;

@@ -1,17 +1,18 @@
 #pragma once
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/host/kernel_for.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 /// Walks through the lines of patches and what they have in common with their map. Nothing here looks inside a pixel, so
 /// every host backend uses these kernels: a map is planes of pixels of `unit` numbers, in plain order C planes of one.
 template <class T, class Op>
 class PatchKernelBase : public NodeKernel<T> {
  public:
-  PatchKernelBase(const Graph& g, const Flow& f, int n, int planes = 0, int unit = 1)
+  static constexpr Orders orders = Orders::planes;
+  PatchKernelBase(const Graph& g, const Flow& f, int n, int unit = 1)
       : NodeKernel<T>(g, f, n),
         grid_(std::get<Op>(this->node_.op).grid),
-        planes_(planes > 0 ? planes : this->out_.channels),
+        planes_(pieces(this->out_.channels, unit)),
         unit_(unit) {}
 
  protected:
@@ -107,4 +108,4 @@ struct KernelFor<T, ops::FromPatches> {
   using type = FromPatchesKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host

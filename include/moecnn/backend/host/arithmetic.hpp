@@ -3,34 +3,85 @@
 /// Arithmetic element by element. The order inside a row does not matter, only how many elements it has: padding is zero
 /// and stays zero, so every host backend uses these kernels.
 
-#include "moecnn/backend/reference/common.hpp"
+#include "moecnn/backend/host/kernel_for.hpp"
 
-namespace moecnn::reference {
+namespace moecnn::host {
 
 template <class T>
 class ArithmeticKernel : public NodeKernel<T> {
  public:
+  static constexpr Orders orders = Orders::rows;
   /// `row_elements`: stored elements of one row, padding included; 0 = plain layout.
   ArithmeticKernel(const Graph& g, const Flow& f, int n, std::size_t row_elements = 0)
       : NodeKernel<T>(g, f, n),
         row_(row_elements ? static_cast<long long>(row_elements) : this->out_.elements() / this->out_.extent.n) {}
 
  protected:
-  /// to[i] = of(i), or to[i] += of(i) with `adds`, for all elements of the rows in use.
+  /// to[i] = of(a[i], b[i]), or to[i] += … with `adds`, for all elements of the rows in use. `to` may be a or b. (GCC reads
+  /// arrays that a lambda holds by gathering; those that it is handed as arguments it reads as vectors.)
   template <class F>
-  void write(T* to, bool adds, const F& of) const {
+  void write(T* to, bool adds, const T* a, const T* b, const F& of) const {
     const long long n = this->rows() * row_;
     if (adds) {
 #pragma omp parallel for simd schedule(static) if (worth_sharing(n))
-      for (long long i = 0; i < n; ++i) to[i] += of(i);
+      for (long long i = 0; i < n; ++i) to[i] += of(a[i], b[i]);
     } else {
 #pragma omp parallel for simd schedule(static) if (worth_sharing(n))
-      for (long long i = 0; i < n; ++i) to[i] = of(i);
+      for (long long i = 0; i < n; ++i) to[i] = of(a[i], b[i]);
     }
   }
 
  private:
   long long row_;
+};
+
+template <class T>
+class ReluKernel final : public ArithmeticKernel<T> {
+ public:
+  using ArithmeticKernel<T>::ArithmeticKernel;
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = this->plain_needs();
+    n.keeps_output = true;
+    n.inplace_forward = n.inplace_backward = 0;
+    return n;
+  }
+  void forward(const StepContext&) override {
+    // Written so that NaN passes: std::max(NaN, 0) depends on the order of its arguments.
+    this->write(at.output, false, at.input[0], at.input[0], [](T x, T) { return x < T(0) ? T(0) : x; });
+  }
+  void backward(const StepContext&) override {
+    this->write(at.input_grad[0], this->adds_to_input(0), at.output, at.output_grad,
+                [](T y, T dy) { return y > T(0) ? dy : T(0); });
+  }
+
+ private:
+  using NodeKernel<T>::at;
+};
+
+template <class T>
+class AddKernel final : public ArithmeticKernel<T> {
+ public:
+  using ArithmeticKernel<T>::ArithmeticKernel;
+
+  NodeNeeds needs() const override {
+    NodeNeeds n = this->plain_needs();
+    n.inplace_forward = n.inplace_backward = 0;
+    return n;
+  }
+  void forward(const StepContext&) override {
+    this->write(at.output, false, at.input[0], at.input[1], [](T a, T b) { return a + b; });
+  }
+  void backward(const StepContext&) override {
+    // The first gradient may lie where the output's gradient lies; then it is there already.
+    for (const std::size_t j : {0, 1}) {
+      if (!this->wants_input(j) || at.input_grad[j] == at.output_grad) continue;
+      this->write(at.input_grad[j], this->adds_to_input(j), at.output_grad, at.output_grad, [](T dy, T) { return dy; });
+    }
+  }
+
+ private:
+  using NodeKernel<T>::at;
 };
 
 template <class T>
@@ -44,16 +95,14 @@ class SubtractKernel final : public ArithmeticKernel<T> {
     return n;
   }
   void forward(const StepContext&) override {
-    const T *a = at.input[0], *b = at.input[1];
-    this->write(at.output, false, [=](long long i) { return a[i] - b[i]; });
+    this->write(at.output, false, at.input[0], at.input[1], [](T a, T b) { return a - b; });
   }
   void backward(const StepContext&) override {
     const T* dy = at.output_grad;
     // The first gradient may lie where the output's gradient lies; then it is there already.
     if (this->wants_input(0) && at.input_grad[0] != dy)
-      this->write(at.input_grad[0], this->adds_to_input(0), [=](long long i) { return dy[i]; });
-    if (this->wants_input(1))
-      this->write(at.input_grad[1], this->adds_to_input(1), [=](long long i) { return -dy[i]; });
+      this->write(at.input_grad[0], this->adds_to_input(0), dy, dy, [](T d, T) { return d; });
+    if (this->wants_input(1)) this->write(at.input_grad[1], this->adds_to_input(1), dy, dy, [](T d, T) { return -d; });
   }
 
  private:
@@ -72,15 +121,14 @@ class MultiplyKernel final : public ArithmeticKernel<T> {
     return n;
   }
   void forward(const StepContext&) override {
-    const T *a = at.input[0], *b = at.input[1];
-    this->write(at.output, false, [=](long long i) { return a[i] * b[i]; });
+    this->write(at.output, false, at.input[0], at.input[1], [](T a, T b) { return a * b; });
   }
   void backward(const StepContext&) override {
     const T* dy = at.output_grad;
     for (const std::size_t j : {0, 1}) {
       const T* other = at.input[1 - j];
       if (this->wants_input(j))
-        this->write(at.input_grad[j], this->adds_to_input(j), [=](long long i) { return other[i] * dy[i]; });
+        this->write(at.input_grad[j], this->adds_to_input(j), other, dy, [](T a, T b) { return a * b; });
     }
   }
 
@@ -106,11 +154,19 @@ class TimesKernel final : public ArithmeticKernel<T> {
  private:
   using NodeKernel<T>::at;
   void multiply(const T* from, T* to, bool adds) const {
-    this->write(to, adds, [from, f = factor_](long long i) { return f * from[i]; });
+    this->write(to, adds, from, from, [f = factor_](T x, T) { return f * x; });
   }
   T factor_;
 };
 
+template <class T>
+struct KernelFor<T, ops::Relu> {
+  using type = ReluKernel<T>;
+};
+template <class T>
+struct KernelFor<T, ops::Add> {
+  using type = AddKernel<T>;
+};
 template <class T>
 struct KernelFor<T, ops::Subtract> {
   using type = SubtractKernel<T>;
@@ -124,4 +180,4 @@ struct KernelFor<T, ops::Times> {
   using type = TimesKernel<T>;
 };
 
-}  // namespace moecnn::reference
+}  // namespace moecnn::host
