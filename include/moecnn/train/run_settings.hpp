@@ -16,7 +16,10 @@ inline Settings settings_of(const TrainOpts& opts, const AnyBatches& train, int 
       formatted("{} in {}", train.images_per_epoch(), counted(train.batches_per_epoch(), "batch", "batches")));
   if (const std::string text = train.text(); !text.empty()) add("batches", text);
   add("optimizer", text_of(opts.optimizer));
+  if (!opts.groups.empty()) add("parameter groups", text_of(opts.groups));
+  if (opts.no_decay_on_norms_and_biases) add("weight decay on norms and biases", "off");
   add("learning rate", text_of(opts.schedule));
+  if (opts.accumulate > 1) add("gradient accumulation", counted(opts.accumulate, "batch", "batches"));
   add("gradient clipping", opts.clip_norm > 0 ? formatted("{}", opts.clip_norm) : "off");
   add("noise", opts.noise ? formatted("seed {}", opts.seed) : "off");
   add("watch", counted(patience, "step"));
