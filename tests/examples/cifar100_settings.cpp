@@ -98,7 +98,7 @@ TEST_CASE("--warm-up goes with every schedule, and takes the place of the study'
     CHECK(rate(0, 0) < 0.03e-3);
     CHECK(rate(2, 0) == doctest::Approx(0.5e-3).epsilon(0.06));
     CHECK(rate(4, 0) == doctest::Approx(1e-3));
-    const Settings fixed = cifar::fixed_settings(o, data::synthetic(2, 1));
+    const Settings fixed = cifar::fixed_settings(o, data::synthetic(2, 1, data::Split::train));
     const std::pair<std::string, std::string> wanted{"schedule",
                                                      std::string(schedule) + " from 0.001, warm-up of 4 epochs"};
     CHECK(std::find(fixed.begin(), fixed.end(), wanted) != fixed.end());

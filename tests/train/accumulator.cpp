@@ -145,3 +145,33 @@ TEST_CASE("a run that accumulates counts updates, writes checkpoints between the
   CHECK(has(error_of([&] { sit(whole.dir(), 0, 2); }), "gradient accumulation was '3 batches', is now '2 batches'"));
   CHECK(has(error_of([&] { sit("", 0, 0); }), "accumulate is 0"));
 }
+
+namespace {
+
+/// No loss; it remembers how rows were weighted.
+struct Seeing {
+  static inline std::vector<std::vector<double>> seen;
+  double operator()(const Routing& r, BalanceSlope&) const {
+    const auto w = r.weights.flat();
+    seen.emplace_back(w.begin(), w.end());
+    return 0;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("noise differs between the batches of one update") {
+  auto set = tiny_images(8);
+  for (int i = 1; i < 8; ++i) {
+    std::copy_n(set.pixels.begin(), 3 * 64, set.pixels.begin() + i * 3 * 64);
+    set.labels[i] = set.labels[0];
+  }
+  for (const bool noise : {true, false}) {
+    data::Loader train(set, {.batch = 2, .threads = 0});
+    Model<TinyNet<Seeing, constraint::None>, backend::Reference<double>> model({.n = 2, .h = 8, .w = 8});
+    Seeing::seen.clear();
+    fit(model, train, {.accumulate = 4, .schedule = schedule::Constant{0}, .noise = noise, .progress = silent()});
+    REQUIRE(Seeing::seen.size() == 4);
+    for (int b = 1; b < 4; ++b) CHECK((Seeing::seen[b] == Seeing::seen[b - 1]) == !noise);
+  }
+}
