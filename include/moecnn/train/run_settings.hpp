@@ -8,6 +8,15 @@
 
 namespace moecnn::detail {
 
+inline void check_options(const TrainOpts& opts) {
+  check(opts.epochs >= 1, "the number of epochs is {}, expected at least 1", opts.epochs);
+  check(opts.max_steps >= 0 && opts.log_steps >= 1 && opts.clip_norm >= 0 && opts.checkpoint_steps >= 0,
+        "training options: max_steps {}, clip_norm {} and checkpoint_steps {} must be 0 (off) or more, log_steps {} "
+        "at least 1",
+        opts.max_steps, opts.clip_norm, opts.checkpoint_steps, opts.log_steps);
+  verify(opts.schedule);
+}
+
 /// The caller's, then the trainer's own, then the network's.
 inline Settings settings_of(const TrainOpts& opts, const AnyBatches& train, int patience, const Graph& g) {
   Settings all = opts.settings;

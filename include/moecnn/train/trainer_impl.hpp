@@ -44,14 +44,9 @@ class Trainer {
         progress_(opts.progress, mixtures_),
         files_(opts.out),
         stop_(opts.stop_on_signals, opts.should_stop) {
-    check(opts.epochs >= 1, "the number of epochs is {}, expected at least 1", opts.epochs);
-    check(opts.max_steps >= 0 && opts.log_steps >= 1 && opts.clip_norm >= 0 && opts.checkpoint_steps >= 0,
-          "training options: max_steps {}, clip_norm {} and checkpoint_steps {} must be 0 (off) or more, log_steps {} "
-          "at least 1",
-          opts.max_steps, opts.clip_norm, opts.checkpoint_steps, opts.log_steps);
+    detail::check_options(opts);
     check(batches_ >= 1, "the training data has no batches");
     check(!optimizer_.spans().empty(), "every parameter of the network is frozen, so there is nothing to train");
-    verify(opts.schedule);
     detail::check_images(train_, model.images(), model.channels());
     result_.mixtures = mixtures_;
     run_.seed = opts.seed;
@@ -109,9 +104,8 @@ class Trainer {
     check(run_.batch <= batches_ && run_.epoch >= 0, "{}: it stands before batch {} of {}; it is damaged",
           files_.checkpoint().string(), run_.batch, batches_);
     check(run_.epoch < opts_.epochs || (run_.epoch == opts_.epochs && run_.batch == 0),
-          "{} has done {} and {}, but the number of epochs is {}; ask for all that it has done, or more",
-          files_.checkpoint().string(), counted(run_.epoch, "epoch"), counted(run_.batch, "batch", "batches"),
-          opts_.epochs);
+          "{} has done {}{}, but the number of epochs is {}; ask for all that it has done, or more",
+          files_.checkpoint().string(), run_.batch > 0 ? "more than " : "", counted(run_.epoch, "epoch"), opts_.epochs);
     watches_.restore();
     written_ = run_.step;
     finished_before_ = run_.epoch == opts_.epochs;
