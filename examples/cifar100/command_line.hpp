@@ -68,6 +68,10 @@ inline void add_training(CLI::App& app, Options& o) {
                  "auto: the study's, without its warm-up where --lr is given; or constant, cosine, poly")
       ->check(one_of({"auto", "constant", "cosine", "poly"}))
       ->capture_default_str();
+  app.add_option(
+         "--warm-up", o.warm_up,
+         "epochs in which the rate rises linearly, with every schedule and instead of the study's (default: none)")
+      ->check(above(0));
   CLI::Option* momentum =
       app.add_option("--momentum", o.momentum, "with sgd")->check(from_to_below(0, 1))->capture_default_str();
   CLI::Option* nesterov = app.add_flag("--nesterov", o.nesterov, "Nesterov momentum, with sgd");

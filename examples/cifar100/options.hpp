@@ -28,6 +28,7 @@ struct Options {
   std::string optimizer = "adam", schedule = "auto";
   std::optional<double> lr;  ///< none: base_rate()'s
   double momentum = 0.9, weight_decay = 0;
+  double warm_up = 0;          ///< epochs
   std::optional<double> clip;  ///< none: no clipping
   bool nesterov = false, resume = false, overwrite = false;
   int epochs = 5, batch = 128;
@@ -112,16 +113,16 @@ inline double base_rate(const Options& o) { return o.lr.value_or(o.optimizer == 
 /// to gate and constraint: relu-gap is what the study's convolutional gate computed, so it is trained as that one was.
 inline AnySchedule schedule_of(const Options& o) {
   const double lr = base_rate(o), scale = lr / 1e-3;
-  if (o.schedule == "constant") return schedule::Constant{.rate = lr};
-  if (o.schedule == "cosine") return schedule::Cosine{.base = lr, .epochs = o.epochs};
-  if (o.schedule == "poly") return schedule::Poly{.base = lr, .epochs = o.epochs};
+  if (o.schedule == "constant") return warmed_up(schedule::Constant{.rate = lr}, o.warm_up);
+  if (o.schedule == "cosine") return schedule::Cosine{.base = lr, .epochs = o.epochs, .warm_up_epochs = o.warm_up};
+  if (o.schedule == "poly") return schedule::Poly{.base = lr, .epochs = o.epochs, .warm_up_epochs = o.warm_up};
   const bool convolutional = o.gate == "conv" || o.gate == "relu-gap";
   auto steps = o.position == 0 ? schedule::cifar_baseline(scale, o.epochs)
                : o.hard()      ? schedule::cifar_hard(scale, o.epochs)
                : convolutional ? schedule::cifar_conv_soft(scale, o.epochs)
                                : schedule::cifar_soft(scale, o.epochs);
-  if (o.lr) steps.warm_up = {};  // who names a rate means it from the first step on
-  return steps;
+  if (o.lr || o.warm_up > 0) steps.warm_up = {};  // who names a rate means it from the first step on
+  return warmed_up(steps, o.warm_up);
 }
 
 /// Options of the network and of generated images, by their names on the command line: `train` writes them beside the
@@ -188,7 +189,10 @@ inline Settings fixed_settings(const Options& o, const data::ImageSet& train_set
   Settings all = network_settings(o);
   const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
   add("data", signature(train_set));
-  add("schedule", formatted("{} from {}{}", o.schedule, base_rate(o), o.lr ? ", no warm-up" : ""));
+  add("schedule", formatted("{} from {}{}", o.schedule, base_rate(o),
+                            o.warm_up > 0 ? formatted(", warm-up of {} epochs", o.warm_up)
+                            : o.lr        ? ", no warm-up"
+                                          : ""));
   add("seed", formatted("{}", o.seed));
   add("backend", make_backend(o.backend)->title());
   return all;

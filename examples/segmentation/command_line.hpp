@@ -130,7 +130,7 @@ inline void add_training(CLI::App& app, Options& o) {
       ->check(one_of({"constant", "poly", "cosine", "steps"}))
       ->capture_default_str();
   app.add_option("--power", o.power, "exponent of --schedule poly")->check(above(0))->capture_default_str();
-  app.add_option("--warm-up", o.warm_up, "epochs in which the rate rises from 0, with poly and cosine")
+  app.add_option("--warm-up", o.warm_up, "epochs in which the rate rises linearly, with every schedule; 0: none")
       ->check(at_least(0));
   app.add_option("--lr-steps", o.lr_steps, "with --schedule steps: epochs after which the rate falls to a tenth")
       ->delimiter(',')

@@ -121,19 +121,21 @@ inline std::string net_text(const Options& o) {
                    o.placement, o.layers > 1 ? formatted(", {} layers", o.layers) : std::string());
 }
 
+/// Whether the curve of the rates is laid out over all epochs, so that it changes when a run is given more of them.
+inline bool schedule_has_length(const Options& o) { return o.schedule == "poly" || o.schedule == "cosine"; }
+
 inline AnySchedule schedule_of(const Options& o) {
   const double lr = o.base_rate();
   if (o.schedule == "poly")
     return schedule::Poly{.base = lr, .power = o.power, .epochs = o.epochs, .warm_up_epochs = o.warm_up};
   if (o.schedule == "cosine") return schedule::Cosine{.base = lr, .epochs = o.epochs, .warm_up_epochs = o.warm_up};
-  check(o.warm_up == 0, "--warm-up goes with --schedule poly or cosine, not {}", o.schedule);
   if (o.schedule == "steps") {
     check(!o.lr_steps.empty(), "--schedule steps wants --lr-steps: the epochs after which the rate falls to a tenth");
     schedule::Steps steps{.base = lr, .last = {}};
     for (int epoch : o.lr_steps) steps.last.push_back(epoch - 1);
-    return steps;
+    return warmed_up(steps, o.warm_up);
   }
-  return schedule::Constant{.rate = lr};
+  return warmed_up(schedule::Constant{.rate = lr}, o.warm_up);
 }
 
 /// A path as a text of its own in files that hold UTF-8: other bytes, and backslashes, are written as \xff.

@@ -45,6 +45,9 @@ inline Settings settings_of(const Options& o) {
   add("crops", text_of(crop_of(o)));
   add("augmentation",
       augments(o) ? formatted("flips, scales {} to {}, colour jitter {}", o.min_scale, o.max_scale, o.jitter) : "none");
+  if (schedule_has_length(o))
+    add("schedule", formatted("{} from {}{}, warm-up of {} epochs", o.schedule, o.base_rate(),
+                              o.schedule == "poly" ? formatted(", power {}", o.power) : "", o.warm_up));
   add("seed", formatted("{}", o.seed));
   add("initial weights", o.init.empty() ? "random" : path_text(o.init));
   if (!o.backbone.empty()) add("encoder", path_text(o.backbone));

@@ -56,6 +56,8 @@ int train(const Options& o) {
              test_set.size(), o.dataset, classes, batches.size().h, batches.size().w, test_batches.size().h,
              test_batches.size().w, model.backend().title());
 
+  // Rates that are laid out over all epochs change with their number; the rest of the schedule is in the settings.
+  const auto accept = schedule_has_length(o) ? std::vector<std::string>{"learning rate"} : std::vector<std::string>{};
   TrainOpts t{.epochs = o.epochs,
               .max_steps = o.max_steps,
               .optimizer = optimizer_of(o),
@@ -67,6 +69,7 @@ int train(const Options& o) {
               .checkpoint_steps = o.checkpoint_steps,
               .keep_best = true,
               .settings = settings_of(o),
+              .accept = accept,
               .log_steps = o.log_steps,
               .test_epochs = o.eval_every,
               .test_at_stop = false,

@@ -46,27 +46,6 @@ void upcycle(Model<Sparse, Backend>& model, const std::filesystem::path& dense_w
 }
 // [upcycle]
 
-// [frozen]
-/// Keeps the parameters and running statistics whose names begin with `prefix` as they are now.
-class Frozen {
- public:
-  Frozen(ParamStore& store, const std::string& prefix) : store_(store) {
-    for (int i = 0; i < store.size(); ++i)
-      if (store.spec(i).name.starts_with(prefix)) ids_.push_back(i), values_.push_back(store.read(i));
-    check(!ids_.empty(), "no parameter begins with \"{}\"", prefix);
-  }
-  /// To be called after every step.
-  void put_back() {
-    for (std::size_t j = 0; j < ids_.size(); ++j) store_.write(ids_[j], values_[j].data());
-  }
-
- private:
-  ParamStore& store_;
-  std::vector<int> ids_;
-  std::vector<std::vector<double>> values_;
-};
-// [frozen]
-
 // [average]
 /// Exponential moving average of all trained parameters.
 class Average {
@@ -181,24 +160,6 @@ TEST_CASE("an upcycled network computes what the dense one did, and then learns"
   CHECK(learn(20) < 0.8 * first);
 }
 
-TEST_CASE("frozen layers keep their bits, statistics included, and the others move") {
-  const SomeBatch batch(8);
-  Model<Sparse, Reference> model({.n = 8, .h = 8, .w = 8}, {.seed = 2});
-  auto& store = model.params();
-  Frozen frozen(store, "stage.experts.");
-  const auto before = all_of(store);
-  Optimizer rule(AdamW{.weight_decay = 0.1}, store);
-  for (std::uint64_t step = 0; step < 3; ++step) {
-    accumulate(model, rule, 1e-2, 1, step, [&]() -> const SomeBatch& { return batch; });
-    frozen.put_back();
-  }
-  for (int i = 0; i < store.size(); ++i) {
-    CAPTURE(store.spec(i).name);
-    CHECK((store.read(i) == before[i]) == store.spec(i).name.starts_with("stage.experts."));
-  }
-  CHECK_THROWS_AS(Frozen(store, "stages."), Error);
-}
-
 TEST_CASE("accumulated gradients are those of the large batch") {
   const SomeBatch whole(12);
   Model<Plain, Reference> once({.n = 12, .h = 8, .w = 8}, {.seed = 3}), parts({.n = 4, .h = 8, .w = 8}, {.seed = 3});
@@ -243,22 +204,42 @@ TEST_CASE("the average follows its formula, and swapping twice changes nothing")
   CHECK(logits(model, batch) == seen);
 }
 
-TEST_CASE("freezing and averaging with the trainer") {
+TEST_CASE("fine-tuning: a frozen stem, a slow stage, a head of its own, several batches per update") {
+  auto images = data::synthetic(32, /*seed=*/1, data::Split::train);
+  for (int& label : images.labels) label %= 5;
+  images.class_names.resize(5);
+  data::Loader batches(images, {.batch = 4, .shuffle = true, .seed = 1});
+  // [frozen_norms]
+  Model<Sparse, Reference> model({.n = 4, .h = 32, .w = 32}, {.frozen_norms = {"stage.*"}});
+  // [frozen_norms]
+  const auto& store = model.params();
+  const auto before = all_of(store);
+  // [groups]
+  const TrainOpts opts{.epochs = 1,
+                       .optimizer = AdamW{.weight_decay = 0.05},
+                       .groups = {{.pattern = "stage.*", .rate = 0.1},
+                                  {.pattern = "stage.gate.*", .rate = 0.1, .weight_decay = 0},
+                                  {.pattern = "stem.*", .frozen = true}},
+                       .no_decay_on_norms_and_biases = true,
+                       .accumulate = 4,
+                       .schedule = schedule::LinearWarmUp{.then = schedule::Constant{1e-3}, .steps = 1000}};
+  const TrainResult run = fit(model, batches, opts);
+  // [groups]
+  CHECK(run.step == 2);
+  for (int i = 0; i < store.size(); ++i) {
+    const std::string& name = store.spec(i).name;
+    CAPTURE(name);
+    CHECK((store.read(i) == before[i]) == (name.starts_with("stem.") || name.find(".bn.") != name.npos));
+  }
+}
+
+TEST_CASE("averaging with the trainer") {
   auto images = data::synthetic(32, /*seed=*/1, data::Split::train);
   for (int& label : images.labels) label %= 5;
   images.class_names.resize(5);
   data::Loader batches(images, {.batch = 16, .shuffle = true, .seed = 1}), test(images, {.batch = 16});
   Model<Sparse, Reference> model({.n = 16, .h = 32, .w = 32}, {.seed = 2});
   auto& store = model.params();
-  {
-    const auto before = all_of(store);
-    // [frozen_fit]
-    Frozen frozen(model.params(), "stem.");
-    fit(model, batches, {.epochs = 1, .on_step = [&](const StepInfo&) { frozen.put_back(); }});
-    // [frozen_fit]
-    for (int i = 0; i < store.size(); ++i)
-      if (store.spec(i).name.starts_with("stem.")) CHECK(store.read(i) == before[i]);
-  }
   const auto before = all_of(store);
   // [average_fit]
   Average average(model.params(), 0.99);

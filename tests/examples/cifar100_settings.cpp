@@ -87,6 +87,24 @@ TEST_CASE("gate and constraint choose the study's schedule") {
   CHECK(rate(0) == doctest::Approx(5e-3));  // who names a rate means it from the first step on
 }
 
+TEST_CASE("--warm-up goes with every schedule, and takes the place of the study's") {
+  cifar::Options o;
+  o.epochs = 150, o.gate = "conv", o.lr = 1e-3;
+  o.warm_up = 4;
+  const auto rate = [&](int epoch, int batch) { return rate_at(cifar::schedule_of(o), {epoch, batch, 10}); };
+  for (const char* schedule : {"auto", "constant", "cosine", "poly"}) {
+    CAPTURE(schedule);
+    o.schedule = schedule;
+    CHECK(rate(0, 0) < 0.03e-3);
+    CHECK(rate(2, 0) == doctest::Approx(0.5e-3).epsilon(0.06));
+    CHECK(rate(4, 0) == doctest::Approx(1e-3));
+    const Settings fixed = cifar::fixed_settings(o, data::synthetic(2, 1, data::Split::train));
+    const std::pair<std::string, std::string> wanted{"schedule",
+                                                     std::string(schedule) + " from 0.001, warm-up of 4 epochs"};
+    CHECK(std::find(fixed.begin(), fixed.end(), wanted) != fixed.end());
+  }
+}
+
 TEST_CASE("options that are not given have the defaults of optimiser and network") {
   cifar::Options o;
   CHECK(text_of(cifar::schedule_of(o)) == text_of(schedule::cifar_soft(1, 5)));

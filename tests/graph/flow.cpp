@@ -107,3 +107,37 @@ TEST_CASE("flow: a gate learns even where nothing else does") {
   CHECK(f.runs_backward[route] == 1);
   CHECK(f.param_mode[fc] == Modes{overwrite, overwrite});
 }
+
+TEST_CASE("flow: frozen parameters have no gradient, nor has what only they need") {
+  Line l;
+  const auto a = l.g.relu(l.g("first", Conv<4, 4>{}, l.x));
+  const auto b = l.g("second", Conv<4, 4, ConvOpts{.bias = true}>{}, a);
+  l.graph.outputs = {b.edge};
+  l.graph.params[0].frozen = true;  // first.weight
+  Flow f = analyse(l.graph, true, l.graph.outputs);
+  CHECK(f.runs_backward == std::vector<char>{0, 0, 0, 1});
+  CHECK(f.input_mode[3] == Modes{ignore});
+  CHECK(f.param_mode[3] == Modes{overwrite, overwrite});
+  l.graph.params[1].frozen = true;  // second.weight
+  f = analyse(l.graph, true, l.graph.outputs);
+  CHECK(f.param_mode[3] == Modes{ignore, overwrite});
+}
+
+TEST_CASE("flow: one frozen expert beside others has a gradient, all of them frozen have none") {
+  Line l;
+  const auto y = l.g("mix", MoE<Conv<4, 4>, 3, TopK<2>>{}, l.x);
+  l.graph.outputs = {y.edge};
+  const auto expert = [&] {
+    const Flow f = analyse(l.graph, true, l.graph.outputs);
+    for (std::size_t n = 0; n < l.graph.nodes.size(); ++n)
+      if (l.graph.nodes[n].copies == 3 && !l.graph.nodes[n].params.empty()) return f.param_mode[n][0];
+    return accumulate;
+  };
+  const auto freeze = [&](std::string_view part) {
+    for (ParamSpec& p : l.graph.params) p.frozen = p.frozen || p.name.find(part) != p.name.npos;
+  };
+  freeze("experts.0.");
+  CHECK(expert() == overwrite);
+  freeze("experts.");
+  CHECK(expert() == ignore);
+}

@@ -45,22 +45,26 @@ NOINLINE void operator delete[](void* p, std::size_t, std::align_val_t) noexcept
 
 TEST_CASE("a step allocates nothing") {
   const auto set = tiny_images(44);  // a partial batch of 4
-  data::Loader train(set, tiny_loader());
-  TinyModel model({.n = 8, .h = 8, .w = 8});
-  std::vector<long> counts;
-  counts.reserve(100);
-  fit(model, train,
-      {.epochs = 4,
-       .optimizer = Sgd{.momentum = 0.9},
-       .clip_norm = 1,
-       .log_steps = 1000,
-       .watch_steps = 1000,
-       .progress = silent(),
-       .on_step = [&](const StepInfo&) { counts.push_back(allocations.load()); }});
-  REQUIRE(counts.size() == 24);
-  // From the second epoch on; the first and the last step of an epoch also count what its record takes.
-  for (std::size_t i = 6; i < counts.size(); ++i)
-    if (i % 6 != 0 && i % 6 != 5) CHECK_MESSAGE(counts[i] == counts[i - 1], "step ", i);
+  for (const int accumulate : {1, 2}) {
+    data::Loader train(set, tiny_loader(8 / accumulate));
+    TinyModel model({.n = 8 / accumulate, .h = 8, .w = 8});
+    std::vector<long> counts;
+    counts.reserve(100);
+    fit(model, train,
+        {.epochs = 4,
+         .optimizer = Sgd{.momentum = 0.9},
+         .groups = {{.pattern = "conv1.*", .frozen = accumulate == 2}, {.pattern = "*.bias", .rate = 2}},
+         .accumulate = accumulate,
+         .clip_norm = 1,
+         .log_steps = 1000,
+         .watch_steps = 1000,
+         .progress = silent(),
+         .on_step = [&](const StepInfo&) { counts.push_back(allocations.load()); }});
+    REQUIRE(counts.size() == 24);
+    // From the second epoch on; the first and the last step of an epoch also count what its record takes.
+    for (std::size_t i = 6; i < counts.size(); ++i)
+      if (i % 6 != 0 && i % 6 != 5) CHECK_MESSAGE(counts[i] == counts[i - 1], "step ", i);
+  }
 }
 
 TEST_CASE("a run's memory grows with its records alone") {

@@ -227,7 +227,22 @@ TEST_CASE("more epochs may be added to a run; other settings are refused by name
   sitting(options(out.dir()));
   TrainOpts more = options(out.dir());
   more.epochs = 3;
-  CHECK(sitting(more).result.epochs.size() == 3);
+  const TrainResult longer = sitting(more).result;
+  CHECK(longer.epochs.size() == 3);
+  CHECK(has(longer.goodbye, "3 of 3 epochs"));
+  CHECK_FALSE(has(longer.goodbye, "nothing was left"));
+  // Once more with the same number there is nothing to do; with fewer it is a mistake.
+  const Outcome again = sitting(more);
+  CHECK(has(again.result.goodbye, "nothing was left to do, give more epochs to go on: 3 of 3 epochs, 18 steps"));
+  CHECK(again.result.ended == Ended::all_epochs);
+  CHECK(again.result.epochs.size() == 3);
+  const auto fewer = error_of([&] { sitting(options(out.dir())); });
+  INFO(fewer);
+  CHECK(has(fewer, "has done 3 epochs, but the number of epochs is 2; ask for all that it has done"));
+  more.epochs = 4, more.max_steps = 20;
+  sitting(more);
+  more.epochs = 3;
+  CHECK(has(error_of([&] { sitting(more); }), "has done more than 3 epochs, but the number of epochs is 3"));
   TrainOpts other = options(out.dir());
   other.optimizer = Sgd{};
   other.settings = {{"net", "large"}, {"data", "other"}};
@@ -265,7 +280,16 @@ TEST_CASE("threads, spelling of paths and other notes may change, also where the
   CHECK(has(text, "learning rate was 'cosine 0.001 to 0 over 2 epochs, warm-up 0', is now 'cosine 0.001 to 0 over 4"));
   CHECK(has(text, "accept the changes by their names"));
   cosine.accept = {"learning rate"};
+  std::FILE* const screen = std::tmpfile();
+  REQUIRE(screen);
+  cosine.progress = {.show = ShowProgress::lines, .to = screen};
   CHECK(sitting(cosine).result.epochs.size() == 4);
+  std::string said(static_cast<std::size_t>(std::ftell(screen)), '\0');
+  std::rewind(screen);
+  REQUIRE(std::fread(said.data(), 1, said.size(), screen) == said.size());
+  std::fclose(screen);
+  INFO(said);
+  CHECK(has(said, "note: from here on with other settings: learning rate was 'cosine 0.001 to 0 over 2 epochs"));
 }
 
 TEST_CASE("a run whose log is lost still knows which weights were the best") {

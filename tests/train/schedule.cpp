@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "io/scratch.hpp"
+
 using namespace moecnn;
 using schedule::When;
 
@@ -61,4 +63,39 @@ TEST_CASE("a run-time choice, and its text") {
       text_of(s) ==
       "steps from 0.001 by 0.1 after epochs 80 119, warm-up 4.5e-05 + 4.5e-05 e for 20 epochs, 150 epochs planned run "
       "in 5");
+}
+
+TEST_CASE("a linear warm-up stands before every schedule and is PyTorch's LinearLR") {
+  const std::vector<AnySchedule> all{schedule::Constant{0.5}, schedule::Steps{.base = 0.5, .last = {0}},
+                                     schedule::Cosine{.base = 0.5, .epochs = 4},
+                                     schedule::Poly{.base = 0.5, .epochs = 4}};
+  for (const AnySchedule& plain : all) {
+    CAPTURE(text_of(plain));
+    const auto warmed = [&](schedule::LinearWarmUp w) {
+      std::visit(
+          [&](const auto& s) {
+            if constexpr (!std::is_same_v<std::decay_t<decltype(s)>, schedule::LinearWarmUp>) w.then = s;
+          },
+          plain);
+      return AnySchedule(w);
+    };
+    const AnySchedule steps = warmed({.steps = 6, .from = 0.001}), epochs = warmed({.epochs = 1.5, .from = 0.001});
+    for (int i = 0; i < 16; ++i) {
+      CAPTURE(i);
+      const When w{i / 4, i % 4, 4};
+      const double factor = i < 6 ? 0.001 + (1 - 0.001) * i / 6 : 1;
+      CHECK(rate_at(steps, w) == doctest::Approx(factor * rate_at(plain, w)).epsilon(1e-14));
+      CHECK(rate_at(epochs, w) == rate_at(steps, w));
+      if (i >= 6) CHECK(rate_at(steps, w) == rate_at(plain, w));
+    }
+    CHECK(text_of(steps) == text_of(plain) + ", warm-up from a factor of 0.001 in 6 steps");
+    CHECK(text_of(epochs) == text_of(plain) + ", warm-up from a factor of 0.001 in 1.5 epochs");
+    verify(plain);
+    verify(steps);
+  }
+  const auto bad = [](const schedule::LinearWarmUp& w) { return error_of([&] { verify(AnySchedule(w)); }); };
+  CHECK(has(bad({}), "0 steps and 0 epochs; give one of the two"));
+  CHECK(has(bad({.steps = 5, .epochs = 1}), "5 steps and 1 epochs; give one of the two"));
+  CHECK(has(bad({.steps = -5}), "-5 steps"));
+  CHECK(has(bad({.steps = 5, .from = 2}), "begins with a factor of 2"));
 }

@@ -118,6 +118,7 @@ TEST_CASE("a loss that is no number stops the run and names step and layer") {
     INFO(text);
     CHECK(has(text, "step 3"));
     CHECK(has(text, "mix.experts.1.conv.weight"));
+    CHECK(has(text, "lower the learning rate"));
   }
   SUBCASE("made by a layer out of finite numbers") {
     data::Loader train(set, tiny_loader());
@@ -129,6 +130,9 @@ TEST_CASE("a loss that is no number stops the run and names step and layer") {
     INFO(text);
     CHECK(has(text, "step 1"));
     CHECK(has(text, "comes out of layer 'fc' (linear)"));
+    CHECK_FALSE(has(text, "learning rate"));  // none has been used yet
+    CHECK_FALSE(has(text, "checkpoint"));
+    CHECK(has(text, "look at the data and at the initial weights"));
   }
   SUBCASE("poisoned weights are never written") {
     const Scratch out;
@@ -148,6 +152,15 @@ TEST_CASE("a loss that is no number stops the run and names step and layer") {
 
 namespace {
 
+/// Throws from its call number `at` on.
+struct Refusing {
+  static inline int calls = 0, at = 1;
+  double operator()(const Routing&, BalanceSlope&) const {
+    check(++calls < at, "this balance loss wants four experts");
+    return 0;
+  }
+};
+
 /// No loss, and from the second call on a slope that is no number.
 struct SpoiltSlope {
   static inline int calls = 0;
@@ -158,6 +171,21 @@ struct SpoiltSlope {
 };
 
 }  // namespace
+
+TEST_CASE("an error that a layer throws has the last word, without advice about learning rates") {
+  const auto set = tiny_images(40);
+  for (const int at : {1, 3}) {
+    data::Loader train(set, tiny_loader());
+    Model<TinyNet<Refusing>, backend::Reference<float>> model({.n = 8, .h = 8, .w = 8});
+    Refusing::calls = 0, Refusing::at = at;
+    const auto text = error_of([&] { fit(model, train, {.progress = silent()}); });
+    INFO(text);
+    CHECK(has(text, formatted("step {} (epoch 1, batch {}): the forward pass failed: layer 'mix'", at, at)));
+    CHECK(has(text, "this balance loss wants four experts"));
+    CHECK_FALSE(has(text, "learning rate"));
+    CHECK(has(text, "last checkpoint") == (at > 1));
+  }
+}
 
 TEST_CASE("a gradient that is no number stops the run before it reaches a parameter, with clipping and without") {
   const auto set = tiny_images(40);
@@ -218,4 +246,40 @@ TEST_CASE("bad labels, options and folders are refused in words") {
   once.epochs = 1;
   data::Loader short_train(set, once);
   CHECK(has(error_of([&] { fit(model, short_train, {.epochs = 2, .progress = silent()}); }), "ended after 5 steps"));
+}
+
+namespace {
+
+/// The reference, which claims to make code now and then.
+struct Coding final : Backend {
+  backend::Reference<float> real;
+  mutable int asked = 0;
+  std::string title() const override { return "coding"; }
+  DType dtype() const override { return real.dtype(); }
+  Lowered lower(const Graph& g, const Flow& f, const Layouts& given) override { return real.lower(g, f, given); }
+  ParameterMath& math() override { return real.math(); }
+  /// Three pieces until the run begins, then two more between the first two records.
+  CodeMade code_made() const override { return ++asked < 3 ? CodeMade{3, 0.5} : CodeMade{5, 0.75}; }
+};
+
+}  // namespace
+
+TEST_CASE("code that the backend makes is in the record of its steps, and in no other") {
+  const auto set = tiny_images(40);
+  const Scratch out;
+  data::Loader train(set, tiny_loader());
+  AnyModel model(std::make_unique<Coding>(), {.n = 8, .h = 8, .w = 8}, {}, Net{});
+  const auto r = fit(model, train, {.out = out.dir(), .log_steps = 1, .progress = silent()});
+  const TrainResult log = read_metrics(out / "metrics.jsonl");
+  REQUIRE(r.steps.size() == 5);
+  REQUIRE(log.steps.size() == 5);
+  for (std::size_t s = 0; s < 5; ++s) {
+    CHECK(r.steps[s].code_made == (s == 1 ? 2 : 0));
+    CHECK(r.steps[s].code_seconds == (s == 1 ? 0.25 : 0.0));
+    CHECK(log.steps[s].code_made == r.steps[s].code_made);
+    CHECK(log.steps[s].code_seconds == r.steps[s].code_seconds);
+  }
+  int lines = 0;
+  for (const io::Json& line : io::read_json_lines(out / "metrics.jsonl")) lines += line["code_made"].whole_or(0) > 0;
+  CHECK(lines == 1);
 }

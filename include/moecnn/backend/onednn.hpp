@@ -19,6 +19,8 @@ class OneDnn : public Backend {
   DType dtype() const override { return DType::f32; }
   Lowered lower(const Graph& g, const Flow& f, const Layouts& given) override;
   ParameterMath& math() override { return math_; }
+  /// Of the whole process.
+  CodeMade code_made() const override;
 
  private:
   host::HostMath math_;

@@ -8,6 +8,12 @@
 
 namespace moecnn {
 
+/// Pieces of machine code, such as oneDNN's primitives, and the seconds that making them took.
+struct CodeMade {
+  long long count = 0;
+  double seconds = 0;
+};
+
 /// A backend is an object that owns the memory in which tensors lie and turns graphs into kernels. Programs, parameters and
 /// training know it by this interface alone.
 class Backend {
@@ -24,6 +30,8 @@ class Backend {
   virtual Lowered lower(const Graph& g, const Flow& f, const Layouts& given) = 0;
   /// Passes over all parameters at once, for optimisers and clipping.
   virtual ParameterMath& math() = 0;
+  /// Code that was made for kernels so far, where a backend makes any; a run's log tells when it has made more.
+  virtual CodeMade code_made() const { return {}; }
   /// Waits until everything that was started is done.
   virtual void finish() {}
 };

@@ -20,6 +20,14 @@ struct Flow {
   std::vector<int> seeds;                         ///< edges whose gradient comes from outside
 };
 
+/// Whether training changes a parameter of a node, of any of its copies. (Frozen copies beside others get a gradient, too;
+/// optimisers leave them out.)
+inline bool any_learns(const Graph& g, int param, int copies) {
+  for (int p = param; p < param + copies; ++p)
+    if (g.params[p].learns()) return true;
+  return false;
+}
+
 /// `seeds` are edges whose gradient comes from outside (outputs of a graph without a loss); `input_grad` also follows
 /// the gradient back to the images.
 inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds = {}, bool input_grad = false) {
@@ -44,7 +52,7 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
   for (std::size_t n = 0; n < nodes; ++n) {
     const Node& node = g.nodes[n];
     bool any = input_grad && node.output == g.input;
-    for (int p : node.params) any = any || g.params[p].trained;
+    for (int p : node.params) any = any || any_learns(g, p, node.copies);
     for (int e : node.inputs) any = any || needs[e];
     if (std::holds_alternative<ops::Combine>(node.op) || std::holds_alternative<ops::MixedConv>(node.op))
       any = any || routing_needs[node.routing];
@@ -71,7 +79,7 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
     }
     for (std::size_t j = 0; j < node.params.size(); ++j) {
       const int p = node.params[j], owner = g.params[p].source < 0 ? p : g.params[p].source;
-      if (!g.params[p].trained) continue;
+      if (!any_learns(g, p, node.copies)) continue;
       f.param_mode[i][j] = param_written[owner] ? GradMode::accumulate : GradMode::overwrite;
       param_written[owner] = 1;
     }

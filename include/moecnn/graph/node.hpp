@@ -109,8 +109,11 @@ struct ParamSpec {
   int fan_in = 0;       ///< for fan_in_uniform
   bool trained = true;  ///< false: a buffer such as running_mean
   DType dtype = DType::f32;
-  int source = -1;  ///< ≥ 0: a copy of that parameter in another type, to which its gradient belongs
+  int source = -1;      ///< ≥ 0: a copy of that parameter in another type, to which its gradient belongs
+  bool frozen = false;  ///< a parameter that training leaves as it is: it has no gradient and no update
 
+  /// Whether training changes it.
+  bool learns() const { return trained && !frozen; }
   long long elements() const {
     long long n = 1;
     for (int d : shape) n *= d;

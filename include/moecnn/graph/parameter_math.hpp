@@ -42,6 +42,8 @@ class ParameterMath {
   /// Σ x², in double.
   virtual double sum_of_squares(const std::byte* x, std::size_t n, DType dtype) = 0;
   virtual void scale(std::byte* x, std::size_t n, DType dtype, double factor) = 0;
+  /// y ← y + factor · x.
+  virtual void add(std::byte* y, const std::byte* x, std::size_t n, DType dtype, double factor) = 0;
   virtual bool all_finite(const std::byte* x, std::size_t n, DType dtype) = 0;
 };
 

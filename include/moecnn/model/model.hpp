@@ -25,8 +25,8 @@ class AnyModel {
   AnyModel(std::unique_ptr<Backend> backend, Extent images, ModelOpts opts, RecordGraph record);
   /// The same for a network, which is copied.
   template <class Net>
-    requires(!std::is_invocable_v<Net, Extent>)
-  AnyModel(std::unique_ptr<Backend> backend, Extent images, ModelOpts opts, Net net)
+  requires(!std::is_invocable_v<Net, Extent>)
+      AnyModel(std::unique_ptr<Backend> backend, Extent images, ModelOpts opts, Net net)
       : AnyModel(std::move(backend), images, std::move(opts),
                  RecordGraph([net = std::move(net)](Extent e) { return record(net, e); })) {}
   AnyModel(const AnyModel&) = delete;
@@ -45,6 +45,12 @@ class AnyModel {
 
   /// Training for batches of `rows` images (0: the size given at construction), with the losses of the task.
   Program& training(int rows = 0);
+
+  /// Says which parameters training leaves as they are from now on: one entry for each of params(), those of
+  /// ModelOpts::frozen_norms besides. They keep their place in memory, but no gradient is computed for them, nor for what
+  /// only they need. Where that changes anything, programs of training() are made anew, and references to them are no
+  /// longer good. fit() calls this with what TrainOpts::groups says.
+  void freeze(const std::vector<char>& frozen);
 
   /// Inference for `rows` images (0: the size given at construction) with `k` active experts (0: as built; every_expert:
   /// all of each mixture, as equal weights want it): batch norm folded, nothing saved, no noise. Programs share folded

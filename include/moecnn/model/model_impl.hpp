@@ -1,4 +1,5 @@
 #pragma once
+#include "moecnn/graph/passes/freeze_norms.hpp"
 #include "moecnn/graph/passes/pipelines.hpp"
 #include "moecnn/graph/passes/set_precision.hpp"
 #include "moecnn/model/memory_check.hpp"
@@ -30,6 +31,21 @@ MOECNN_BODY Program& AnyModel::training(int rows) {
   return *slot;
 }
 
+MOECNN_BODY void AnyModel::freeze(const std::vector<char>& frozen) {
+  check(frozen.size() == static_cast<std::size_t>(store_.size()),
+        "freeze() was given {} entries, but the model has {} parameters and buffers; give one for each", frozen.size(),
+        store_.size());
+  Graph g = recorded();
+  passes::freeze_norms(g, opts_.frozen_norms);
+  bool changed = false;
+  for (int i = 0; i < store_.size(); ++i) {
+    const bool now = store_.spec(i).trained && (frozen[i] || g.params[i].frozen);
+    changed = changed || now != store_.spec(i).frozen;
+    store_.set_frozen(i, now);
+  }
+  if (changed) training_.clear();
+}
+
 MOECNN_BODY Program& AnyModel::inference(const Key& key) {
   const auto known = std::find_if(inference_.begin(), inference_.end(), [&](auto& p) { return p.first == key; });
   if (known != inference_.end()) {
@@ -46,6 +62,8 @@ MOECNN_BODY Program& AnyModel::inference(const Key& key) {
 MOECNN_BODY std::unique_ptr<Program> AnyModel::make_training(int rows) {
   Graph g = recorded(rows);
   record_losses(g, true);
+  passes::freeze_norms(g, opts_.frozen_norms);
+  for (int i = 0; i < store_.size(); ++i) g.params[i].frozen = store_.spec(i).frozen;
   const std::vector<int> keep = edges(g, opts_.keep);
   passes::set_dtype(g, backend_->dtype());
   passes::for_training(g, keep, opts_.mix_linear_experts);

@@ -22,10 +22,13 @@ enum class Precision : unsigned char {
 };
 
 struct ModelOpts {
-  std::uint64_t seed = 42;                 ///< initial weights and gate noise
-  std::vector<std::string> keep = {};      ///< values that stay readable after a run, by name, e.g. "layer3"
-  AnyTask task = task::Classify{};         ///< targets, losses and scores
-  std::vector<Auxiliary> auxiliary = {};   ///< further values with a loss, such as the logits of an auxiliary head
+  std::uint64_t seed = 42;                ///< initial weights and gate noise
+  std::vector<std::string> keep = {};     ///< values that stay readable after a run, by name, e.g. "layer3"
+  AnyTask task = task::Classify{};        ///< targets, losses and scores
+  std::vector<Auxiliary> auxiliary = {};  ///< further values with a loss, such as the logits of an auxiliary head
+  /// Batch norms that training uses with their running statistics and leaves as they are, weight and bias included, by the
+  /// patterns of passes::freeze_norms(); {"*"}: all. For fine-tuning with small batches.
+  std::vector<std::string> frozen_norms = {};
   bool training = true;                    ///< false: no gradients are ever made; training() is an error
   bool mix_linear_experts = true;          ///< experts that are one convolution: mix their kernels where that pays
   Rebuild rebuild = Rebuild::where_cheap;  ///< memory of training for time, see graph/plan.hpp

@@ -34,8 +34,7 @@ class ParamStore {
       for (std::size_t i = 0; i < specs.size(); ++i)
         if (specs[i].trained == trained) {
           p.offsets[i] = p.all;
-          const auto n = stored_bytes(specs[i], i < layouts.size() ? layouts[i].get() : nullptr);
-          p.all += (n + line - 1) / line * line;
+          p.all += place_bytes(specs[i], i < layouts.size() ? layouts[i].get() : nullptr);
         }
       if (trained) p.trained = p.all;
     }
@@ -78,6 +77,9 @@ class ParamStore {
 
   int size() const { return static_cast<int>(specs_.size()); }
   const ParamSpec& spec(int i) const { return specs_[i]; }
+  /// Whether training leaves parameter i as it is. Programs that are there go on as they were made; AnyModel::freeze()
+  /// makes them anew.
+  void set_frozen(int i, bool frozen) { specs_[i].frozen = frozen; }
   const Layouts& layouts() const { return layouts_; }
   Memory& memory() const { return *memory_; }
   /// Type of the trained parameters, their gradients and moments.
@@ -101,6 +103,8 @@ class ParamStore {
   }
   /// Bytes between the first trained parameter and this one, also in gradients and moments.
   std::size_t offset(int i) const { return offsets_[i]; }
+  /// Where trained parameter i ends and the next one begins.
+  std::size_t next_offset(int i) const { return offsets_[i] + place_bytes(specs_[i], layouts_[i].get()); }
   std::byte* trained_data() const { return values_.data(); }
   std::byte* gradient_data() const { return grads_.data(); }
   /// Of all trained parameters, padding included.
@@ -217,6 +221,9 @@ class ParamStore {
 
  private:
   static constexpr std::size_t line = 64;  // every tensor starts on a cache line
+  static std::size_t place_bytes(const ParamSpec& p, const Layout* layout) {
+    return (stored_bytes(p, layout) + line - 1) / line * line;
+  }
 
   static void draw(const ParamSpec& p, std::uint64_t seed, std::vector<double>& plain) {
     plain.assign(static_cast<std::size_t>(p.elements()), p.init == Init::ones      ? 1.0

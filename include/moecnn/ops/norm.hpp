@@ -10,6 +10,9 @@ namespace moecnn::ops {
 /// Training uses the biased variance of the batch and moves the running statistics by `momentum`, with the unbiased
 /// variance. Inside an expert the batch is the rows routed to it; an expert without rows keeps its statistics; with a
 /// single value per channel the variance is 0, and the unbiased factor m / (m - 1) is taken as 1.
+///
+/// `frozen`: training uses the running statistics, too, and leaves them as they are, as torchvision's FrozenBatchNorm2d
+/// does; they are constants for the gradient.
 struct BatchNorm {
   static constexpr Traits traits{.name = "batch norm"};
   int channels = 0;
@@ -17,6 +20,7 @@ struct BatchNorm {
   double momentum = 0.1;
   bool residual = false;  ///< set by fuse_norm_activation
   bool relu = false;      ///< set by fuse_norm_activation
+  bool frozen = false;    ///< set by freeze_norms
   std::string text() const { return "batch norm" + fused_text(residual, relu); }
 };
 

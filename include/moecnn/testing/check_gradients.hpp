@@ -100,7 +100,7 @@ class Differences {
   GradientCheck all() {
     if (opts_.only.empty()) look(-1, gradients_.images);
     for (int i = 0; i < rig_.store.size(); ++i)
-      if (rig_.store.spec(i).trained && rig_.store.spec(i).name.find(opts_.only) != std::string::npos)
+      if (rig_.store.spec(i).learns() && rig_.store.spec(i).name.find(opts_.only) != std::string::npos)
         look(i, gradients_.params[i]);
     return worst_;
   }

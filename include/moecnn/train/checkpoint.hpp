@@ -28,6 +28,7 @@ struct RunState {
   double best = std::numeric_limits<double>::quiet_NaN();  ///< score of best.safetensors; NaN: there is none
   Settings settings = {};                                  ///< must be the same when the run goes on …
   std::vector<std::string> accepted = {};                  ///< … but for those with these names
+  std::string changes = {};                                ///< what load_checkpoint() found to differ of these
   Settings notes = {};                                     ///< may differ
 };
 
@@ -103,12 +104,13 @@ inline void load_checkpoint(const std::filesystem::path& path, ParamStore& store
       settings != file.metadata().end(),
       "{} is no checkpoint of a training run, so no run can go on from it; begin a new one from these weights instead",
       path.string());
-  const std::string others =
-      differences(settings_from_json(settings->second, path.string()), run.settings, run.accepted);
+  const Settings then = settings_from_json(settings->second, path.string());
+  const std::string others = differences(then, run.settings, run.accepted);
   check(others.empty(),
         "{} belongs to a run with other settings: {}; go on with the settings of that run, accept the changes by their "
-        "names, or choose another folder",
+        "names (TrainOpts::accept), or choose another folder",
         path.string(), others);
+  run.changes = differences(then, run.settings);
 
   auto wanted = detail::wanted_of(store, {});
   for (const StateSpec& s : store.states()) wanted.push_back({s.name, {s.size}, DType::f64});

@@ -5,11 +5,11 @@
 #include <cmath>
 
 #include "moecnn/backend/host/parameter_math.hpp"
-#include "moecnn/model/param_store.hpp"
+#include "moecnn/train/param_groups.hpp"
 
 namespace moecnn {
 
-/// Global norm over all parameters of a store, each counted once however often the network uses it. Sums in double in an
+/// Global norm over parameters of a store, each counted once however often the network uses it. Sums in double in an
 /// order that does not depend on the number of threads.
 class GradientNorm {
  public:
@@ -17,10 +17,15 @@ class GradientNorm {
   explicit GradientNorm(ParameterMath& math = host::host_math()) : math_(math) {}
 
   /// √Σ g². Padding is zero and adds nothing.
-  double norm(const ParamStore& store) {
+  double norm(const ParamStore& store, const std::vector<ParamSpan>& spans) {
     check(store.has_gradients(), "there are no gradients; run the model's training program first");
-    return std::sqrt(math_.sum_of_squares(store.gradient_data(), store.trained_elements(), store.dtype()));
+    double sum = 0;
+    for (const ParamSpan& s : spans)
+      sum += math_.sum_of_squares(store.gradient_data() + s.offset, s.elements, store.dtype());
+    return std::sqrt(sum);
   }
+  /// Over all parameters that are not frozen.
+  double norm(const ParamStore& store) { return norm(store, param_spans(store)); }
 
   /// Scales all gradients by most / (norm + 1e-6) if the norm is above `most`. Returns the norm before.
   double clip(const ParamStore& store, double most) {

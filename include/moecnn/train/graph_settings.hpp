@@ -65,7 +65,7 @@ inline Settings graph_settings(const Graph& g) {
   int losses = 0;
   for (const Node& n : g.nodes) {
     if (const auto* b = std::get_if<ops::BatchNorm>(&n.op))
-      norm.add(n.name, formatted("momentum {}, eps {}", b->momentum, b->eps));
+      norm.add(n.name, formatted("momentum {}, eps {}{}", b->momentum, b->eps, b->frozen ? ", frozen" : ""));
     if (std::holds_alternative<ops::Dropout>(n.op)) dropout.add(n.name, op_name(n.op));
     if (std::holds_alternative<ops::Custom>(n.op)) {
       const std::string what = op_name(g, n);

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Optimisers: one pass over all parameters of a store.
+/// Optimisers: one pass over the parameters of a store.
 
 #include <algorithm>
 #include <string_view>
@@ -10,6 +10,7 @@
 #include "moecnn/model/memory_check.hpp"
 #include "moecnn/model/param_store.hpp"
 #include "moecnn/train/adam.hpp"
+#include "moecnn/train/param_groups.hpp"
 #include "moecnn/train/sgd.hpp"
 
 namespace moecnn {
@@ -34,9 +35,9 @@ inline AnyOptimizer optimizer_by_name(std::string_view name) {
 /// zero). All memory is allocated at construction.
 class Optimizer {
  public:
-  /// `math`: that of the store's backend, which outlives the optimiser.
-  Optimizer(AnyOptimizer rule, const ParamStore& store, ParameterMath& math = host::host_math())
-      : rule_(std::move(rule)), math_(math) {
+  /// `math`: that of the store's backend, which outlives the optimiser. It works on `spans` alone.
+  Optimizer(AnyOptimizer rule, const ParamStore& store, ParameterMath& math, std::vector<ParamSpan> spans)
+      : rule_(std::move(rule)), math_(math), spans_(std::move(spans)) {
     dispatch(rule_, [&](const auto& r) {
       r.verify();
       check_memory({.moments = r.moment_count() * store.trained_bytes()}, store.memory_limit(), text_of(rule_));
@@ -47,18 +48,27 @@ class Optimizer {
     });
   }
 
-  /// Updates all parameters from their gradients with learning rate `lr`. Element by element, so the result does not
+  /// On all parameters of the store that are not frozen.
+  Optimizer(AnyOptimizer rule, const ParamStore& store, ParameterMath& math = host::host_math())
+      : Optimizer(std::move(rule), store, math, param_spans(store)) {}
+
+  /// Updates the parameters from their gradients with learning rate `lr`. Element by element, so the result does not
   /// depend on the number of threads.
   void step(ParamStore& store, double lr) {
     check(store.has_gradients(), "the optimiser found no gradients; run the model's training program first");
     ++steps_;
-    UpdateSpan all{store.dtype(), store.trained_elements(), store.trained_data(), store.gradient_data()};
-    for (std::size_t m = 0; m < moments_.size(); ++m) all.moments[m] = moments_[m].data();
-    math_.update(dispatch(rule_, [&](const auto& r) { return r.rule(lr, steps_); }), all);
+    for (const ParamSpan& s : spans_) {
+      UpdateSpan span{store.dtype(), s.elements, store.trained_data() + s.offset, store.gradient_data() + s.offset};
+      for (std::size_t m = 0; m < moments_.size(); ++m) span.moments[m] = moments_[m].data() + s.offset;
+      UpdateRule rule = dispatch(rule_, [&](const auto& r) { return r.rule(lr * s.rate, steps_); });
+      if (s.weight_decay) rule.weight_decay = *s.weight_decay;
+      math_.update(rule, span);
+    }
     store.touch();
   }
 
   const AnyOptimizer& rule() const { return rule_; }
+  const std::vector<ParamSpan>& spans() const { return spans_; }
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
 
@@ -77,6 +87,7 @@ class Optimizer {
  private:
   AnyOptimizer rule_;
   ParameterMath& math_;
+  std::vector<ParamSpan> spans_;
   std::vector<DeviceBuffer> moments_;
   std::vector<std::string> names_;
   std::int64_t steps_ = 0;

@@ -13,19 +13,35 @@
 
 namespace moecnn {
 
-/// What TrainOpts::on_step is told after every step.
+/// What TrainOpts::on_step is told after every step. One step is one update: of one batch, or of TrainOpts::accumulate.
 struct StepInfo {
-  std::int64_t step = 0;  ///< steps done
-  int epoch = 0, batch = 0;
-  int images = 0;
-  double loss = 0, balance_loss = 0, lr = 0;
-  double gradient_norm = 0;  ///< over all parameters, before clipping
+  std::int64_t step = 0;     ///< steps done
+  int epoch = 0, batch = 0;  ///< of its last batch
+  int images = 0;            ///< of all its batches
+  double loss = 0;           ///< mean over these images
+  double balance_loss = 0;   ///< the same mean of the batches' balance losses
+  double lr = 0;
+  double gradient_norm = 0;  ///< over all parameters that are not frozen, before clipping
+
+  /// One more batch.
+  void add(int more_images, double its_loss, double its_balance_loss) {
+    images += more_images;
+    const double share = static_cast<double>(more_images) / images;
+    loss += share * (its_loss - loss), balance_loss += share * (its_balance_loss - balance_loss);
+  }
 };
 
 struct TrainOpts {
   int epochs = 1;
   std::int64_t max_steps = 0;  ///< stop after so many steps, counted over all sittings; 0: no limit
   AnyOptimizer optimizer = Adam{};
+  std::vector<ParamGroup> groups = {};  ///< parameters with a rate or weight decay of their own, or frozen, by name
+  /// Weight decay leaves out parameters of one dimension: biases, weights of norms, slopes of PReLU. A group that names a
+  /// weight decay has the last word.
+  bool no_decay_on_norms_and_biases = false;
+  /// Batches per update, which takes the mean of their gradients, each batch weighted by its images. Steps count updates.
+  /// Balance losses, batch norms and watches see one batch at a time. The last update of an epoch may have fewer batches.
+  int accumulate = 1;
   AnySchedule schedule = schedule::Constant{};
   double clip_norm = 0;     ///< largest global norm of the gradients; 0: no clipping
   std::uint64_t seed = 42;  ///< of the gates' noise and of dropout; order and augmentation have the loader's seed
@@ -49,7 +65,7 @@ struct TrainOpts {
   /// `stop` to its evaluation, which then throws Stopped.
   std::function<TestRecord(const StopAsked& stop)> test = {};
   bool test_at_stop = true;  ///< run the test set also when max_steps ends the training inside an epoch
-  int watch_steps = 0;       ///< patience of the warnings about experts, in steps; 0: a tenth of an epoch, at least 10
+  int watch_steps = 0;  ///< patience of the warnings about experts, in batches; 0: a tenth of an epoch, at least 10
   ProgressOpts progress = {};
   bool stop_on_signals = true;  ///< SIGINT, SIGTERM and SIGHUP finish the step and write a checkpoint, see StopSignals
   StopAsked should_stop = {};   ///< asked after every step and every batch of a test

@@ -26,15 +26,17 @@ inline io::Json json_of(const TestRecord& t, const std::vector<MixtureInfo>& mix
 }
 
 inline io::Json json_of(const StepRecord& r, const std::vector<MixtureInfo>& mixtures) {
-  return io::Json::object({{"kind", "step"},
-                           {"step", r.step},
-                           {"epoch", r.epoch},
-                           {"loss", r.loss},
-                           {"balance_loss", r.balance_loss},
-                           {"accuracy", r.accuracy},
-                           {"lr", r.lr},
-                           {"images_per_s", r.images_per_s},
-                           {"mixtures", json_of(r.mixtures, mixtures)}});
+  io::Json line = io::Json::object({{"kind", "step"},
+                                    {"step", r.step},
+                                    {"epoch", r.epoch},
+                                    {"loss", r.loss},
+                                    {"balance_loss", r.balance_loss},
+                                    {"accuracy", r.accuracy},
+                                    {"lr", r.lr},
+                                    {"images_per_s", r.images_per_s},
+                                    {"mixtures", json_of(r.mixtures, mixtures)}});
+  if (r.code_made > 0) line.set("code_made", r.code_made), line.set("code_seconds", r.code_seconds);
+  return line;
 }
 
 inline io::Json json_of(const EpochRecord& r, const std::vector<MixtureInfo>& mixtures) {
@@ -125,7 +127,8 @@ inline TrainResult read_metrics(const std::filesystem::path& path) {
         result.mixtures.push_back({m["name"].text_or(""), detail::count_of(m["experts"]), detail::count_of(m["k"])});
     } else if (kind == "step") {
       result.steps.push_back({in.whole("step"), in.number("epoch"), in.number("loss"), in.number("balance_loss"),
-                              in.number("accuracy"), in.number("lr"), in.number("images_per_s"), in.use()});
+                              in.number("accuracy"), in.number("lr"), in.number("images_per_s"), in.use(),
+                              in.whole("code_made"), line["code_seconds"].number_or(0)});
     } else if (kind == "epoch") {
       EpochRecord r{static_cast<int>(in.whole("epoch")),
                     in.whole("step"),

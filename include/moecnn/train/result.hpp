@@ -36,6 +36,8 @@ struct StepRecord {
   double lr = 0;        ///< of the last step
   double images_per_s = 0;
   std::vector<ExpertUse> mixtures = {};  ///< as in TrainResult::mixtures
+  long long code_made = 0;               ///< pieces of code that the backend has made since, see Backend::code_made()
+  double code_seconds = 0;               ///< … and the time that this took
 };
 
 /// On the test set.

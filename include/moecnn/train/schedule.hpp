@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <numbers>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "moecnn/core/dispatch.hpp"
@@ -14,7 +15,8 @@
 
 namespace moecnn::schedule {
 
-/// A moment of training: before batch `batch` of epoch `epoch`, both from 0.
+/// A moment of training: before batch `batch` of epoch `epoch`, both from 0. Where an update takes several batches
+/// (TrainOpts::accumulate), updates count in place of batches.
 struct When {
   int epoch = 0, batch = 0, batches = 1;  ///< `batches` per epoch
   double in_epochs() const { return epoch + static_cast<double>(batch) / batches; }
@@ -28,7 +30,8 @@ struct Constant {
   std::string text() const { return formatted("constant {}", rate); }
 };
 
-/// In the first `epochs` epochs e = 0, 1, … the rate is `first` + `slope` · e instead of the schedule's own.
+/// Of Steps alone, as the study has it (LinearWarmUp goes in front of any schedule): in the first `epochs` epochs
+/// e = 0, 1, … the rate is `first` + `slope` · e instead of the schedule's own.
 struct WarmUp {
   int epochs = 0;
   double first = 0, slope = 0;
@@ -114,6 +117,33 @@ struct Poly {
   }
 };
 
+/// Any schedule, multiplied by a factor that rises linearly from `from` in the first step to 1 after `steps` steps, or
+/// after `epochs` epochs: torch.optim.lr_scheduler.LinearLR. Torchvision's detection takes 1000 steps from 0.001. The
+/// schedule itself runs from the beginning. (Cosine and Poly also have a warm-up of their own, behind which their curve
+/// begins.)
+struct LinearWarmUp {
+  std::variant<Constant, Steps, Cosine, Poly> then = Constant{};
+  std::int64_t steps = 0;
+  double epochs = 0;  ///< give one of the two
+  double from = 1e-3;
+
+  void verify() const {
+    check((steps > 0) != (epochs > 0) && steps >= 0 && epochs >= 0 && std::isfinite(epochs),
+          "warm-up: {} steps and {} epochs; give one of the two, above 0", steps, epochs);
+    check(from >= 0 && from <= 1, "warm-up: it begins with a factor of {}, expected 0 … 1", from);
+  }
+  double operator()(When w) const {
+    const double done = static_cast<double>(w.epoch) * w.batches + w.batch;
+    const double all = steps > 0 ? static_cast<double>(steps) : epochs * w.batches;
+    const double rate = dispatch(then, [&](const auto& s) { return s(w); });
+    return done < all ? rate * (from + (1 - from) * done / all) : rate;
+  }
+  std::string text() const {
+    return formatted("{}, warm-up from a factor of {} in {}", dispatch(then, [](const auto& s) { return s.text(); }),
+                     from, steps > 0 ? formatted("{} steps", steps) : formatted("{} epochs", epochs));
+  }
+};
+
 // The CIFAR-100 study's schedules: 150 epochs from 1e-3 down to 1e-5. `scale` multiplies every rate; `epochs` other than
 // 150 compresses or stretches them, see Steps.
 
@@ -143,10 +173,15 @@ inline Steps cifar_hard(double scale = 1, int epochs = 150) {
 namespace moecnn {
 
 /// Any of the schedules, chosen at run time.
-using AnySchedule = std::variant<schedule::Constant, schedule::Steps, schedule::Cosine, schedule::Poly>;
+using AnySchedule =
+    std::variant<schedule::Constant, schedule::Steps, schedule::Cosine, schedule::Poly, schedule::LinearWarmUp>;
 
 inline double rate_at(const AnySchedule& s, schedule::When when) {
   return dispatch(s, [&](const auto& one) { return one(when); });
+}
+/// Throws Error on settings that cannot be.
+inline void verify(const AnySchedule& s) {
+  if (const auto* w = std::get_if<schedule::LinearWarmUp>(&s)) w->verify();
 }
 /// In words, for logs and to recognise a run.
 inline std::string text_of(const AnySchedule& s) {

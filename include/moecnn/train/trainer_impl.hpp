@@ -1,4 +1,5 @@
 #pragma once
+#include "moecnn/train/accumulator.hpp"
 #include "moecnn/train/checkpoint.hpp"
 #include "moecnn/train/clip.hpp"
 #include "moecnn/train/evaluate.hpp"
@@ -10,6 +11,7 @@
 #include "moecnn/train/run_settings.hpp"
 #include "moecnn/train/stop_signals.hpp"
 #include "moecnn/train/test_text.hpp"
+#include "moecnn/train/time_left.hpp"
 #include "moecnn/train/trainer.hpp"
 #include "moecnn/train/watches.hpp"
 
@@ -31,8 +33,10 @@ class Trainer {
         opts_(opts),
         store_(model.params()),
         mixtures_(mixtures_of(model.training().graph())),
-        optimizer_(opts.optimizer, store_, model.backend().math()),
+        optimizer_(opts.optimizer, store_, model.backend().math(),
+                   param_spans(store_, opts.groups, !opts.no_decay_on_norms_and_biases)),
         norm_(model.backend().math()),
+        accumulator_(opts.accumulate, store_, model.backend().math()),
         batches_(train.batches_per_epoch()),
         window_(mixtures_),
         epoch_sums_(mixtures_),
@@ -40,18 +44,16 @@ class Trainer {
         progress_(opts.progress, mixtures_),
         files_(opts.out),
         stop_(opts.stop_on_signals, opts.should_stop) {
-    check(opts.epochs >= 1, "the number of epochs is {}, expected at least 1", opts.epochs);
-    check(opts.max_steps >= 0 && opts.log_steps >= 1 && opts.clip_norm >= 0 && opts.checkpoint_steps >= 0,
-          "training options: max_steps {}, clip_norm {} and checkpoint_steps {} must be 0 (off) or more, log_steps {} "
-          "at least 1",
-          opts.max_steps, opts.clip_norm, opts.checkpoint_steps, opts.log_steps);
+    detail::check_options(opts);
     check(batches_ >= 1, "the training data has no batches");
+    check(!optimizer_.spans().empty(), "every parameter of the network is frozen, so there is nothing to train");
     detail::check_images(train_, model.images(), model.channels());
     result_.mixtures = mixtures_;
     run_.seed = opts.seed;
     run_.settings = detail::settings_of(opts, train, patience(), model.training().graph());
     run_.accepted = opts.accept;
     run_.notes = notes_ = detail::notes_of(opts);
+    code_ = model.backend().code_made();
     run_.sums = {{"window", window_.state()}, {"epoch", epoch_sums_.state()}, {"watch", watches_.state()}};
   }
 
@@ -92,7 +94,7 @@ class Trainer {
     const bool at_end = run_.batch == batches_;
     const int epoch = static_cast<int>(run_.epoch + at_end);
     if (!done() && epoch < opts_.epochs) train_.seek(epoch, at_end ? 0 : static_cast<int>(run_.batch));
-    if (at_end) lr_ = rate_at(opts_.schedule, {static_cast<int>(run_.epoch), batches_ - 1, batches_});
+    if (at_end) lr_ = rate(static_cast<int>(run_.epoch), batches_ - 1);
     saved_ = Clock::now();
     if (opts_.on_start) opts_.on_start();
   }
@@ -101,8 +103,12 @@ class Trainer {
     load_checkpoint(files_.checkpoint(), store_, optimizer_, run_);
     check(run_.batch <= batches_ && run_.epoch >= 0, "{}: it stands before batch {} of {}; it is damaged",
           files_.checkpoint().string(), run_.batch, batches_);
+    check(run_.epoch < opts_.epochs || (run_.epoch == opts_.epochs && run_.batch == 0),
+          "{} has done {}{}, but the number of epochs is {}; ask for all that it has done, or more",
+          files_.checkpoint().string(), run_.batch > 0 ? "more than " : "", counted(run_.epoch, "epoch"), opts_.epochs);
     watches_.restore();
     written_ = run_.step;
+    finished_before_ = run_.epoch == opts_.epochs;
     auto earlier = files_.resume(run_.step, mixtures_, run_.settings);
     result_.steps = std::move(earlier.steps), result_.epochs = std::move(earlier.epochs);
     result_.warnings = std::move(earlier.warnings), result_.test = earlier.test;
@@ -115,11 +121,25 @@ class Trainer {
                               counted(run_.threads, "thread"), thread_count()));
     const std::string others = run_.notes.empty() ? std::string() : differences(run_.notes, notes_);
     if (!others.empty()) progress_.say("note: " + others);
+    if (!run_.changes.empty()) progress_.say("note: from here on with other settings: " + run_.changes);
     run_.threads = thread_count(), run_.notes = notes_;
   }
 
-  /// One batch. Returns true after the last one of an epoch.
+  double rate(int epoch, int batch) const {
+    const int n = opts_.accumulate;
+    return rate_at(opts_.schedule, {epoch, batch / n, (batches_ + n - 1) / n});
+  }
+
+  /// The batches of one update. Returns true after the last one of an epoch.
   bool step() {
+    bool last = false;
+    do last = batch();
+    while (accumulator_.waiting() > 0);
+    return last;
+  }
+
+  /// One batch, and the update when it is due. Returns true after the last one of an epoch.
+  bool batch() {
     const auto start = Clock::now();
     const AnyBatch batch = train_.next();
     if (batch.count == 0)
@@ -128,24 +148,30 @@ class Trainer {
     const Graph& g = program.graph();
     const Edge& out = g.edges[g.outputs[0]];
     detail::check_maps(train_, out);
-    const StepContext context{
-        .training = true, .seed = opts_.seed, .step = static_cast<std::uint64_t>(run_.step), .noise_off = !opts_.noise};
-    const double lr = rate_at(opts_.schedule, {batch.epoch, batch.batch, batches_});
+    const auto number = static_cast<std::uint64_t>(run_.step * opts_.accumulate + accumulator_.waiting());
+    const StepContext context{.training = true, .seed = opts_.seed, .step = number, .noise_off = !opts_.noise};
+    const double lr = rate(batch.epoch, batch.batch);
 
     program.set_images(batch.images, batch.images_type);
     detail::set_targets(program, batch.targets);
     try {
       program.forward(context);
     } catch (const Error& e) {
-      fail_non_finite(program, store_, batch, context, e.what());
+      fail_non_finite(program, store_, batch, context, run_.step, e.what());
     }
     const double loss = program.loss(), balance = program.balance_loss();
-    if (!std::isfinite(loss + balance)) fail_non_finite(program, store_, batch, context, {});
+    if (!std::isfinite(loss + balance)) fail_non_finite(program, store_, batch, context, run_.step, {});
     program.backward(context);
-    const double norm = norm_.norm(store_);
-    if (!std::isfinite(norm)) fail_non_finite_gradient(store_, model_.backend().math(), run_.step + 1, loss);
-    if (opts_.clip_norm > 0) norm_.scale(store_, norm, opts_.clip_norm);
-    optimizer_.step(store_, lr);
+    if (accumulator_.waiting() == 0) info_ = {};
+    const bool due = accumulator_.add(store_, batch.count, batch.last_of_epoch);
+    if (due) {
+      info_.gradient_norm = norm_.norm(store_, optimizer_.spans());
+      if (!std::isfinite(info_.gradient_norm))
+        fail_non_finite_gradient(store_, model_.backend().math(), run_.step + 1, loss);
+      if (opts_.clip_norm > 0) norm_.scale(store_, info_.gradient_norm, opts_.clip_norm);
+      optimizer_.step(store_, lr);
+      ++run_.step;
+    }
 
     const LossResult& counts = program.losses().front();
     // Of label maps: the share of the pixels, times images.
@@ -154,26 +180,30 @@ class Trainer {
     const double seconds = since(start);
     for (Meter* m : {&window_, &epoch_sums_}) m->add(batch.count, loss, balance, right, seconds, program.routings());
     run_.seconds += seconds;
-    ++run_.step;
+    batch_seconds_.add(seconds);
     const bool last = batch.last_of_epoch;
-    const StepInfo info{run_.step, batch.epoch, batch.batch, batch.count, loss, balance, lr, norm};
-    run_.epoch = info.epoch;
-    run_.batch = last ? batches_ : info.batch + 1;  // end_epoch() moves on to the next epoch
+    info_.add(batch.count, loss, balance);
+    info_.step = run_.step, info_.epoch = batch.epoch, info_.batch = batch.batch, info_.lr = lr;
+    run_.epoch = batch.epoch;
+    run_.batch = last ? batches_ : batch.batch + 1;  // end_epoch() moves on to the next epoch
     lr_ = lr;
 
-    progress_.step({info.epoch, opts_.epochs, info.batch, batches_, info.images, right, loss, seconds, left(seconds)},
+    progress_.step({batch.epoch, opts_.epochs, batch.batch, batches_, batch.count, right, loss, seconds,
+                    detail::seconds_left(opts_, run_, batches_, batch_seconds_.mean(), test_seconds_)},
                    program.routings());
     for (std::string& text : watches_.warnings()) warn(std::move(text));
     for (std::string& text : train_.warnings()) warn(std::move(text));
-    if (last || run_.step % opts_.log_steps == 0) record();
-    if (opts_.on_step) opts_.on_step(info);
+    if (due && (last || run_.step % opts_.log_steps == 0)) record();
+    if (due && opts_.on_step) opts_.on_step(info_);
     return last;
   }
 
   void record() {
     const double epochs = static_cast<double>(run_.epoch) + static_cast<double>(run_.batch) / batches_;
+    const CodeMade before = std::exchange(code_, model_.backend().code_made());
     result_.steps.push_back({run_.step, epochs, window_.loss(), window_.balance_loss(), window_.accuracy(), lr_,
-                             window_.images_per_s(), window_.use()});
+                             window_.images_per_s(), window_.use(), code_.count - before.count,
+                             code_.seconds - before.seconds});
     files_.log(detail::json_of(result_.steps.back(), mixtures_));
     const auto slow =
         rate_watch_.add(window_.images(), window_.seconds(), thread_count(), [&] { return cores_.next(); });
@@ -308,20 +338,10 @@ class Trainer {
                           ? formatted("stopped by {} after step {}", stop_.text(), run_.step)
                           : formatted("{} of {}, {} in {}", result_.epoch, counted(opts_.epochs, "epoch"),
                                       counted(run_.step, "step"), clock_text(run_.seconds));
+    if (finished_before_) result_.goodbye = "nothing was left to do, give more epochs to go on: " + result_.goodbye;
     if (opts_.out.empty()) return;
     result_.goodbye += formatted("; {} holds the state", files_.checkpoint().string());
     if (how == Ended::stopped) result_.goodbye += ", and the same run, resumed, goes on from there";
-  }
-
-  /// Seconds that are left, tests included.
-  double left(double seconds) {
-    step_seconds_.add(seconds);
-    const double steps = static_cast<double>(opts_.epochs - run_.epoch) * batches_ - static_cast<double>(run_.batch);
-    if (opts_.max_steps > 0 && static_cast<double>(run_.step) + steps > static_cast<double>(opts_.max_steps))
-      return step_seconds_.mean() * static_cast<double>(opts_.max_steps - run_.step) + test_seconds_;
-    const double tests =
-        opts_.test_epochs > 0 ? std::ceil(static_cast<double>(opts_.epochs - run_.epoch) / opts_.test_epochs) : 0;
-    return step_seconds_.mean() * steps + test_seconds_ * tests;
   }
 
   using Clock = std::chrono::steady_clock;
@@ -335,27 +355,32 @@ class Trainer {
   std::vector<MixtureInfo> mixtures_;
   Optimizer optimizer_;
   GradientNorm norm_;
+  Accumulator accumulator_;
+  StepInfo info_;  ///< of the step under way
   int batches_;
   Meter window_, epoch_sums_;
   Watches watches_;
   RateWatch rate_watch_;
   CoreTimesSince cores_;
+  CodeMade code_;  ///< until the last record
   Progress progress_;
   RunFiles files_;
   StopRequest stop_;
   RunState run_;
   Settings notes_;
-  std::int64_t written_ = 0;  ///< step of the checkpoint in the folder
-  std::string unwritten_;     ///< why there is no newer one; empty where all is well
+  std::int64_t written_ = 0;      ///< step of the checkpoint in the folder
+  std::string unwritten_;         ///< why there is no newer one; empty where all is well
+  bool finished_before_ = false;  ///< resumed when all epochs had been done
   TrainResult result_;
   double lr_ = 0, test_seconds_ = 0;
-  RecentMean step_seconds_{50};
+  RecentMean batch_seconds_{50};
   Clock::time_point saved_ = Clock::now();
 };
 
 namespace detail {
 
 MOECNN_BODY TrainResult run_training(AnyModel& model, AnyBatches& train, AnyBatches* test, const TrainOpts& opts) {
+  model.freeze(frozen_by(model.params(), opts.groups));
   return Trainer(model, train, test, opts).run();
 }
 

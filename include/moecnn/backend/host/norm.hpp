@@ -27,7 +27,7 @@ class BatchNormKernel final : public NodeKernel<T> {
     this->for_each_copy([&](int copy, int first, int count) {
       if (count == 0) return;
       for (int c = 0; c < op_.channels; ++c) {
-        const Moments now = step.training ? take_statistics(copy, first, count, c) : running(copy, c);
+        const Moments now = measures(step) ? take_statistics(copy, first, count, c) : running(copy, c);
         if (training_) saved(copy, c) = now;
         normalise(copy, first, count, c, now);
       }
@@ -57,7 +57,7 @@ class BatchNormKernel final : public NodeKernel<T> {
         if (this->wants_param(1)) this->deliver(this->param_grad(1, copy)[c], sum, this->adds_to_param(1));
         // The running statistics are constants, those of the batch follow its values.
         const double scale = this->param(0, copy)[c] * before.inverse, m = static_cast<double>(count) * pixels();
-        const double mean_dy = step.training ? sum / m : 0.0, mean_dot = step.training ? dot / m : 0.0;
+        const double mean_dy = measures(step) ? sum / m : 0.0, mean_dot = measures(step) ? dot / m : 0.0;
         for_each_plane(first, count, c, [&](long long begin) {
           for (long long i = begin; i < begin + pixels(); ++i) {
             const double dy = slope(i), x_hat = before.normalise(at.input[0][i]);
@@ -81,6 +81,7 @@ class BatchNormKernel final : public NodeKernel<T> {
     double normalise(double x) const { return (x - mean) * inverse; }
   };
 
+  bool measures(const StepContext& step) const { return step.training && !op_.frozen; }
   int pixels() const { return static_cast<int>(out_.extent.pixels()); }
   Moments& saved(int copy, int c) const { return reinterpret_cast<Moments*>(at.saved[0])[copy * op_.channels + c]; }
   Moments running(int copy, int c) const {

@@ -14,6 +14,7 @@ class HostMath final : public ParameterMath {
   void update(const UpdateRule& rule, const UpdateSpan& span) override;
   double sum_of_squares(const std::byte* x, std::size_t n, DType dtype) override;
   void scale(std::byte* x, std::size_t n, DType dtype, double factor) override;
+  void add(std::byte* y, const std::byte* x, std::size_t n, DType dtype, double factor) override;
   bool all_finite(const std::byte* x, std::size_t n, DType dtype) override;
 
  private:

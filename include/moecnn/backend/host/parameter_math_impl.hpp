@@ -18,7 +18,7 @@ inline constexpr std::size_t block = 16384;
 template <class F>
 void for_each_block(std::size_t n, const F& work) {
   const auto blocks = static_cast<std::int64_t>((n + block - 1) / block);
-#pragma omp parallel for schedule(static) if (worth_sharing(static_cast<long long>(n)))
+#pragma omp parallel for schedule(static) if (worth_sharing(static_cast <long long>(n)))
   for (std::int64_t b = 0; b < blocks; ++b) {
     const std::size_t at = static_cast<std::size_t>(b) * block;
     work(at, std::min(block, n - at));
@@ -94,6 +94,17 @@ MOECNN_BODY void HostMath::scale(std::byte* x, std::size_t n, DType dtype, doubl
     const T f = static_cast<T>(factor);
     detail::for_each_block(n, [&](std::size_t at, std::size_t count) {
       for (std::size_t i = at; i < at + count; ++i) values[i] *= f;
+    });
+  });
+}
+
+MOECNN_BODY void HostMath::add(std::byte* y, const std::byte* x, std::size_t n, DType dtype, double factor) {
+  detail::with_parameter(dtype, [&]<class T>() {
+    T* const sum = reinterpret_cast<T*>(y);
+    const T* const term = reinterpret_cast<const T*>(x);
+    const T f = static_cast<T>(factor);
+    detail::for_each_block(n, [&](std::size_t at, std::size_t count) {
+      for (std::size_t i = at; i < at + count; ++i) sum[i] += f * term[i];
     });
   });
 }

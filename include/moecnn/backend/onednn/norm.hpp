@@ -38,7 +38,7 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
 
   void forward(const StepContext& step) override {
     for_each_copy([&](int copy, int first, int count) {
-      if (count > 0) forward(copy, first, count, step.training);
+      if (count > 0) forward(copy, first, count, step.training && !op_.frozen);
     });
   }
 
@@ -50,7 +50,7 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
 
   void backward(const StepContext& step) override {
     for_each_copy([&](int copy, int first, int count) {
-      if (count > 0) return backward(copy, first, count, step.training);
+      if (count > 0) return backward(copy, first, count, step.training && !op_.frozen);
       for (int i : {0, 1})
         if (param_mode_[i] == GradMode::overwrite) std::fill_n(param_grad(i, copy), op_.channels, 0.f);
     });
