@@ -12,8 +12,10 @@ namespace {
 
 /// Settings that can be tuned without a parameter showing it.
 struct Tuned {
-  double balance = 0.5, limit = 0.25, momentum = 0.1, own = 1;
+  double balance = 0.5, limit = 0.25, momentum = 0.1, dropout = 0.1, side_loss = 0.5;
+  int ignored = -1;
   Weights weights = Weights::renormalised;
+  Noise noise = Noise::learned;
 };
 
 /// A balance loss of the program's own.
@@ -30,7 +32,12 @@ Graph recorded(const Tuned& t, Balance balance) {
     n.op = ops::BatchNorm{.momentum = momentum};
     n.name = name;
   }
-  const TopK<dynamic> router{.k = 2, .weights = t.weights};
+  Node& drop = g.nodes.emplace_back();
+  drop.op = ops::Dropout{.p = t.dropout};
+  drop.name = "drop";
+  g.nodes.emplace_back().op = ops::CrossEntropy{.classes = 4};
+  g.nodes.emplace_back().op = ops::CrossEntropy{.classes = 4, .ignore = t.ignored, .factor = t.side_loss};
+  const TopK<dynamic> router{.k = 2, .weights = t.weights, .noise = t.noise};
   g.routings.push_back(
       {.name = "mix", .policy = make_policy(router, balance, constraint::RelativeImportance{.limit = t.limit}, 4)});
   return g;
@@ -89,6 +96,16 @@ TEST_CASE("every setting that no parameter shows is compared, and named with bot
   CHECK(change({.weights = Weights::raw}) ==
         "mix router was 'TopK, k 2, renormalised weights, learned noise', is now 'TopK, k 2, raw weights, learned "
         "noise'");
+  CHECK(change({.noise = Noise::none}) ==
+        "mix router was 'TopK, k 2, renormalised weights, learned noise', is now 'TopK, k 2, renormalised weights, no "
+        "noise'");
+  CHECK(change({.dropout = 0.5}) == "dropout was 'dropout 0.1', is now 'dropout 0.5'");
+  CHECK(change({.side_loss = 0.25}) ==
+        "loss 2 was 'weight 0.5, ignored label -1, class weights all 1', is now 'weight 0.25, ignored label -1, class "
+        "weights all 1'");
+  CHECK(change({.ignored = 3}) ==
+        "loss 2 was 'weight 0.5, ignored label -1, class weights all 1', is now 'weight 0.5, ignored label 3, class "
+        "weights all 1'");
   CHECK(differences(graph_settings(recorded({}, Own{})), graph_settings(recorded({}, Own{.weight = 2}))) ==
         "mix balance was 'Own, weight 1', is now 'Own, weight 2'");
 }
