@@ -32,10 +32,10 @@ struct Net {
 };
 
 int main(int argc, char** argv) {
-  const std::string_view arg = argc > 1 ? argv[1] : "";
-  const bool smoke = arg == "--smoke", help = arg == "--help" || arg == "-h";
-  if (help || argc > 2 || (argc > 1 && !smoke)) {
-    fmt::print(help ? stdout : stderr, "usage: hello_moe [--smoke]   (--smoke: a few steps, to see that it runs)\n");
+  const std::string_view word = argc > 1 ? argv[1] : "";
+  const bool smoke = word == "--smoke", help = word == "--help";
+  if (help || argc > 2 || (argc == 2 && !smoke)) {
+    fmt::print(help ? stdout : stderr, "usage: hello_moe [--smoke]\n");
     return help ? 0 : 2;
   }
   auto train = data::synthetic(smoke ? 256 : 8000, /*seed=*/1, data::Split::train);

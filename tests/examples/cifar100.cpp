@@ -12,19 +12,6 @@ namespace {
 
 const Program cifar100("cifar100");
 
-#define NEEDS_PROGRAM                                                                 \
-  if (!cifar100.there()) {                                                            \
-    MESSAGE("skipped: no program 'cifar100' in MOECNN_EXAMPLES; build the examples"); \
-    return;                                                                           \
-  }
-
-using Words = std::vector<std::string>;
-
-Words operator+(Words a, const Words& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
 /// 8 generated images in 2 steps, the mixture where it is cheapest.
 Words train(const std::filesystem::path& out, const Words& more = {}) {
   return Words{"train", "--images", "8", "--batch", "4", "--epochs", "1", "--threads", "1", "--out", out} + more;
@@ -47,7 +34,7 @@ void cifar_like(const std::filesystem::path& dir, int n) {
 }  // namespace
 
 TEST_CASE("eval needs nothing but the weights of a run") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(cifar100)
   const Scratch out;
   const Ran trained = cifar100(train(out.dir(), {"--constraint", "relative", "--experts", "3", "--gate", "conv"}));
   INFO(trained.output);
@@ -77,7 +64,7 @@ TEST_CASE("eval needs nothing but the weights of a run") {
 }
 
 TEST_CASE("options.json beside weights cannot name files to read or write") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(cifar100)
   const Scratch out;
   put_bytes(out / "options.json", R"({"dump": ")" + (out / "planted").string() + R"("})");
   put_bytes(out / "last.safetensors", "");
@@ -92,7 +79,7 @@ TEST_CASE("options.json beside weights cannot name files to read or write") {
 }
 
 TEST_CASE("a run goes on with its data elsewhere, more epochs, other threads and without its first weights") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(cifar100)
   const Scratch out, data, first;
   REQUIRE(cifar100(train(first.dir(), {"--images", "4"})).status == 0);
   const std::filesystem::path folder = data / "d\xe9j\xe0";  // no UTF-8
@@ -126,7 +113,7 @@ TEST_CASE("a run goes on with its data elsewhere, more epochs, other threads and
 }
 
 TEST_CASE("errors name the option and say what is expected") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(cifar100)
   const Scratch out;
   const auto says = [&](const Words& words, const std::string& text) {
     const Ran ran = cifar100(words);
@@ -174,7 +161,7 @@ TEST_CASE("errors name the option and say what is expected") {
 }
 
 TEST_CASE("a report or a dump that could not be written stops the program before the work") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(cifar100)
   const Scratch out;
   std::filesystem::create_directories(out / "report.html");
   const Ran ran = cifar100(train(out.dir()));
@@ -194,7 +181,7 @@ TEST_CASE("a report or a dump that could not be written stops the program before
 }
 
 TEST_CASE("help shows examples") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(cifar100)
   for (const Words& words : {Words{"--help"}, Words{"train", "--help"}, Words{"eval", "--help"}}) {
     const Ran ran = cifar100(words);
     CHECK(ran.status == 0);

@@ -16,12 +16,6 @@ namespace {
 
 const ::Program classify("classify_image");
 
-#define NEEDS_PROGRAM                                                                       \
-  if (!classify.there()) {                                                                  \
-    MESSAGE("skipped: no program 'classify_image' in MOECNN_EXAMPLES; build the examples"); \
-    return;                                                                                 \
-  }
-
 using Net = Model<CifarMoENet, backend::Reference<float>>;
 
 Net network(int position = 4) {
@@ -43,7 +37,7 @@ std::string photo(int h, int w) { return pictures::png(h, w, pictures::ramp(h, w
 }  // namespace
 
 TEST_CASE("classes and experts are those of the weights") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(classify)
   const Scratch out;
   Net model = network();
   // Experts 3 and 1 serve every image, with the weights of softmax(2, 1); class 17 has 2/3, class 5 almost 1/3.
@@ -76,7 +70,7 @@ TEST_CASE("classes and experts are those of the weights") {
 }
 
 TEST_CASE("the picture decides: the program sees what the library sees") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(classify)
   const Scratch out;
   Net model = network();
   save_weights(model.params(), out / "weights.safetensors");
@@ -103,7 +97,7 @@ TEST_CASE("the picture decides: the program sees what the library sees") {
 }
 
 TEST_CASE("the network is the one that options.json beside the weights describes, unless it is typed") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(classify)
   const Scratch out;
   save_weights(network(1).params(), out / "weights.safetensors");
   put_bytes(out / "photo.png", photo(32, 32));
@@ -122,7 +116,7 @@ TEST_CASE("the network is the one that options.json beside the weights describes
 }
 
 TEST_CASE("files that cannot be used are named, with what to do") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(classify)
   const Scratch out;
   Net model = network(), earlier = network(1);
   const auto weights = out / "weights.safetensors", picture = out / "photo.png";

@@ -6,8 +6,6 @@
 
 namespace {
 
-using Words = std::vector<std::string>;
-
 struct Example {
   Program program;
   Words train;  ///< a run of many short steps

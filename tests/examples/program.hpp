@@ -3,6 +3,7 @@
 
 #include "moecnn/core/error.hpp"
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -16,32 +17,46 @@
 #include <thread>
 #include <vector>
 
+using Words = std::vector<std::string>;
+
+inline Words operator+(Words a, const Words& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
 struct Ran {
   int status = 0;      ///< exit status; -1: killed
   std::string output;  ///< standard output and standard error
 };
 
+/// Ends a test case whose program was not built.
+#define NEEDS_PROGRAM(program)                                                                          \
+  if (!(program).there()) {                                                                             \
+    MESSAGE("skipped: no program '" << (program).name() << "' in MOECNN_EXAMPLES; build the examples"); \
+    return;                                                                                             \
+  }
+
 /// A program of MOECNN_EXAMPLES.
 class Program {
  public:
-  explicit Program(const std::string& name) {
+  explicit Program(const std::string& name) : name_(name) {
     const char* folder = std::getenv("MOECNN_EXAMPLES");
     if (folder) path_ = std::filesystem::path(folder) / name;
   }
+  const std::string& name() const { return name_; }
   /// Whether it was built.
   bool there() const { return !path_.empty() && std::filesystem::exists(path_); }
 
-  Ran operator()(const std::vector<std::string>& arguments) const { return run(arguments, nullptr); }
+  Ran operator()(const Words& arguments) const { return run(arguments, nullptr); }
 
   /// The same, but sends it a signal as soon as `now()` is true, which is asked every few milliseconds.
-  Ran killed(const std::vector<std::string>& arguments, const std::function<bool()>& now, int signal = SIGKILL) const {
+  Ran killed(const Words& arguments, const std::function<bool()>& now, int signal = SIGKILL) const {
     return run(arguments, now, signal);
   }
 
  private:
-  Ran run(const std::vector<std::string>& arguments, const std::function<bool()>& kill_now,
-          int signal = SIGKILL) const {
-    std::vector<std::string> words{path_.string()};
+  Ran run(const Words& arguments, const std::function<bool()>& kill_now, int signal = SIGKILL) const {
+    Words words{path_.string()};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& w : words) argv.push_back(w.data());
@@ -75,5 +90,6 @@ class Program {
     return ran;
   }
 
+  std::string name_;
   std::filesystem::path path_;
 };

@@ -16,19 +16,6 @@ namespace {
 
 const Program segmentation("segmentation");
 
-#define NEEDS_PROGRAM                                                                     \
-  if (!segmentation.there()) {                                                            \
-    MESSAGE("skipped: no program 'segmentation' in MOECNN_EXAMPLES; build the examples"); \
-    return;                                                                               \
-  }
-
-using Words = std::vector<std::string>;
-
-Words operator+(Words a, const Words& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
 /// ENet on six generated scenes of 48 × 64 pixels, 3 steps per epoch.
 Words train(const std::filesystem::path& out, const Words& more = {}) {
   return Words{"train",   "--dataset", "synthetic", "--size",      "48x64",    "--images",  "6",
@@ -62,7 +49,7 @@ void camvid_like(const std::filesystem::path& dir, int n) {
 }  // namespace
 
 TEST_CASE("train, eval and predict: figures agree, files are there") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch out;
   const Ran trained = segmentation(train(out.dir()));
   INFO(trained.output);
@@ -130,7 +117,7 @@ TEST_CASE("train, eval and predict: figures agree, files are there") {
 }
 
 TEST_CASE("a run that is killed and resumed ends with the bits of one that was not") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch whole, out;
   REQUIRE(segmentation(train(whole.dir())).status == 0);
   const Words again = train(out.dir(), {"--checkpoint-steps", "1"});
@@ -148,7 +135,7 @@ TEST_CASE("a run that is killed and resumed ends with the bits of one that was n
 }
 
 TEST_CASE("plain networks, other placements and policies train") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch out;
   const Words few{"--max-steps", "1", "--eval-every", "0", "--overwrite"};
   for (const Words& choice :
@@ -164,7 +151,7 @@ TEST_CASE("plain networks, other placements and policies train") {
 }
 
 TEST_CASE("more experts than a report lists one by one") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch out;
   const Ran ran = segmentation(train(out.dir(), {"--max-steps", "1", "--experts", "17", "--gate", "gap"}));
   INFO(ran.output);
@@ -173,7 +160,7 @@ TEST_CASE("more experts than a report lists one by one") {
 }
 
 TEST_CASE("a refused --resume leaves the options beside the weights alone") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch out;
   const Words few{"--max-steps", "1", "--no-report"};
   REQUIRE(segmentation(train(out.dir(), few)).status == 0);
@@ -184,7 +171,7 @@ TEST_CASE("a refused --resume leaves the options beside the weights alone") {
 }
 
 TEST_CASE("check lists all that is wrong, and broken files stop a run") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch data, out;
   camvid_like(data.dir(), 3);
   const Words where{"--dataset", "camvid", "--data", data.dir()};
@@ -218,7 +205,7 @@ TEST_CASE("check lists all that is wrong, and broken files stop a run") {
 }
 
 TEST_CASE("images of a test that cannot be read count nowhere, and the dump does not hold them") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch data, out;
   camvid_like(data.dir(), 102);
   const Words where{"--data", data.dir()};
@@ -266,7 +253,7 @@ TEST_CASE("images of a test that cannot be read count nowhere, and the dump does
 }
 
 TEST_CASE("options.json beside weights is data: it opens no file and sets nothing but what describes the network") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch out;
   REQUIRE(segmentation(train(out.dir(), {"--max-steps", "1", "--eval-every", "0", "--no-report"})).status == 0);
   const std::string good = bytes_of(out / "options.json");
@@ -295,7 +282,7 @@ TEST_CASE("options.json beside weights is data: it opens no file and sets nothin
 }
 
 TEST_CASE("paths and names of files may be any bytes") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch scratch;
   const auto data = scratch / "d\xffta <b>\"q\" \\", out = scratch / "o\xfft\xc3";
   camvid_like(data, 3);
@@ -331,7 +318,7 @@ TEST_CASE("paths and names of files may be any bytes") {
 }
 
 TEST_CASE("info of every network says how many mixtures are active") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   for (const char* net : {"enet", "erfnet", "unet", "lraspp", "deeplabv3plus", "pspnet"}) {
     CAPTURE(net);
     const Words ask{"info", "--net", net, "--dataset", "camvid", "--crop", "129x129", "--batch", "1", "--gate", "gap"};
@@ -350,7 +337,7 @@ TEST_CASE("info of every network says how many mixtures are active") {
 }
 
 TEST_CASE("the study runs what is missing and writes its tables") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch out;
   const Words words{"study", "--scale", "smoke",     "--only", "E7,E10",
                     "--out", out.dir(), "--threads", "1",      "--no-report"};
@@ -383,7 +370,7 @@ TEST_CASE("the study runs what is missing and writes its tables") {
 }
 
 TEST_CASE("the study does not take runs of other settings for its own") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch out;
   const Words words{"study", "--scale", "smoke", "--only", "E9", "--out", out.dir(), "--threads", "1", "--no-report"};
   REQUIRE(segmentation(words + Words{"--lr", "0.01"}).status == 0);
@@ -424,7 +411,7 @@ TEST_CASE("the study does not take runs of other settings for its own") {
 }
 
 TEST_CASE("runs of another scale are other runs") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch out, data;
   const Words common{"--only", "E9", "--out", out.dir(), "--threads", "1", "--no-report"};
   REQUIRE(segmentation(Words{"study", "--scale", "smoke"} + common).status == 0);
@@ -436,7 +423,7 @@ TEST_CASE("runs of another scale are other runs") {
 }
 
 TEST_CASE("errors say what to do") {
-  NEEDS_PROGRAM
+  NEEDS_PROGRAM(segmentation)
   const Scratch out;
   const auto says = [&](const Words& words, const std::string& text) {
     const Ran ran = segmentation(words);
