@@ -14,8 +14,9 @@
 inline std::vector<int> largest(std::span<const double> values, int count) {
   std::vector<int> order(values.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return values[static_cast<std::size_t>(a)] > values[static_cast<std::size_t>(b)]; });
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return values[static_cast<std::size_t>(a)] > values[static_cast<std::size_t>(b)];
+  });
   order.resize(std::min(order.size(), static_cast<std::size_t>(count)));
   return order;
 }
@@ -33,7 +34,8 @@ inline std::vector<double> softmax(const std::vector<float>& logits) {
 inline void print_classes(const moecnn::Program& program, const std::vector<std::string>& names, int top) {
   const moecnn::Graph& g = program.graph();
   const auto p = softmax(program.read<float>(g.outputs[0]));
-  for (int c : largest(p, top)) fmt::print("  {:5.1f} %  {}\n", 100 * p[static_cast<std::size_t>(c)], names[static_cast<std::size_t>(c)]);
+  for (int c : largest(p, top))
+    fmt::print("  {:5.1f} %  {}\n", 100 * p[static_cast<std::size_t>(c)], names[static_cast<std::size_t>(c)]);
   for (std::size_t m = 0; m < g.routings.size(); ++m) {
     const auto weights = program.routings()[m].weights.row(0);
     fmt::print("  {}:", g.routings[m].name);

@@ -99,7 +99,8 @@ double seconds_per_image(AnyModel& model, data::SegmentationLoader& batches, con
   step.noise_off = true;
   step.fixed_expert = opts.fixed_expert;
   step.equal_weights = opts.equal_weights;
-  auto& program = model.inference({batch.count, batch.size.h, batch.size.w}, opts.equal_weights ? every_expert : opts.k);
+  auto& program =
+      model.inference({batch.count, batch.size.h, batch.size.w}, opts.equal_weights ? every_expert : opts.k);
   program.set_images(batch.images);
   return analysis::median_seconds([&] { program.forward(step); }) / batch.count;
 }

@@ -42,10 +42,11 @@ int train(const Options& o) {
   data::SegmentationLoader batches(train_set, training_loader(o, batch));
   data::SegmentationLoader test_batches(test_set, evaluation_loader(o, test_set));
 
-  ModelOpts m{.seed = o.seed,
-              .task = task::Segment({.ignore = data::ignore_label, .class_weights = class_weights(o, train_set, classes)}),
-              .mix_linear_experts = o.mix,
-              .rebuild = rebuild_of(o)};
+  ModelOpts m{
+      .seed = o.seed,
+      .task = task::Segment({.ignore = data::ignore_label, .class_weights = class_weights(o, train_set, classes)}),
+      .mix_linear_experts = o.mix,
+      .rebuild = rebuild_of(o)};
   if (o.has_aux()) m.auxiliary = {{.value = o.info().aux, .factor = o.aux}};
   AnyModel model(make_backend(o.backend), {batch, batches.size().h, batches.size().w}, m, net_of(o, classes));
   if (!o.backbone.empty() && start != Start::resume) load_backbone(model.params(), o);
@@ -73,14 +74,13 @@ int train(const Options& o) {
               .log_steps = o.log_steps,
               .test_epochs = o.eval_every,
               .test_at_stop = false,
-              .on_start =
-                  [&] {
-                    run_options::save(o.out, lasting_options(o));
-                  }};  // until then the options in the folder are an older run's
+              .on_start = [&] {
+                run_options::save(o.out, lasting_options(o));
+              }};  // until then the options in the folder are an older run's
   const TrainResult run = fit(model, batches, test_batches, t);
   fmt::print("{}\n", run.goodbye);
-  if (run.test) fmt::print("mIoU     {:.2f} %\npixels   {:.2f} %\n", 100 * run.test->mean_iou(),
-                           100 * run.test->pixel_accuracy());
+  if (run.test)
+    fmt::print("mIoU     {:.2f} %\npixels   {:.2f} %\n", 100 * run.test->mean_iou(), 100 * run.test->pixel_accuracy());
   if (const auto n = batches.broken().all().size())
     fmt::print("{} of the training pairs cannot be read; others were taken instead\n", n);
   if (const auto n = test_batches.broken().all().size())

@@ -163,7 +163,7 @@ TEST_CASE("patches: cut and put together again, with gradients, for maps that di
       CHECK(check_layer(back, {2, 6, 5}, {.elements = 2}) == "");
       // The way there and back is the identity, ReLU aside.
       Once round(record(back, {2, 6, 5})),
-          plain(record(verb<2>([](Recorder& g, Value<2> x) { return g.relu(x); }), {2, 6, 5}));
+          plain(record(verb<2>([](Recorder&g, Value<2> x) { return g.relu(x); }), {2, 6, 5}));
       CHECK(round({}) == plain({}));
     }
   CHECK(check_layer(verb<2>([](Recorder& g, Value<2> x) {
@@ -392,8 +392,10 @@ TEST_CASE("cross-entropy with label smoothing: gradients, and the mean as PyTorc
   CHECK_THROWS_AS(Recorder(g).cross_entropy(g.outputs[0], {.label_smoothing = 1}), Error);
 }
 
-TEST_CASE("losses count hits: the label has the highest logit, the lower class wins a tie, ignored labels do not count") {
-  const auto net = verb<2, 3>([](Recorder& g, Value<2> x) { return g("head", Conv<2, 3, ConvOpts{.bias = true}>{}, x); });
+TEST_CASE(
+    "losses count hits: the label has the highest logit, the lower class wins a tie, ignored labels do not count") {
+  const auto net =
+      verb<2, 3>([](Recorder& g, Value<2> x) { return g("head", Conv<2, 3, ConvOpts{.bias = true}>{}, x); });
   Graph g = record(net, {1, 1, 5});
   Recorder(g).cross_entropy(g.outputs[0], {.ignore = 9});
   Once once(g);

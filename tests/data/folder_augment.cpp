@@ -86,8 +86,9 @@ TEST_CASE("a window is cut, resized and mirrored; by default the middle") {
 
 TEST_CASE("options that cannot be are refused") {
   for (const FolderAugment& a :
-       {FolderAugment{.min_scale = 0}, FolderAugment{.max_scale = 1.5}, FolderAugment{.min_scale = 0.9, .max_scale = 0.5},
-        FolderAugment{.min_ratio = 0}, FolderAugment{.flip = 2}, FolderAugment{.margin = 0.5}, FolderAugment{.std = {1, 0, 1}}})
+       {FolderAugment{.min_scale = 0}, FolderAugment{.max_scale = 1.5},
+        FolderAugment{.min_scale = 0.9, .max_scale = 0.5}, FolderAugment{.min_ratio = 0}, FolderAugment{.flip = 2},
+        FolderAugment{.margin = 0.5}, FolderAugment{.std = {1, 0, 1}}})
     CHECK_THROWS_AS(data::check_consistent(a), Error);
   CHECK_NOTHROW(data::check_consistent(FolderAugment::training()));
 }

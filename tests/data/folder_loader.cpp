@@ -22,7 +22,8 @@ data::ImageFolder folder(const Scratch& dir, int n) {
       const int h = 8 + i, w = 12;
       const auto path = dir / (c == 0 ? "a" : "b") / (std::to_string(10 + i) + ".png");
       std::filesystem::create_directories(path.parent_path());
-      put_bytes(path, pictures::png(h, w, std::vector<std::uint8_t>(3 * h * w, static_cast<std::uint8_t>(100 * c + i))));
+      put_bytes(path,
+                pictures::png(h, w, std::vector<std::uint8_t>(3 * h * w, static_cast<std::uint8_t>(100 * c + i))));
     }
   return data::image_folder(dir.dir());
 }

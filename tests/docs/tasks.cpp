@@ -99,5 +99,6 @@ TEST_CASE("a task of one's own: several classes per image") {
 TEST_CASE("a task whose targets the batches lack is refused by name") {
   Model<Net, backend::Reference<float>> model({.n = 10, .h = 8, .w = 8});  // task::Classify
   TaggedImages train = make_images();
-  CHECK_THROWS_WITH_AS(fit(model, train, {}), "the losses want a target \"labels\", but the batches have \"tags\"", Error);
+  CHECK_THROWS_WITH_AS(fit(model, train, {}), "the losses want a target \"labels\", but the batches have \"tags\"",
+                       Error);
 }

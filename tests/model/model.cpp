@@ -249,7 +249,8 @@ struct TwoHeads {
 
 TEST_CASE("model: an auxiliary head learns, adds its share to the loss, and is not there in inference") {
   using Heads = Model<TwoHeads, backend::Reference<double>>;
-  Heads model({2, 5, 6}, {.task = task::Classify({.ignore = 255, .class_weights = {1, 2, 3, 4}}), .auxiliary = {{"aux", 0.4}}});
+  Heads model({2, 5, 6},
+              {.task = task::Classify({.ignore = 255, .class_weights = {1, 2, 3, 4}}), .auxiliary = {{"aux", 0.4}}});
   Heads without({2, 5, 6}, {.task = task::Classify({.ignore = 255, .class_weights = {1, 2, 3, 4}})});
   const auto batch = test::random_batch(model.training().graph(), 3);
   CHECK(batch.labels.size() == 60);

@@ -115,8 +115,8 @@ TEST_CASE("a run of another balance weight or of other class weights is not gone
   const Scratch out;
   const auto run = [&]<class Balance>(Balance, std::vector<double> weights) {
     data::Loader train(set, tiny_loader());
-    Model<TinyNet<Balance>, backend::Reference<float>> model({.n = 8, .h = 8, .w = 8},
-                                                             {.task = task::Classify({.class_weights = std::move(weights)})});
+    Model<TinyNet<Balance>, backend::Reference<float>> model(
+        {.n = 8, .h = 8, .w = 8}, {.task = task::Classify({.class_weights = std::move(weights)})});
     fit(model, train,
         {.epochs = 2, .max_steps = 2, .out = out.dir(), .start = Start::resume_or_fresh, .progress = silent()});
   };

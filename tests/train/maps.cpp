@@ -32,18 +32,19 @@ TEST_CASE("a convolution learns to tell sky from road, and the best weights are 
   const Scratch out;
   const std::vector<double> scores{0.25, 0.5, 0.5, 0.375};
   std::vector<std::string> bits;
-  const TrainOpts opts{
-      .epochs = 4,
-      .optimizer = Adam{},
-      .schedule = schedule::Constant{.rate = 0.05},
-      .out = out.dir(),
-      .keep_best = true,
-      .test =
-          [&](const StopAsked&) {
-            bits.push_back(bits_of(model.params()));
-            return TestRecord{.images = 6, .scores = {{"mean_iou", scores.at(bits.size() - 1)}}, .per_class = {1, 1, 1}};
-          },
-      .progress = silent()};
+  const TrainOpts opts{.epochs = 4,
+                       .optimizer = Adam{},
+                       .schedule = schedule::Constant{.rate = 0.05},
+                       .out = out.dir(),
+                       .keep_best = true,
+                       .test =
+                           [&](const StopAsked&) {
+                             bits.push_back(bits_of(model.params()));
+                             return TestRecord{.images = 6,
+                                               .scores = {{"mean_iou", scores.at(bits.size() - 1)}},
+                                               .per_class = {1, 1, 1}};
+                           },
+                       .progress = silent()};
   const TrainResult run = fit(model, batches, opts);
   CHECK(run.epochs.back().accuracy > 0.5);
   CHECK(run.epochs.back().accuracy > run.epochs.front().accuracy);

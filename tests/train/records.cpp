@@ -66,8 +66,10 @@ TEST_CASE("records of label maps have intersections over union in the place of t
     files.open(Start::fresh);
     files.begin({}, {});
     EpochRecord epoch{0, 40, 2};
-    epoch.test =
-        TestRecord{.images = 7, .loss = 1.5, .scores = {{"mean_iou", 0.375}, {"pixel_accuracy", 0.75}}, .per_class = {0.5, std::nan(""), 0.25}};
+    epoch.test = TestRecord{.images = 7,
+                            .loss = 1.5,
+                            .scores = {{"mean_iou", 0.375}, {"pixel_accuracy", 0.75}},
+                            .per_class = {0.5, std::nan(""), 0.25}};
     files.log(detail::json_of(epoch, {}));
   }
   const TestRecord t = read_metrics(out / "metrics.jsonl").epochs.at(0).test.value();

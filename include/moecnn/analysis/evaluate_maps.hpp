@@ -53,8 +53,7 @@ inline MapEvaluation evaluate_maps(AnyModel& model, data::SegmentationLoader& so
     tally.add(program, batch.targets);
     const auto* labels = batch.targets.get<std::int32_t>("labels");
     if (first == 0) result.routing = patch_routings(g, tally.confusion().classes());
-    for (std::size_t m = 0; m < result.routing.size(); ++m)
-      result.routing[m].add(program.routings()[m], labels, to);
+    for (std::size_t m = 0; m < result.routing.size(); ++m) result.routing[m].add(program.routings()[m], labels, to);
     if (opts.on_batch)
       opts.on_batch({first, batch.count, size, to, batch.indices, static_cast<const float*>(batch.images), labels,
                      tally.predicted(), &program.routings(), &g});

@@ -3,12 +3,12 @@
 /// What a network says about every image of a set: logits, and how each mixture routed it. All other analysis starts
 /// from here.
 
+#include "moecnn/core/class_scores.hpp"
 #include "moecnn/core/matrix.hpp"
 #include "moecnn/data/augment.hpp"
 #include "moecnn/data/image_set.hpp"
 #include "moecnn/graph/passes/set_k.hpp"
 #include "moecnn/model/model.hpp"
-#include "moecnn/core/class_scores.hpp"
 
 #include <algorithm>
 #include <functional>

@@ -60,9 +60,7 @@ namespace moecnn::task {
 class Segment final : public Classify {
  public:
   Segment(LossOpts loss = {.ignore = data::ignore_label}) : Classify(std::move(loss)) {}
-  std::unique_ptr<Tally> tally() const override {
-    return std::make_unique<analysis::SegmentTally>(loss().ignore);
-  }
+  std::unique_ptr<Tally> tally() const override { return std::make_unique<analysis::SegmentTally>(loss().ignore); }
 };
 
 }  // namespace moecnn::task

@@ -129,9 +129,9 @@ class FileLoader {
     constexpr std::uint32_t tries = 20;
     for (std::uint32_t t = 0;; ++t) {
       // Lane 0 belongs to the order of the epoch.
-      const int i =
-          t == 0 ? wanted
-                 : static_cast<int>(rng.below(static_cast<std::uint64_t>(order_.samples), static_cast<std::uint64_t>(wanted), t));
+      const int i = t == 0 ? wanted
+                           : static_cast<int>(rng.below(static_cast<std::uint64_t>(order_.samples),
+                                                        static_cast<std::uint64_t>(wanted), t));
       try {
         return {i, get(i)};
       } catch (const Error& error) {

@@ -101,10 +101,10 @@ class FolderLoader : public FileLoader<detail::FolderSlot> {
   /// What decides which images come when, in words: a resumed run must have the same.
   std::string text() const {
     const FolderAugment& a = opts_.augment;
-    return formatted("{} of {} pictures in {}, {}, seed {}, {} × {}, crops {} to {} of ratio {} to {}, flip {}, margin {}",
-                     opts_.batch, set_.size(), counted(set_.classes(), "class", "classes"),
-                     opts_.shuffle ? "shuffled" : "in order", opts_.seed, size_.h, size_.w, a.min_scale, a.max_scale,
-                     a.min_ratio, a.max_ratio, a.flip, a.margin);
+    return formatted(
+        "{} of {} pictures in {}, {}, seed {}, {} × {}, crops {} to {} of ratio {} to {}, flip {}, margin {}",
+        opts_.batch, set_.size(), counted(set_.classes(), "class", "classes"), opts_.shuffle ? "shuffled" : "in order",
+        opts_.seed, size_.h, size_.w, a.min_scale, a.max_scale, a.min_ratio, a.max_ratio, a.flip, a.margin);
   }
 
  private:

@@ -91,7 +91,8 @@ inline ImageFolder image_folder(const std::filesystem::path& dir) {
 inline void check_same_classes(const ImageFolder& a, const ImageFolder& b) {
   for (int c = 0; c < std::max(a.classes(), b.classes()); ++c) {
     const auto i = static_cast<std::size_t>(c);
-    const std::string in_a = c < a.classes() ? a.class_names[i] : "none", in_b = c < b.classes() ? b.class_names[i] : "none";
+    const std::string in_a = c < a.classes() ? a.class_names[i] : "none",
+                      in_b = c < b.classes() ? b.class_names[i] : "none";
     check(in_a == in_b, "{} and {} have different classes; class {} is {} in the one and {} in the other", a.name,
           b.name, c, in_a, in_b);
   }

@@ -26,8 +26,7 @@ namespace detail {
 /// values are normalised. `line` is memory for a row.
 inline void scaled_middle(const RgbImage& image, Size2 size, double margin, const std::array<float, 3>& mean,
                           const std::array<float, 3>& std, float* out, std::vector<float>& line) {
-  const double scale =
-      margin * std::max(static_cast<double>(size.h) / image.h, static_cast<double>(size.w) / image.w);
+  const double scale = margin * std::max(static_cast<double>(size.h) / image.h, static_cast<double>(size.w) / image.w);
   const auto scaled = [&](int in, int least) { return std::max(least, static_cast<int>(std::lround(in * scale))); };
   const Taps rows = middle_of(image.h, scaled(image.h, size.h), size.h);
   const Taps columns = middle_of(image.w, scaled(image.w, size.w), size.w);

@@ -69,9 +69,9 @@ class SegmentationLoader : public FileLoader<detail::SegmentationSlot> {
 
  public:
   explicit SegmentationLoader(const SegmentationSet& set, SegmentationLoaderOpts opts = {})
-      : FileLoader((check_consistent(set),
-                    Order{set.size(), set.name, opts.batch, opts.shuffle, opts.seed, opts.threads, opts.prefetch,
-                          opts.drop_last, opts.epochs, opts.broken, opts.most_broken})),
+      : FileLoader(
+            (check_consistent(set), Order{set.size(), set.name, opts.batch, opts.shuffle, opts.seed, opts.threads,
+                                          opts.prefetch, opts.drop_last, opts.epochs, opts.broken, opts.most_broken})),
         set_(set),
         opts_(opts),
         cache_(set, opts.cache_bytes) {

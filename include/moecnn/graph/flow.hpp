@@ -65,8 +65,7 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
   for (int e : seeds) reached[e] = written[e] = 1;
   for (std::size_t i = nodes; i-- > 0;) {
     const Node& node = g.nodes[i];
-    const bool is_source =
-        is_loss(node.op) || std::holds_alternative<ops::Route>(node.op);
+    const bool is_source = is_loss(node.op) || std::holds_alternative<ops::Route>(node.op);
     if (!is_source && !reached[node.output]) continue;
     if (!needs[node.output]) continue;
     f.runs_backward[i] = 1;

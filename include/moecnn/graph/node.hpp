@@ -31,13 +31,13 @@ namespace moecnn {
 /// the places.
 /// All are trivially copyable: what needs memory of its own belongs to nodes, edges or specifications. (A struct, so that
 /// its name is short in messages and symbols.)
-struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool,
-                         ops::Relu, ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine,
-                         ops::MixedConv, ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool,
-                         ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice,
-                         ops::Scale, ops::Activation, ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches,
-                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times, ops::Cast, ops::Custom,
-                         ops::BinaryCrossEntropy> {
+struct Op
+    : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool, ops::Relu,
+                   ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine, ops::MixedConv,
+                   ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool, ops::AvgPool,
+                   ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice, ops::Scale, ops::Activation,
+                   ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches, ops::FromPatches, ops::Subtract,
+                   ops::Multiply, ops::Times, ops::Cast, ops::Custom, ops::BinaryCrossEntropy> {
   using variant::variant;
 };
 static_assert(std::is_trivially_copyable_v<Op>);

@@ -22,7 +22,10 @@ inline constexpr int channels_of<Value<C>> = C;
 
 /// A layer fits a value when it declares no fixed input, or the same number of channels.
 template <class L, class V>
-inline constexpr bool has_fixed_input = requires { L::in; } && channels_of<V> >= 0;
+inline constexpr bool has_fixed_input = requires {
+  L::in;
+}
+&&channels_of<V> >= 0;
 }  // namespace detail
 
 /// Records the graph of one network. `g("conv1", Conv<3, 64>{…}, image)` opens the scope "conv1", lets the layer wire
@@ -32,15 +35,15 @@ class Recorder : public Verbs {
   using Verbs::Verbs;
 
   template <class L, class V, class... Rest>
-    requires(!detail::has_fixed_input<L, V>)
-  auto operator()(std::string_view name, const L& layer, V x, Rest... rest) {
+  requires(!detail::has_fixed_input<L, V>) auto operator()(std::string_view name, const L& layer, V x, Rest... rest) {
     return scoped(name, layer, x, rest...);
   }
 
   // (`Wants` is a parameter so that compilers print its number and not `L::in`.)
   template <class L, int C, int Wants = L::in, class... Rest>
-    requires(detail::has_fixed_input<L, Value<C>>) && ChannelsMatch<Wants, C>
-  auto operator()(std::string_view name, const L& layer, Value<C> x, Rest... rest) {
+  requires(detail::has_fixed_input<L, Value<C>>) && ChannelsMatch<Wants, C> auto operator()(std::string_view name,
+                                                                                            const L& layer, Value<C> x,
+                                                                                            Rest... rest) {
     return scoped(name, layer, x, rest...);
   }
 
@@ -131,7 +134,8 @@ class Recorder : public Verbs {
     spec.group = group_;
     for (const RoutingSpec& r : graph_.routings)
       check(group_ < 0 || r.group != group_ || (r.state_id == spec.state_id && same_policy(r, spec)),
-            "{}: it is balanced together with {}, but has another router, balance loss or constraint, or a gate of another "
+            "{}: it is balanced together with {}, but has another router, balance loss or constraint, or a gate of "
+            "another "
             "name; give both the same ones, or wire it outside of the balance group",
             spec.name, r.name);
     std::vector<int> inputs{scores};

@@ -134,7 +134,7 @@ class DerivedParams {
 
   int first_ = 0;
   Layouts layouts_;
-  std::vector<std::shared_ptr<DerivedTensor>> tensors_;  // per derived parameter
+  std::vector<std::shared_ptr<DerivedTensor>> tensors_;                     // per derived parameter
   std::vector<double> gamma_, mean_, variance_, weight_, bias_, old_bias_;  // of one convolution, in plain order
   std::vector<std::byte> plain_, stored_;
 };

@@ -25,8 +25,8 @@ MOECNN_BODY Program::Program(Graph graph, Backend& backend, ParamStore& store, A
       keep.push_back(graph_.nodes[n].output);
     }
   losses_.resize(loss_nodes_.size());
-  plan_ = make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), keep,
-                    opts_.rebuild);
+  plan_ =
+      make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), keep, opts_.rebuild);
   name_ = std::make_shared<const std::string>(text());
   allocate();
   routings_.resize(graph_.routings.size());
@@ -114,8 +114,7 @@ MOECNN_BODY void Program::backward(std::size_t node, const StepContext& step) {
 
 MOECNN_BODY double Program::loss() const {
   double sum = 0;
-  for (std::size_t i = 0; i < losses_.size(); ++i)
-    sum += factor_of(graph_.nodes[loss_nodes_[i]].op) * losses_[i].mean;
+  for (std::size_t i = 0; i < losses_.size(); ++i) sum += factor_of(graph_.nodes[loss_nodes_[i]].op) * losses_[i].mean;
   return sum;
 }
 MOECNN_BODY double Program::balance_loss() const {

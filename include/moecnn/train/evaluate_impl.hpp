@@ -31,8 +31,7 @@ MOECNN_BODY void check_maps(const AnyBatches& source, const Edge& out) {
 
 MOECNN_BODY int run_evaluation(AnyModel& model, AnyBatches& source, const EvaluationRun& run,
                                const std::function<void(Program&, const AnyBatch&, int)>& each) {
-  const StepContext step{
-      .noise_off = true, .fixed_expert = run.fixed_expert, .equal_weights = run.equal_weights};
+  const StepContext step{.noise_off = true, .fixed_expert = run.fixed_expert, .equal_weights = run.equal_weights};
   const Size2 size = source.image_size().value_or(Size2{model.images().h, model.images().w});
   int images = 0;
   source.seek(0, 0);

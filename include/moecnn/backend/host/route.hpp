@@ -80,8 +80,7 @@ class RouteKernel final : public NodeKernel<T> {
         std::copy_n(r.scores.row(row).begin(), spec_.experts, joined_.scores.row(rows).begin());
         std::copy_n(r.weights.row(row).begin(), spec_.experts, joined_.weights.row(rows).begin());
       }
-      for (int e = 0; e < spec_.experts; ++e)
-        joined_.importance[e] += r.importance[e], joined_.load[e] += r.load[e];
+      for (int e = 0; e < spec_.experts; ++e) joined_.importance[e] += r.importance[e], joined_.load[e] += r.load[e];
     }
     spec_.policy->finish(context_, joined_);
     at.routing->balance_loss = joined_.balance_loss;

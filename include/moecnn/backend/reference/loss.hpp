@@ -107,8 +107,7 @@ class CrossEntropyKernel final : public LossKernel<T> {
         if (label == op_.ignore) continue;
         const T own = x[label * pixels() + j];
         double loss = weight_of(label) * (static_cast<double>(log_z[j]) - own);
-        if (op_.smoothing > 0)
-          loss += op_.smoothing * ((all_weights_ * log_z[j] - all[j]) / classes() - loss);
+        if (op_.smoothing > 0) loss += op_.smoothing * ((all_weights_ * log_z[j] - all[j]) / classes() - loss);
         sums.mean += loss, sums.weight += weight_of(label);
         sums.counted += 1, sums.hits += best.winner[j] == label && own == best.top[j];
       }
