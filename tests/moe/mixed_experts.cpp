@@ -152,7 +152,7 @@ TEST_CASE("passes and checks know that an expert has rows of its own") {
   fill(rig.store, 1);
   poison(rig.arena);  // rows that are not in use are no numbers
   program.set_images(random_batch(recorded, 1).images.data());
-  CHECK(find_non_finite(program, rig.store, {.training = true, .fixed_expert = 1}) == "");
+  CHECK(find_non_finite(program, rig.store, {.training = true, .fixed_expert = 1}).text == "");
 }
 
 TEST_CASE("experts that give maps of different sizes are an error that says so") {

@@ -19,6 +19,7 @@ MOECNN_BODY Program::Program(Graph graph, Backend& backend, ParamStore& store, A
   for (const auto& k : lowered_.kernels) needs_.push_back(k->needs());
   targets_ = graph_.targets();
   std::vector<int> keep = opts_.keep;
+  keep.insert(keep.end(), targets_.begin(), targets_.end());  // a step may be repeated without giving them again
   for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
     if (is_loss(graph_.nodes[n].op)) {
       loss_nodes_.push_back(static_cast<int>(n));
