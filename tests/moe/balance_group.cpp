@@ -70,7 +70,7 @@ TEST_CASE("balance group: one loss of all rows, as of one routing that has them 
 }
 
 TEST_CASE("balance group: a constraint sees the rows of all once") {
-  const Choice c{.router = top(2), .constraint = constraint::RelativeImportance{}};
+  const Choice c{.router = top(2), .constraint = constraint::MeanImportance{}};
   Run run(record(Levels{mixture<ConvExpert>(c)}, {5, 4, 4}));
   Run apart(record(Levels{mixture<ConvExpert>(c), false}, {5, 4, 4}));
   const auto steps = [](Run& r) {

@@ -65,7 +65,7 @@ void check_equal_weights() {
   const auto batch = test::random_batch(model.training().graph(), 1);
   const auto check = [&](Program& program, const StepContext& step, int k) {
     program.set_images(batch.images.data());
-    program.set_labels(batch.labels.data());
+    testing::set_targets(program, batch);
     program.forward(step);
     for (const char* name : {"mix", "raw"}) {
       const Routing& r = program.routing(name);
