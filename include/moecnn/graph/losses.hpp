@@ -24,11 +24,11 @@ class LossVerbs : public Builder {
     for (const int e : graph_.targets()) {
       const Edge& known = graph_.edges[e];
       if (known.name != name) continue;
-      check(known.extent == extent && known.channels == channels && known.dtype == dtype,
-            "the target \"{}\" is wanted as {}x{}x{}x{} by one loss and as {}x{}x{}x{} by another; resize the values of "
-            "all losses to one size, or give the targets different names",
-            name, known.extent.n, known.channels, known.extent.h, known.extent.w, extent.n, channels, extent.h,
-            extent.w);
+      check(
+          known.extent == extent && known.channels == channels && known.dtype == dtype,
+          "the target \"{}\" is wanted as {}x{}x{}x{} by one loss and as {}x{}x{}x{} by another; resize the values of "
+          "all losses to one size, or give the targets different names",
+          name, known.extent.n, known.channels, known.extent.h, known.extent.w, extent.n, channels, extent.h, extent.w);
       return e;
     }
     const int e = record(ops::Input{}, {}, channels, extent);
