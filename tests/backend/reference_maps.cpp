@@ -163,7 +163,7 @@ TEST_CASE("patches: cut and put together again, with gradients, for maps that di
       CHECK(check_layer(back, {2, 6, 5}, {.elements = 2}) == "");
       // The way there and back is the identity, ReLU aside.
       Once round(record(back, {2, 6, 5})),
-          plain(record(verb<2>([](Recorder&g, Value<2> x) { return g.relu(x); }), {2, 6, 5}));
+          plain(record(verb<2>([](Recorder& g, Value<2> x) { return g.relu(x); }), {2, 6, 5}));
       CHECK(round({}) == plain({}));
     }
   CHECK(check_layer(verb<2>([](Recorder& g, Value<2> x) {

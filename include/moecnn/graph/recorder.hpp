@@ -22,10 +22,7 @@ inline constexpr int channels_of<Value<C>> = C;
 
 /// A layer fits a value when it declares no fixed input, or the same number of channels.
 template <class L, class V>
-inline constexpr bool has_fixed_input = requires {
-  L::in;
-}
-&&channels_of<V> >= 0;
+inline constexpr bool has_fixed_input = requires { L::in; } && channels_of<V> >= 0;
 }  // namespace detail
 
 /// Records the graph of one network. `g("conv1", Conv<3, 64>{…}, image)` opens the scope "conv1", lets the layer wire
@@ -35,15 +32,15 @@ class Recorder : public Verbs {
   using Verbs::Verbs;
 
   template <class L, class V, class... Rest>
-  requires(!detail::has_fixed_input<L, V>) auto operator()(std::string_view name, const L& layer, V x, Rest... rest) {
+    requires(!detail::has_fixed_input<L, V>)
+  auto operator()(std::string_view name, const L& layer, V x, Rest... rest) {
     return scoped(name, layer, x, rest...);
   }
 
   // (`Wants` is a parameter so that compilers print its number and not `L::in`.)
   template <class L, int C, int Wants = L::in, class... Rest>
-  requires(detail::has_fixed_input<L, Value<C>>) && ChannelsMatch<Wants, C> auto operator()(std::string_view name,
-                                                                                            const L& layer, Value<C> x,
-                                                                                            Rest... rest) {
+    requires(detail::has_fixed_input<L, Value<C>>) && ChannelsMatch<Wants, C>
+  auto operator()(std::string_view name, const L& layer, Value<C> x, Rest... rest) {
     return scoped(name, layer, x, rest...);
   }
 

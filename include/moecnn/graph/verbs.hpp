@@ -132,7 +132,8 @@ class Verbs : public LossVerbs {
 
   /// All channels of all maps, in this order.
   template <int... C>
-  requires(sizeof...(C) >= 1 && ((C >= 1) && ...)) Value<(C + ...)> concat(Value<C>... x) {
+    requires(sizeof...(C) >= 1 && ((C >= 1) && ...))
+  Value<(C + ...)> concat(Value<C>... x) {
     const std::vector<int> edges{x.edge...};
     check_together(edges);
     for (int e : edges) check_same_size(edges[0], e);
@@ -141,7 +142,8 @@ class Verbs : public LossVerbs {
 
   /// `Count` channels from `first` on. Count may be `dynamic`; then `count` says how many.
   template <int Count, int C>
-  requires(Count <= C || C < 0) Value<Count> slice(Value<C> x, int first = 0, int count = Count) {
+    requires(Count <= C || C < 0)
+  Value<Count> slice(Value<C> x, int first = 0, int count = Count) {
     check(count >= 1 && first >= 0 && first + count <= channels(x), "{}: there are no channels {} to {} among {}",
           place(), first, first + count - 1, channels(x));
     return {record(ops::Slice{first, count}, {x.edge}, count, extent(x))};

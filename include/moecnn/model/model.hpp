@@ -25,8 +25,8 @@ class AnyModel {
   AnyModel(std::unique_ptr<Backend> backend, Extent images, ModelOpts opts, RecordGraph record);
   /// The same for a network, which is copied.
   template <class Net>
-  requires(!std::is_invocable_v<Net, Extent>)
-      AnyModel(std::unique_ptr<Backend> backend, Extent images, ModelOpts opts, Net net)
+    requires(!std::is_invocable_v<Net, Extent>)
+  AnyModel(std::unique_ptr<Backend> backend, Extent images, ModelOpts opts, Net net)
       : AnyModel(std::move(backend), images, std::move(opts),
                  RecordGraph([net = std::move(net)](Extent e) { return record(net, e); })) {}
   AnyModel(const AnyModel&) = delete;

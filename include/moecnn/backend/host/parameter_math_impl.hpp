@@ -18,7 +18,7 @@ inline constexpr std::size_t block = 16384;
 template <class F>
 void for_each_block(std::size_t n, const F& work) {
   const auto blocks = static_cast<std::int64_t>((n + block - 1) / block);
-#pragma omp parallel for schedule(static) if (worth_sharing(static_cast <long long>(n)))
+#pragma omp parallel for schedule(static) if (worth_sharing(static_cast<long long>(n)))
   for (std::int64_t b = 0; b < blocks; ++b) {
     const std::size_t at = static_cast<std::size_t>(b) * block;
     work(at, std::min(block, n - at));
