@@ -27,7 +27,7 @@ struct Routing {
   Matrix scores;   ///< rows × N: softmax of `logits` over all experts ("dense weights")
   Matrix weights;  ///< rows × N: sparse weights w; at most k non-zero per row, summing to 1 when renormalised
   std::vector<char> barred;        ///< N: not zero where a constraint forbade the expert for this batch
-  std::vector<double> importance;  ///< N: I_e = Σ_rows w_e (SPEC notation of paper A, on sparse weights)
+  std::vector<double> importance;  ///< N: I_e = Σ_rows w_e, on sparse weights
   std::vector<int> load;           ///< N: rows with w_e > 0
 
   std::vector<int> offset;          ///< N + 1: slots of expert e are [offset[e], offset[e + 1])
