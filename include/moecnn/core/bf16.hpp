@@ -7,7 +7,7 @@
 
 namespace moecnn {
 
-/// 1 sign, 8 exponent and 7 mantissa bits. It stores numbers and computes nothing; arithmetic is for float.
+/// 1 sign, 8 exponent and 7 mantissa bits. It is for storage only; arithmetic is done in float.
 struct Bf16 {
   std::uint16_t bits = 0;
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Threads that give their core away while they wait.
+/// Threads that release their core while they wait.
 
 #include "moecnn/core/threads.hpp"
 
@@ -22,8 +22,8 @@ class BriefWaits {
 #if defined(_OPENMP) && defined(__GNUC__) && !defined(__clang__)
   static constexpr bool works = true;
   BriefWaits() : team_(std::make_shared<Team>()) {
-    const int size = std::max(2, omp_get_num_procs() - thread_count() + 2);  // with those that work: one too many
-    // Detached: in a forked child the thread does not exist, and nobody may wait for it.
+    const int size = std::max(2, omp_get_num_procs() - thread_count() + 2);  // one more thread than cores, in all
+    // Detached: in a forked child the thread does not exist, so it must not be joined.
     std::thread([team = team_, size] {
 #pragma omp parallel num_threads(size)
       team->members.fetch_add(1);  // a region without content would be left out

@@ -7,8 +7,8 @@
 
 namespace moecnn {
 
-/// How many classes are scored above `label`; of equal scores the lower class comes first, as argmax has it. The label
-/// is among the best k when its rank is below k. A score that is no number is never right.
+/// The number of classes scored above `label`; of equal scores the lower class comes first, as in argmax. The label is
+/// among the best k when its rank is below k. A NaN score is never correct.
 template <class T>
 int rank_of(const T* logits, int classes, int label) {
   const T own = logits[label];

@@ -20,7 +20,7 @@ namespace moecnn {
 struct CoreTimes {
   double ran = 0, waited = 0;
 
-  /// The share of the time in which they could have run; 0 where there is none.
+  /// Waiting as a share of the time in which they could have run; 0 where that time is 0.
   double waited_share() const { return ran + waited > 0 ? waited / (ran + waited) : 0.0; }
   friend CoreTimes operator-(const CoreTimes& a, const CoreTimes& b) { return {a.ran - b.ran, a.waited - b.waited}; }
 };

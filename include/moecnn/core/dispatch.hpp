@@ -12,9 +12,9 @@ template <class... T>
 std::integral_constant<std::size_t, sizeof...(T)> alternatives(const std::variant<T...>&);
 }
 
-/// `f(value)` for the value that `v`, a variant or a struct derived from one, holds; all results have one type. It does
-/// what std::visit does, and is used instead since that one builds a table of functions with all alternatives in every
-/// name: dear to compile, and symbols of thousands of characters.
+/// `f(value)` for the value that `v`, a variant or a struct derived from one, holds; all results have one type. It is
+/// used instead of std::visit, which builds a table of functions with all alternatives in every name: slow to compile,
+/// and symbols of thousands of characters.
 template <std::size_t i = 0, class V, class F>
 decltype(auto) dispatch(const V& v, const F& f) {
   if constexpr (i + 1 < decltype(detail::alternatives(v))::value)

@@ -39,8 +39,8 @@ class DropoutMask {
   static constexpr int calls = 16, at_once = 4 * calls;
   using Decisions = std::array<unsigned char, at_once>;
 
-  /// Those on the elements from at_once · n on. All calls of the generator go side by side, which compilers make
-  /// vectors of.
+  /// The decisions for the elements from at_once · n on. The calls of the generator run side by side, so that compilers
+  /// vectorise them.
   Decisions decide(std::uint64_t n) const {
     std::array<std::array<std::uint32_t, calls>, 4> words;
     rng_.words(n * calls, words);

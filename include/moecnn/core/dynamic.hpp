@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The number that stands for "known only at run time", as std::dynamic_extent does for std::span.
+/// The constant that stands for "known only at run time", as std::dynamic_extent does for std::span.
 
 namespace moecnn {
 

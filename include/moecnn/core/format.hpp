@@ -14,7 +14,7 @@
 
 namespace moecnn {
 
-/// One argument: a number, a truth value, a character or a text.
+/// One argument: a number, a bool, a character or a string.
 class FormatArg {
   using Erased = fmt::basic_format_arg<fmt::format_context>;
   template <class T>
@@ -23,7 +23,7 @@ class FormatArg {
   }
 
  public:
-  FormatArg(const void*) = delete;  // or pointers would become truth values
+  FormatArg(const void*) = delete;  // or pointers would convert to bool
   FormatArg(bool x) : arg(erased(x)) {}
   FormatArg(char x) : arg(erased(x)) {}
   FormatArg(int x) : arg(erased<long long>(x)) {}

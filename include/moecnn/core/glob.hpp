@@ -10,9 +10,9 @@
 
 namespace moecnn {
 
-/// How many characters have to be put in, taken out or changed for `text` to match `pattern`; 0: it matches. In a pattern
+/// The number of characters to insert, delete or replace for `text` to match `pattern`; 0: it matches. In a pattern
 /// `*` stands for any number of characters, dots included, and `?` for one; all others stand for themselves.
-/// (The distance of Levenshtein, in which `*` takes characters for nothing.)
+/// (Levenshtein distance, in which `*` matches characters at no cost.)
 inline std::size_t glob_distance(std::string_view pattern, std::string_view text) {
   std::vector<std::size_t> row(text.size() + 1);  // of the pattern so far, to each beginning of the text
   for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;

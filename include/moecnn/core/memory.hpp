@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// How much memory a process may still take. A system that has promised more than it has ends processes without a word;
-/// who asks before allocating can say what does not fit.
+/// How much memory a process may still take. A system that has promised more than it has kills processes without a
+/// message; a check before allocating can name the sizes that do not fit.
 
 #include "moecnn/core/format.hpp"
 
@@ -28,7 +28,7 @@ struct MemoryFiles {
 
 namespace detail {
 
-/// The number that a text begins with; nothing where there is none ("max"), or one that fits no 64 bits.
+/// The number at the beginning of a text; empty where there is none ("max"), or it does not fit into 64 bits.
 inline std::optional<std::uint64_t> leading_number(std::string_view text) {
   while (!text.empty() && (text[0] == ' ' || text[0] == '\t')) text.remove_prefix(1);
   if (text.empty() || text[0] < '0' || text[0] > '9') return {};
@@ -77,7 +77,7 @@ inline std::string small_file(const std::string& path) {
 
 }  // namespace detail
 
-/// Bytes that can still be taken: the least of what the machine and the control groups have left, and free swap. Nothing
+/// Bytes that can still be taken: the least of what the machine and the control groups have left, and free swap. Empty
 /// where the texts do not say.
 inline std::optional<std::uint64_t> memory_left(const MemoryFiles& files) {
   const auto kilobytes = [&](const char* key) -> std::optional<std::uint64_t> {
@@ -125,7 +125,7 @@ class MemoryLimit {
  public:
   /// The memory that the system has left. It is asked anew each time.
   static MemoryLimit system() { return MemoryLimit(Kind::system, 0); }
-  /// So many bytes, each time that it is asked.
+  /// Always `n` bytes.
   static MemoryLimit bytes(std::uint64_t n) { return MemoryLimit(Kind::bytes, n); }
   /// Nothing is checked.
   static MemoryLimit none() { return MemoryLimit(Kind::none, 0); }

@@ -14,8 +14,8 @@ namespace moecnn {
 struct PatchGrid {
   Size2 map = 1, patch = 1, halo = 0;
 
-  /// `grid` patches along each axis, of ceil(H / grid) pixels. Where so many pixels cover the map with fewer patches
-  /// (5 pixels in 4 patches of 2: three are enough), there are fewer: no patch lies outside the map.
+  /// `grid` patches along each axis, of ceil(H / grid) pixels. Where fewer patches of that size cover the map (5 pixels
+  /// in 4 patches of 2: three are enough), there are fewer: no patch lies outside the map.
   static PatchGrid of_count(Size2 map, Size2 grid, Size2 halo = 0) {
     check(grid.h >= 1 && grid.w >= 1 && grid.h <= map.h && grid.w <= map.w,
           "a map of {}x{} pixels cannot be cut into {}x{} patches; choose 1 up to one patch per pixel", map.h, map.w,

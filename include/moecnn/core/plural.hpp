@@ -1,12 +1,12 @@
 #pragma once
 /// \file
-/// A number and the things that it counts, in words.
+/// A count with its noun, in words.
 
 #include "moecnn/core/format.hpp"
 
 namespace moecnn {
 
-/// "1 step", "2 steps"; `many` where an s at the end does not do: counted(n, "loss", "losses").
+/// "1 step", "2 steps"; `many` is the plural where appending an s is wrong: counted(n, "loss", "losses").
 inline std::string counted(long long n, std::string_view one, std::string_view many = {}) {
   if (n == 1) return formatted("1 {}", one);
   return many.empty() ? formatted("{} {}s", n, one) : formatted("{} {}", n, many);

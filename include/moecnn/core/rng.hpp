@@ -11,7 +11,7 @@
 
 namespace moecnn {
 
-/// What a stream of random numbers is for. Streams of different purpose are independent.
+/// Purpose of a stream of random numbers. Streams of different purpose are independent.
 enum class Purpose : std::uint32_t { init = 1, shuffle, augment, gate_noise, dropout, synthetic, other, random_gate };
 
 /// FNV-1a, 64 bit: turns a parameter's or layer's name into a stream number that is the same on every machine.

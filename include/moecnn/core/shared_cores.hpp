@@ -13,7 +13,7 @@ namespace moecnn {
 
 namespace detail {
 
-/// From how long threads waited to whether the cores are shared, slowly enough not to change with every look.
+/// Decides from the waiting times of threads whether the cores are shared, slowly enough not to change with every look.
 class CoreSharing {
  public:
   /// One look. `waited`: the share of the time since the last one in which threads waited for a core. Beside one other
@@ -63,7 +63,7 @@ class CoreWatch {
 
 /// To be called now and then between parallel regions, as programs do in every step: looks four times a second whether
 /// threads have to wait for cores, and if so, keeps BriefWaits and shares less work (see worth_sharing()) until others are
-/// gone. A user who sets OMP_WAIT_POLICY or GOMP_SPINCOUNT has decided how threads wait, and nothing is done.
+/// gone. If OMP_WAIT_POLICY or GOMP_SPINCOUNT is set, the user has decided how threads wait, and this does nothing.
 inline void watch_cores() {
   static detail::CoreWatch watch;
   watch.look();

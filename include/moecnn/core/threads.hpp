@@ -18,7 +18,7 @@ inline int thread_count() {
   return 1;
 #endif
 }
-/// Which of them this one is.
+/// The number of the calling thread among them.
 inline int thread_number() {
 #ifdef _OPENMP
   return omp_get_thread_num();
@@ -34,18 +34,18 @@ inline bool in_parallel_region() {
 #endif
 }
 
-/// Who else uses the cores; shared_cores.hpp finds out.
+/// Whether other programs use the cores; shared_cores.hpp finds out.
 enum class Cores { own, shared };
 
 namespace detail {
 
 inline std::atomic<Cores> whose_cores{Cores::own};
 
-/// To begin and end a parallel region costs 1 to 2 µs where the threads wait for it on cores of their own. A loop over
-/// numbers takes one thread some 0.3 ns per number, so this is 10 µs of work.
+/// Beginning and ending a parallel region costs 1 to 2 µs where the threads wait for it on cores of their own. A loop
+/// over elements takes one thread some 0.3 ns per element, so this is 10 µs of work.
 inline constexpr long long least_on_own_cores = 32 * 1024;
-/// Where other programs want the cores, threads sleep between regions: 20 to 50 µs to wake them, and a time slice of some
-/// milliseconds now and then until the last of them gets a core. This is 300 µs of work.
+/// Where other programs use the cores, threads sleep between regions: waking them takes 20 to 50 µs, and now and then a
+/// time slice of some milliseconds until the last of them gets a core. This is 300 µs of work.
 inline constexpr long long least_on_shared_cores = 1024 * 1024;
 /// Multiplications of a matrix product or convolution in loops of our own take about a quarter of that time each.
 inline constexpr long long products_per_number = 4;

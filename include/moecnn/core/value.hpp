@@ -12,14 +12,15 @@ struct Value {
   int edge = -1;
 };
 
-/// Where in a map the largest value of each pooling window stood; what max_pool_indices() says and max_unpool() reads.
+/// Where in a map the largest value of each pooling window stood; the result of max_pool_indices() and an input of
+/// max_unpool().
 template <int C>
 struct Indices {
   static constexpr int channels = C;
   int edge = -1;
 };
 
-/// What a gate says about every row: logits [rows, N].
+/// The scores of a gate for every row: logits [rows, N].
 template <int N>
 struct Scores {
   static constexpr int experts = N;

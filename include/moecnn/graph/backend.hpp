@@ -30,7 +30,7 @@ class Backend {
   virtual Lowered lower(const Graph& g, const Flow& f, const Layouts& given) = 0;
   /// Passes over all parameters at once, for optimisers and clipping.
   virtual ParameterMath& math() = 0;
-  /// Code that was made for kernels so far, where a backend makes any; a run's log tells when it has made more.
+  /// Code made for kernels so far, where a backend makes any; a run's log reports new code.
   virtual CodeMade code_made() const { return {}; }
   /// Waits until everything that was started is done.
   virtual void finish() {}

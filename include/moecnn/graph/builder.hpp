@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What every layer needs in order to record itself: nodes, named parameters, scopes.
+/// Recording of layers: nodes, named parameters, scopes.
 
 #include "moecnn/core/value.hpp"
 #include "moecnn/graph/graph.hpp"
@@ -21,7 +21,7 @@ class Builder {
     return graph_.edges[x.edge].extent;
   }
 
-  /// C, or the real number where C is `dynamic`.
+  /// C, or the number of channels at run time where C is `dynamic`.
   template <int C>
   int channels(Value<C> x) const {
     return graph_.edges[x.edge].channels;

@@ -27,10 +27,10 @@ struct CustomParam {
   bool trained = true;  ///< false: a buffer, stored and saved, which forward() may write in training
 };
 
-/// What a kernel is asked for.
+/// The backend and type that a kernel is requested for.
 struct KernelTarget {
   std::string_view backend;  ///< Backend::title() without remarks: "reference", "onednn"
-  DType dtype = DType::f32;  ///< of the numbers that the backend computes in
+  DType dtype = DType::f32;  ///< in which the backend computes
 };
 
 /// An operation of a user's own. All tensors lie in plain order, whatever the backend stores around them. It maps rows to
@@ -43,11 +43,11 @@ class CustomOp {
 
   /// For tables and messages: "swish".
   virtual std::string name() const = 0;
-  /// Its numbers in words, such as "2 groups": what changes the result and is no parameter. A training run that goes on
+  /// Its settings in words, such as "2 groups": constants that change the result and are not parameters. A resumed run
   /// must have the same.
   virtual std::string settings() const { return {}; }
 
-  /// How many maps it reads; 0: any number from one on.
+  /// The number of maps that it reads; 0: any number from one on.
   virtual int inputs() const { return 1; }
   /// The shape of the result. Throws Error, by check(), where it cannot take these maps.
   virtual MapShape output(std::span<const MapShape> in) const = 0;
@@ -58,7 +58,7 @@ class CustomOp {
 
   /// False: no gradient passes, whatever lies behind it.
   virtual bool carries_gradient() const { return true; }
-  /// True: it reads and writes the backend's own numbers also where a model runs with Precision::bf16.
+  /// True: it reads and writes the backend's own type even where a model runs with Precision::bf16.
   virtual bool full_precision() const { return false; }
 
   /// The kernel for node `n`, all of whose tensors are of type `target.dtype` in plain order; null where there is none for

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What flows backwards: which edges carry a gradient, and whether a node starts that gradient or adds to it.
+/// The flow of gradients: which edges carry one, and whether a node starts that gradient or adds to it.
 
 #include "moecnn/graph/graph.hpp"
 

@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// The contract between a program and a backend: a kernel is one node, lowered. It says what memory it needs, is handed
-/// addresses once, and then runs without allocating or deciding anything. The contract speaks of bytes; which type the
-/// elements of a tensor have, its edge or parameter says, and kernels take their own types back (backend/host does).
+/// addresses once, and then runs without allocating or deciding anything. The contract is in bytes. The edge or
+/// parameter of a tensor has its element type; kernels cast to their own types (backend/host does).
 
 #include "moecnn/graph/flow.hpp"
 
@@ -28,7 +28,7 @@ class Layout {
 /// chose first, which this one has to live with; empty: choose freely.
 using Layouts = std::vector<std::shared_ptr<const Layout>>;
 
-/// What may change from one run of a program to the next.
+/// Settings that may change from one run of a program to the next.
 struct StepContext {
   bool training = false;
   std::uint64_t seed = 0;

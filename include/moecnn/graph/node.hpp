@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// What a graph is made of. Nodes are operations, edges are tensors, parameters are named specifications; all of it is
-/// plain data that passes may read and rewrite.
+/// The parts of a graph: nodes are operations, edges are tensors, parameters are named specifications. All are plain
+/// data that passes may read and rewrite.
 
 #include "moecnn/core/dispatch.hpp"
 #include "moecnn/core/dtype.hpp"
@@ -121,7 +121,7 @@ struct ParamSpec {
   }
 };
 
-/// One mixture: who decides at its Route node, and the sizes of the decision.
+/// One mixture: the policy of its Route node, and the sizes of the routing.
 struct RoutingSpec {
   std::string name;  ///< layer name, e.g. "layer4", under which Program::routing() finds it
   int node = -1;     ///< the Route node
@@ -132,8 +132,8 @@ struct RoutingSpec {
   int group = -1;      ///< ≥ 0: the balance loss counts the rows of all routings of this group together
 };
 
-/// Weights that a pass derived from others: of a convolution and the batch norm behind it, or a copy in another type of
-/// number. All ids are the first of `copies`. They are made anew whenever parameters have changed.
+/// Weights that a pass derived from others: of a convolution and the batch norm behind it, or a copy in another
+/// element type. All ids are the first of `copies`. They are computed again whenever parameters have changed.
 struct Derived {
   enum class How : unsigned char { fold, cast };
   How how = How::fold;

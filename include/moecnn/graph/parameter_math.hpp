@@ -34,7 +34,7 @@ struct UpdateSpan {
   std::array<std::byte*, 2> moments{};  ///< null where the rule has none
 };
 
-/// All results are the same bits whatever the number of threads.
+/// All results are bit-identical for any number of threads.
 class ParameterMath {
  public:
   virtual ~ParameterMath() = default;

@@ -22,8 +22,9 @@ struct Lifetime {
   bool meets(const Lifetime& t) const { return first <= t.last && t.first <= last; }
 };
 
-/// One stretch of memory with a lifetime in steps: node i runs forward at step i and backward at step 2n - 1 - i. What is
-/// made a second time for the backward pass has a life before and one after; in between its memory is free for others.
+/// One stretch of memory with a lifetime in steps: node i runs forward at step i and backward at step 2n - 1 - i. A
+/// value that is made again for the backward pass has a life before and one after; in between its memory is free for
+/// others.
 struct Buffer {
   std::size_t bytes = 0;
   Lifetime life = {}, second_life = {};
@@ -36,8 +37,9 @@ struct Buffer {
   }
 };
 
-/// Which outputs are made again for the backward pass, in the place of being kept for it, if their kernels can make them
-/// from what is kept anyway: a batch norm keeps its input, so its output need not be kept for the convolution behind it.
+/// Which outputs are made again for the backward pass instead of being kept for it, if their kernels can make them from
+/// values that are kept anyway: a batch norm keeps its input, so its output need not be kept for the convolution behind
+/// it.
 enum class Rebuild : unsigned char {
   never,
   where_cheap,  ///< where that takes next to no time beside what reads them
@@ -52,15 +54,15 @@ struct Plan {
   std::vector<std::array<int, 2>> scratch;  ///< per node: forward, backward
   std::vector<std::vector<int>> rebuilds;   ///< per node: whose outputs are made again before it runs backward
   std::size_t arena_bytes = 0;
-  std::size_t total_bytes = 0;  ///< what separate allocations would take
+  std::size_t total_bytes = 0;  ///< the sum of separate allocations
 };
 
 namespace detail {
 
 inline constexpr std::size_t arena_alignment = 64;
 
-/// Per edge: does a convolution that reads it in its backward pass multiply each number so often that making it again,
-/// which is one pass through memory, does not count beside?
+/// Per edge: whether a convolution that reads it in its backward pass multiplies each element so often that the cost of
+/// making the edge again, one pass through memory, is negligible.
 inline std::vector<char> cheap_to_rebuild(const Graph& g, const std::vector<NodeNeeds>& needs) {
   constexpr long long often = 256;  // a 1×1 convolution to 256 channels, a 3×3 convolution to 29
   std::vector<char> cheap(g.edges.size(), 0);
@@ -151,13 +153,14 @@ inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNe
   // Seeds are written from outside before the backward pass starts.
   for (int e : flow.seeds) grad[e].touch(nodes);
 
-  // Who is made again, and when. Consumers come after their producer, so walking back meets all needs before it.
+  // Which outputs are made again, and when. Consumers come after their producer, so walking back meets all needs before
+  // it.
   const std::vector<char> cheap = rebuild == Rebuild::where_cheap
                                       ? detail::cheap_to_rebuild(g, needs)
                                       : std::vector<char>(g.edges.size(), rebuild == Rebuild::always);
   for (int n = nodes; n-- > 0;) {
     const int e = g.nodes[n].output, when = again[e].first;
-    const bool wanted = !again[e].empty() && when < backward(n);  // by somebody else than the node itself
+    const bool wanted = !again[e].empty() && when < backward(n);  // by another node than this one
     if (!cheap[e] || !wanted || !flow.runs_backward[n] || !needs[n].rebuilds_output || value[e].last == end) {
       value[e].touch(again[e]);
       again[e] = {};

@@ -151,7 +151,7 @@ class Verbs : public LossVerbs {
 
   // Element by element.
 
-  /// x · s with one number of `s`, a map of one pixel, per row and channel.
+  /// x · s with one factor per row and channel: `s` is a map of one pixel.
   template <int C>
   Value<C> scale(Value<C> x, Value<C> s) {
     const Extent ex = extent(x), es = extent(s);

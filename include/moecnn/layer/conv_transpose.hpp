@@ -56,7 +56,7 @@ struct ConvTranspose {
   }
   static Value<Out> record(Recorder& g, Value<In> x, Size2 out_pad) {
     const ops::ConvTranspose o = op(out_pad);
-    // PyTorch takes the weight's second side for the number of inputs, here too, where it is that of outputs.
+    // PyTorch computes fan_in from the weight's second dimension, here too, where it counts outputs.
     std::vector<int> params{g.param("weight", {In, Out / O.groups, O.kernel.h, O.kernel.w}, O.init)};
     if (O.bias)
       params.push_back(g.param("bias", {Out}, Init::fan_in_uniform, Out / O.groups * O.kernel.h * O.kernel.w));

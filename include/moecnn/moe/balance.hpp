@@ -86,7 +86,7 @@ inline double mean_score(const Routing& r, int e) {
   return sum / r.rows;
 }
 
-/// ln p, and a finite number at p = 0, where p ln p and the softmax's slope are 0 anyway.
+/// ln p, or a finite value at p = 0, where p ln p and the softmax's slope are 0 anyway.
 inline double safe_log(double p) { return std::log(p > 0 ? p : 1e-5); }
 
 /// Share of rows whose largest score (the lowest index among equals) is expert e's; `share` starts at zero.

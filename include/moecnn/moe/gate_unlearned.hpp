@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Gates of the segmentation study that learn nothing; what a learned gate is worth is measured against them.
+/// Gates of the segmentation study that learn nothing: baselines for learned gates.
 
 #include "moecnn/moe/gate.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// A mixture in the place of one convolution that decides anew for every patch of the map.
+/// A mixture that replaces one convolution and routes every patch of the map by itself.
 
 #include "moecnn/moe/moe.hpp"
 
@@ -17,8 +17,8 @@ struct PatchOpts {
   }
 };
 
-/// What an expert sees around its patch, and the layer that turns a patch with its halo into one without. A layer that
-/// has a member `halo` and leaves that many pixels out on each side is such an expert as it is.
+/// The halo of an expert, and the layer that turns a patch with its halo into one without. A layer that has a member
+/// `halo` and leaves that many pixels out on each side is such an expert already.
 template <class E>
 struct PatchExpert {
   static_assert(
@@ -46,7 +46,7 @@ struct PatchExpert<Conv<In, Out, O>> {
   using layer = Conv<In, Out, unpadded>;
 };
 
-/// What is added to the mixture's result: nothing, a convolution that sees every patch (its parameters lie under
+/// The addition to the mixture's result: nothing, a convolution that sees every patch (its parameters lie under
 /// `shared`), or the input itself.
 enum class Beside : unsigned char { nothing, shared, input };
 

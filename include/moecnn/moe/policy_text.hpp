@@ -24,8 +24,8 @@ std::string type_text() {
   return scope == text.npos ? text : text.substr(scope + 2);
 }
 
-/// The policy's own text() where it has one; else its type and what is called weight, limit or of: "Importance, weight 0.5,
-/// sparse".
+/// The policy's own text() where it has one; else its type and its members weight, limit and of: "Importance, weight
+/// 0.5, sparse".
 template <class P>
 std::string policy_text(const P& p) {
   const auto inner = [](const auto& one) { return policy_text(one); };

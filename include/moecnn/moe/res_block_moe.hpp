@@ -4,7 +4,7 @@
 
 namespace moecnn {
 
-/// A mixture in the place of a residual stage: y = MoE(x) + D(x). D is x itself where the shape stays, else a 1×1
+/// A mixture instead of a residual stage: y = MoE(x) + D(x). D is x itself where the shape stays, else a 1×1
 /// convolution and batch norm, `shortcut.0` and `shortcut.1`. No activation after the sum.
 template <class Expert, int N, class Router = TopK<2>, class Gate = gate::GapLinear, class Balance = balance::None,
           class Constraint = constraint::None>

@@ -30,9 +30,9 @@ struct RouterOpts {
   Noise noise = Noise::learned;
 };
 
-/// What the policy needs of a router. `choose` reads logits, scores, barred and k of the routing and sets the weights:
-/// rows × N, not negative, at most k per row above 0. `backward` adds to dL/dlogits. `verify` throws Error on a k that
-/// cannot be; `training` says whether a router that learns nothing counts as such.
+/// The requirements on a router. `choose` reads logits, scores, barred and k of the routing and sets the weights:
+/// rows × N, not negative, at most k per row above 0. `backward` adds to dL/dlogits. `verify` throws Error on an
+/// impossible k and, with `training`, on settings with which the gate learns nothing.
 template <class R>
 concept Router = std::copy_constructible<R> &&
                  requires(const R& r, Routing& routing, const Routing& done, const Matrix& dweights, Matrix& dlogits) {
@@ -202,7 +202,7 @@ consteval bool renormalises() {
     return false;
 }
 
-/// The number that a static k is compared with.
+/// Upper bound of a static k.
 template <int N>
 inline constexpr int most_experts = N == dynamic ? std::numeric_limits<int>::max() : N;
 

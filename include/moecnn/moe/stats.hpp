@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// How the experts of one layer are used: sums over many batches, the figures that the papers print, and a watch that
-/// speaks up while a run is still young.
+/// warns early in a run.
 
 #include <algorithm>
 #include <cmath>
@@ -127,8 +127,8 @@ struct WatchOpts {
   }
 };
 
-/// Watches the training of one layer: `watch.add(routing)` each step, then print what `warnings()` returns. A trouble
-/// is told once, and again only after it had passed; that an expert is back is told, too.
+/// Watches the training of one layer: `watch.add(routing)` each step, then print what `warnings()` returns. A
+/// problem is reported once, and again only after it had passed. The return of an expert is reported, too.
 class RoutingWatch {
  public:
   explicit RoutingWatch(std::string layer, WatchOpts opts = {}) : layer_(std::move(layer)), opts_(opts) {

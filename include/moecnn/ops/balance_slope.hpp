@@ -11,7 +11,7 @@
 namespace moecnn {
 
 /// Slopes of one batch's balance loss, weight included. A policy asks only for what its formula depends on; that part
-/// then starts at zero and the policy adds to it. What nobody asks for costs nothing, neither here nor in backward.
+/// then starts at zero and the policy adds to it. Unused parts cost nothing, neither here nor in backward.
 class BalanceSlope {
  public:
   /// Forgets the last batch. Allocates nothing; the parts allocate when they are first asked for.

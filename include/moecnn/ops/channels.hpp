@@ -14,7 +14,7 @@ struct Slice {
   int first = 0, count = 0;
 };
 
-/// Every channel times a number of its row: squeeze-and-excitation. Inputs: [n, C, h, w] and [n, C, 1, 1].
+/// Every channel times one factor per row and channel: squeeze-and-excitation. Inputs: [n, C, h, w] and [n, C, 1, 1].
 struct Scale {
   static constexpr Traits traits{.name = "scale"};
 };

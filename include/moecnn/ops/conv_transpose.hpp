@@ -4,7 +4,7 @@
 
 namespace moecnn::ops {
 
-/// Transposed convolution: what a convolution's gradient does to its input ("deconvolution").
+/// Transposed convolution: the gradient of a convolution with respect to its input ("deconvolution").
 /// Input: [n, in, h, w]. Parameters: weight [in, out / groups, kh, kw], and with `bias` bias [out].
 /// Output: [n, out, h', w']; y[stride · i - pad + dilation · k] += x[i] · weight[k]. `out_pad` adds rows and columns at
 /// the bottom and the right, which several sizes of an input would otherwise share.

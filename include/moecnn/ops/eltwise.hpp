@@ -37,7 +37,7 @@ struct Times {
   std::string text() const { return formatted("times {}", factor); }
 };
 
-/// The same numbers in the type of the output's edge.
+/// The same elements in the type of the output's edge.
 struct Cast {
   static constexpr Traits traits{.name = "cast"};
 };

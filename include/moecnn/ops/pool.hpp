@@ -19,7 +19,7 @@ struct MaxPool {
   std::string text() const { return "max pool " + window_text(kernel, stride); }
 };
 
-/// Where MaxPool finds the largest value of each window: y · w + x in the map, as a number. Carries no gradient.
+/// Where MaxPool finds the largest value of each window: y · w + x in the map, as an element. Carries no gradient.
 struct ArgMaxPool {
   static constexpr Traits traits{.name = "max-pool indices", .carries_gradient = false, .exact_output = true};
   Size2 kernel = 2, stride = 2, pad = 0;

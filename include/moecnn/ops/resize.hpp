@@ -6,7 +6,7 @@ namespace moecnn::ops {
 
 enum class Sampling : unsigned char { bilinear, nearest };
 
-/// The map at another size; which pixels it reads stands in core/sampling.hpp. [n, C, h, w] → [n, C, size].
+/// The map at another size; core/sampling.hpp defines the pixels that it reads. [n, C, h, w] → [n, C, size].
 struct Resize {
   static constexpr Traits traits{.name = "resize"};
   Sampling mode = Sampling::bilinear;

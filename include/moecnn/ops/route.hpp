@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The routing of one batch and the interface behind which every gate, router, balance and constraint policy stands.
+/// The routing of one batch, and the interface of all router, balance and constraint policies.
 /// Routing is host code in double precision on every backend: logits come to the host, the table goes back. That is
 /// why the same logits give bit-identical routing everywhere, and why a user's own policy runs unchanged everywhere.
 
@@ -65,7 +65,7 @@ struct RoutingSlopes {
   Matrix weights;  ///< in: rows × N, dL/dw of the *task* loss at executed slots (0 elsewhere)
   Matrix total;    ///< out: rows × N, `weights` plus the balance loss's slope at executed slots
   Matrix logits;   ///< out: rows × N, dL/dlogits, balance loss included
-  Matrix noise;    ///< out: rows × N, dL/d(raw noise scale); meaningful when the policy wants noise
+  Matrix noise;    ///< out: rows × N, dL/d(raw noise scale); meaningful when the policy adds noise
 };
 
 /// A named vector of doubles that a constraint keeps between batches; stored in checkpoints under the gate's name.
@@ -74,7 +74,7 @@ struct StateSpec {
   int size = 0;
 };
 
-/// What a policy is told about the batch that it routes.
+/// A policy's information about the batch that it routes.
 struct RouteContext {
   bool training = false;
   Rng noise{0, Purpose::gate_noise};  ///< this layer's stream for this step; index = row * N + expert
@@ -103,8 +103,8 @@ class RoutePolicy {
   /// in training, updates the constraint's state afterwards.
   virtual void route(const Matrix& logits, const Matrix& raw_noise, RouteContext& context, Routing& out) const = 0;
 
-  /// What route() does last unless `grouped` is set: the balance loss of `out` and its slopes and, in training, the
-  /// constraint's statistics. `out` may be several routings joined, row by row, without slots.
+  /// Computes the balance loss of `out`, its slopes and, in training, the constraint's statistics. route() ends with
+  /// this unless `grouped` is set. `out` may be several routings joined, row by row, without slots.
   virtual void finish(RouteContext& context, Routing& out) const = 0;
 
   /// dL/dw → dL/dlogits and dL/dnoise; adds the balance loss's slope. `routing` is what route() produced.
@@ -114,7 +114,7 @@ class RoutePolicy {
 
 namespace ops {
 
-/// Inputs: logits [rows, N] and, when the policy wants noise, raw noise scales [rows, N]. Output: the routing table.
+/// Inputs: logits [rows, N] and, when the policy adds noise, raw noise scales [rows, N]. Output: the routing table.
 /// Policy, sizes and state are in the graph's RoutingSpec of that node.
 struct Route {
   static constexpr Traits traits{.name = "route", .full_precision = true};

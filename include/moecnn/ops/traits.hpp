@@ -3,7 +3,8 @@
 /// Properties of operations. Each struct of ops/ states its own as `static constexpr Traits traits`, so that no pass keeps a
 /// list of operations. Besides, a struct may have
 ///  - `std::string text() const`: its name with its settings for tables, "conv 3×3 /2";
-///  - `long long macs(Extent in, Extent out) const`: multiply-accumulates of one row, where the custom is to count them.
+///  - `long long macs(Extent in, Extent out) const`: multiply-accumulates of one row, for operations where these are
+///    usually counted.
 
 #include "moecnn/core/format.hpp"
 #include "moecnn/core/size2.hpp"
@@ -17,7 +18,7 @@ struct Traits {
   /// It reads and writes values of the backend's own type, whatever the model's precision: it decides, sums up over classes,
   /// or only hands data in.
   bool full_precision = false;
-  /// Its result is no approximate number: indices, which keep their type.
+  /// Its result must be exact: indices, which keep their type.
   bool exact_output = false;
   /// Its first parameter, the weights, is read in the lower precision; all others are not: biases, norms, slopes.
   bool low_weights = false;
@@ -30,7 +31,7 @@ inline std::string window_text(Size2 kernel, Size2 stride) {
   if (stride.h != stride.w) text += formatted(" /{}×{}", stride.h, stride.w);
   return text;
 }
-/// What a pass has fused into an operation.
+/// The operations that a pass has fused into another.
 inline std::string fused_text(bool residual, bool relu) {
   return std::string(residual ? " + add" : "") + (relu ? " + relu" : "");
 }

@@ -7,13 +7,13 @@
 namespace moecnn {
 namespace deeplab {
 
-/// What the decoder gets from the backbone: maps of 1/16 and of 1/4.
+/// The backbone's results for the decoder: maps of 1/16 and of 1/4.
 struct Features {
   Value<2048> high;
   Value<256> low;
 };
 
-/// ResNet-50 with stride 16: the last stage has the dilations 2, 4, 8 in the place of a stride.
+/// ResNet-50 with stride 16: the last stage has the dilations 2, 4, 8 instead of a stride.
 struct Backbone {
   static constexpr int in = 3;
 

@@ -40,7 +40,7 @@ struct Initial {
   }
 };
 
-/// What a bottleneck has between its 1×1 convolutions: one 3×3 convolution, or 5×1 and 1×5.
+/// The middle of a bottleneck, between its 1×1 convolutions: one 3×3 convolution, or 5×1 and 1×5.
 enum class Middle : bool { square, asymmetric };
 
 /// x + dropout(1×1(middle(1×1(x)))), with C / 4 channels inside.
@@ -77,7 +77,7 @@ struct Regular {
   }
 };
 
-/// What Down leaves for Up: where the largest values stood, and the size of the map before.
+/// The result of Down that Up needs: the positions of the largest values, and the size of the map before.
 template <int In, int Out>
 struct Pooled {
   Value<Out> map;

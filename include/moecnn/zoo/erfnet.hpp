@@ -65,8 +65,8 @@ struct Up {
 }  // namespace erfnet
 
 /// ERFNet for images whose sides are multiples of 8; logits have the size of the images. Parameter names are those of
-/// github.com/Eromera/erfnet_pytorch, the classifier of the encoder included, which serves nothing but the encoder's
-/// own pre-training: it is stored and never run.
+/// github.com/Eromera/erfnet_pytorch, the classifier of the encoder included. It serves only the encoder's own
+/// pre-training: it is stored and never run.
 template <int Classes = 19>
 struct ERFNet {
   static constexpr int in = 3, out = Classes;

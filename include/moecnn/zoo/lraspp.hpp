@@ -7,7 +7,8 @@
 namespace moecnn {
 namespace lraspp {
 
-/// The coarse map, scaled by what its means say, brought to the size of the fine one; classified both, and added.
+/// The coarse map is scaled by weights computed from its means and resized to the fine one. Both are classified and
+/// added.
 template <int Classes>
 struct Classifier {
   Value<Classes> wire(Recorder& g, Value<40> low, Value<960> high, const Mixtures& mix) const {

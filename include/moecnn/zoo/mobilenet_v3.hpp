@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// MobileNetV3-Large (Howard et al., 2019), also with dilation in the place of the last stride.
+/// MobileNetV3-Large (Howard et al., 2019), also with dilation instead of the last stride.
 
 #include "moecnn/layer/batch_norm.hpp"
 #include "moecnn/layer/linear.hpp"
@@ -38,7 +38,7 @@ constexpr int round_to_eight(int n) {
   return 10 * least < 9 * n ? least + 8 : least;
 }
 
-/// Squeeze and excitation: channels are scaled by what two 1×1 convolutions make of their means.
+/// Squeeze and excitation: two 1×1 convolutions compute a factor per channel from the channels' means.
 template <int C>
 struct Excite {
   static constexpr int in = C, out = C, inner = round_to_eight(C / 4);

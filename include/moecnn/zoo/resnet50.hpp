@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// ResNet-50 (He et al., 2016), also with dilation in the place of strides, as segmentation networks want it.
+/// ResNet-50 (He et al., 2016), also with dilation instead of strides, as segmentation networks need it.
 
 #include "moecnn/layer/batch_norm.hpp"
 #include "moecnn/layer/linear.hpp"

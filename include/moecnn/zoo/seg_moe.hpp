@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Mixtures in the place of convolutions of a segmentation network, all of it chosen at run time: a study program
+/// Mixtures that replace convolutions of a segmentation network. All of it is chosen at run time, so a study program
 /// compiles each network once. A network lists its slots, the convolutions that may be replaced, and wires them through
 /// Mixtures.
 
@@ -27,9 +27,9 @@ inline Placement placement_by_name(std::string_view name) {
   fail("no placement is called \"{}\"; choose encoder-last, decoder-first or decoder-last", name);
 }
 
-/// What stands in the place of a network's convolution. As it is: the reference configuration of the segmentation
-/// study, 8 experts of which 2 serve each patch of a 3×3 grid, but switched off. The gate's convolutions have no padding:
-/// n of them need patches of 2 n + 1 pixels, halo included, and the gate says so where there are fewer.
+/// The mixture that replaces a convolution of a network. The defaults are the reference configuration of the
+/// segmentation study, 8 experts of which 2 serve each patch of a 3×3 grid, but switched off. The gate's convolutions
+/// have no padding: n of them need patches of 2 n + 1 pixels, halo included; smaller patches are an error.
 struct SegMoE {
   bool on = false;
   Placement placement = Placement::decoder_last;
@@ -87,7 +87,7 @@ class Mixtures {
   std::vector<std::string> chosen_;
 };
 
-/// Has the same verb and never replaces anything: for blocks without slots, which then cost nothing to compile.
+/// Has the same verb and never replaces a convolution: for blocks without slots, which then cost no compile time.
 struct NoMixtures {
   template <int In, int Out, ConvOpts O>
   Value<Out> conv(Recorder& g, std::string_view name, const Conv<In, Out, O>& plain, Value<In> x) const {

@@ -3,7 +3,7 @@
 
 namespace moecnn::passes {
 
-/// Removes nodes whose result nobody reads; with `drop_noise` (inference) first cuts the noise off the routers. Edges
+/// Removes nodes whose result is never read; with `drop_noise` (inference) first cuts the noise off the routers. Edges
 /// in `keep` and the graph's outputs count as read, and so do routings.
 inline void drop_unused(Graph& g, bool drop_noise, const std::vector<int>& keep = {}) {
   std::vector<char> needed(g.edges.size(), 0), dead(g.nodes.size(), 0);

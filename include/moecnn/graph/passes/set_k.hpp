@@ -3,7 +3,7 @@
 
 namespace moecnn {
 
-/// In the place of a k: all experts of each mixture, however many it has.
+/// Instead of a k: all experts of each mixture, however many it has.
 inline constexpr int every_expert = -1;
 
 namespace passes {
