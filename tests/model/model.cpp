@@ -209,6 +209,26 @@ TEST_CASE("model: inference programs share the weights that they derive, and see
   CHECK(test::distance(first_rows(four), after) < 1e-12);
 }
 
+TEST_CASE("model: a program runs only with targets that are still there") {
+  Small model({4, 6, 6});
+  const auto batch = test::random_batch(model.recorded(), 2);
+  auto& training = model.training();
+  const auto begin = [&] { training.set_images(batch.images.data()); };
+  const char* const expected =
+      "the training program for 4 images of 6 × 6 wants the target \"labels\"; give it by set_target() after "
+      "set_images()";
+  begin();
+  CHECK_THROWS_WITH_AS(training.forward({.training = true}), expected, Error);
+  training.set_labels(batch.labels.data());
+  training.forward({.training = true});
+  const double loss = training.loss();
+  training.forward({.training = true});  // the same step once more
+  CHECK(training.loss() == loss);
+  test::forward(model.inference(), batch, {});  // takes the memory
+  begin();
+  CHECK_THROWS_WITH_AS(training.forward({.training = true}), expected, Error);
+}
+
 TEST_CASE("model: an empty batch is refused") {
   CHECK_THROWS_AS(Small({0, 6, 6}), Error);
   Small model({2, 6, 6});

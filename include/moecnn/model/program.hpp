@@ -48,7 +48,7 @@ class Program {
   }
   void set_images(const void* images, DType type);
   /// A target of the network's losses by name, in plain order, after the images of the batch; converted to the type of its
-  /// edge, which is Graph::targets(). Throws Error where there is none of that name, and on a label that is no class.
+  /// edge, see Graph::targets(). It stays for further steps until another program gets images. Throws Error where there is none of that name, and on a label that is no class.
   template <class U>
   void set_target(std::string_view name, const U* values) {
     set_target(name, values, dtype_of<U>);
@@ -139,6 +139,7 @@ class Program {
   std::vector<RoutingSlopes> slopes_;
   std::vector<std::byte> plain_, stored_;  ///< the images on their way in
   std::vector<int> targets_, loss_nodes_;
+  std::vector<char> given_targets_;  ///< per target: its values are in the arena
   std::vector<LossResult> losses_;
   ProgramName name_;
   bool given_images_ = false, ran_ = false;  ///< ever; forward() since the last images

@@ -18,6 +18,7 @@ MOECNN_BODY Program::Program(Graph graph, Backend& backend, ParamStore& store, A
   needs_.reserve(graph_.nodes.size());
   for (const auto& k : lowered_.kernels) needs_.push_back(k->needs());
   targets_ = graph_.targets();
+  given_targets_.resize(targets_.size());
   std::vector<int> keep = opts_.keep;
   keep.insert(keep.end(), targets_.begin(), targets_.end());  // a step may be repeated without giving them again
   for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
@@ -47,7 +48,10 @@ MOECNN_BODY std::string Program::text() const {
 }
 
 MOECNN_BODY void Program::set_images(const void* images, DType type) {
+  const int generation = arena_.generation();
+  if (arena_.owner() != name_) std::fill(given_targets_.begin(), given_targets_.end(), char{0});
   arena_.reserve(plan_.arena_bytes, name_);  // there is room, unless growing has failed since
+  if (arena_.generation() != generation) std::fill(given_targets_.begin(), given_targets_.end(), char{0});
   rebind_if_moved();
   arena_.claim(name_);
   given_images_ = true;
@@ -57,14 +61,17 @@ MOECNN_BODY void Program::set_images(const void* images, DType type) {
 
 MOECNN_BODY void Program::set_target(std::string_view name, const void* values, DType type) {
   check_owner("the images");
-  for (const int e : targets_) {
+  for (std::size_t t = 0; t < targets_.size(); ++t) {
+    const int e = targets_[t];
     const Edge& edge = graph_.edges[e];
     if (edge.name != name) continue;
     check(edge.dtype == type || (is_float(edge.dtype) && (is_float(type) || type == DType::u8)),
           "the target \"{}\" has elements of type {}, it was given elements of type {}", name, name_of(edge.dtype),
           name_of(type));
     if (type == DType::i32) check_labels(e, static_cast<const std::int32_t*>(values));
-    return write_as(lowered_.value_layout[e].get(), values, type, value_data(e), e);
+    write_as(lowered_.value_layout[e].get(), values, type, value_data(e), e);
+    given_targets_[t] = 1;
+    return;
   }
   std::string known;
   for (const int e : targets_) known += " \"" + graph_.edges[e].name + '"';
@@ -85,6 +92,10 @@ MOECNN_BODY void Program::forward(const StepContext& step) {
   check(!step.training || opts_.training, "this program was made for inference; run the model's training program");
   watch_cores();
   check_owner("the images");
+  for (std::size_t t = 0; t < targets_.size();
+       ++t)  // labels are places in memory: whatever lies there must not be taken
+    check(given_targets_[t], "{} wants the target \"{}\"; give it by set_target() after set_images()", *name_,
+          graph_.edges[targets_[t]].name);
   ran_ = false;
   rebind_if_moved();
   if (refreshed_ != store_.version()) {
