@@ -42,19 +42,19 @@ struct Op
 };
 static_assert(std::is_trivially_copyable_v<Op>);
 
-/// Losses: gradients begin at them, and their output is a LossResult.
-inline bool is_loss(const Op& op) {
-  return std::holds_alternative<ops::CrossEntropy>(op) || std::holds_alternative<ops::BinaryCrossEntropy>(op);
-}
-/// The weight of a loss in the program's; 0 for other operations.
-inline double factor_of(const Op& op) {
-  if (const auto* l = std::get_if<ops::CrossEntropy>(&op)) return l->factor;
-  if (const auto* l = std::get_if<ops::BinaryCrossEntropy>(&op)) return l->factor;
-  return 0;
-}
-
 inline const ops::Traits& traits_of(const Op& op) {
   return dispatch(op, [](const auto& o) -> const ops::Traits& { return o.traits; });
+}
+
+inline bool is_loss(const Op& op) { return traits_of(op).is_loss; }
+/// The weight of a loss in the program's; 0 for other operations.
+inline double factor_of(const Op& op) {
+  return dispatch(op, [](const auto& o) -> double {
+    if constexpr (requires { o.factor; })
+      return o.traits.is_loss ? o.factor : 0;
+    else
+      return 0;
+  });
 }
 
 /// A tensor between nodes: [extent.n, channels, extent.h, extent.w].

@@ -23,7 +23,7 @@ namespace ops {
 /// (1 - ε) · w[label] · -log p[label] + ε / classes · Σ_c w[c] · -log p[c], as in PyTorch. If nothing is left, loss and
 /// gradients are 0.
 struct CrossEntropy {
-  static constexpr Traits traits{.name = "cross-entropy", .full_precision = true};
+  static constexpr Traits traits{.name = "cross-entropy", .full_precision = true, .is_loss = true};
   int classes = 0;
   int ignore = -1;         ///< -1: every label has to be a class
   int class_weights = -1;  ///< which of the graph's class weights; -1: all classes weigh the same
@@ -38,7 +38,7 @@ struct CrossEntropy {
 /// Elements whose target is negative are ignored. With class weights p (Graph::class_weights) the term of the positive
 /// class is multiplied by p[c], which is PyTorch's pos_weight.
 struct BinaryCrossEntropy {
-  static constexpr Traits traits{.name = "binary cross-entropy", .full_precision = true};
+  static constexpr Traits traits{.name = "binary cross-entropy", .full_precision = true, .is_loss = true};
   int classes = 0;
   int class_weights = -1;  ///< which of the graph's class weights; -1: none
   double factor = 1;

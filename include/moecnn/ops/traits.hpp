@@ -22,6 +22,8 @@ struct Traits {
   bool exact_output = false;
   /// Its first parameter, the weights, is read in the lower precision; all others are not: biases, norms, slopes.
   bool low_weights = false;
+  /// Gradients begin at it, its output is a LossResult, and it has a member `factor`.
+  bool is_loss = false;
 };
 
 /// "3×3 /2"
