@@ -78,8 +78,8 @@ MOECNN_BODY void AnyModel::record_losses(Graph& g, bool auxiliary) const {
   const int result = g.outputs[0];
   Recorder recorder(g);
   opts_.task->losses(recorder, result, 1);
-  for (const Auxiliary& a : auxiliary ? opts_.auxiliary : std::vector<Auxiliary>{})
-    opts_.task->losses(recorder, edges(g, {a.value})[0], a.factor);
+  if (auxiliary)
+    for (const Auxiliary& a : opts_.auxiliary) opts_.task->losses(recorder, edges(g, {a.value})[0], a.factor);
   for (std::size_t n = before; n < g.nodes.size(); ++n)
     if (is_loss(g.nodes[n].op)) g.outputs.push_back(g.nodes[n].output);
   check(g.outputs.size() > 1, "the task of this model records no loss; see Task::losses()");

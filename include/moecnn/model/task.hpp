@@ -32,6 +32,13 @@ struct Score {
   bool better_than(double other) const { return higher_is_better ? value > other : value < other; }
 };
 
+/// The score of that name, NaN where there is none.
+inline double value_of(const std::vector<Score>& scores, std::string_view name) {
+  for (const Score& s : scores)
+    if (s.name == name) return s.value;
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
 /// How good the results on a set of images were.
 struct TaskResult {
   double loss = 0;                     ///< mean over the labels that count

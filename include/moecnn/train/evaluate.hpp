@@ -45,8 +45,8 @@ struct Evaluation : TaskResult {
     for (const RoutingStats& s : routing) r.mixtures.push_back({s.load_share(), s.importance_share()});
     return r;
   }
-  double top1() const { return record().top1(); }
-  double top5() const { return record().top5(); }
+  double top1() const { return value_of(scores, "top1"); }
+  double top5() const { return value_of(scores, "top5"); }
 };
 
 /// The mixtures of a network.
@@ -58,7 +58,7 @@ inline std::vector<MixtureInfo> mixtures_of(const Graph& g) {
 
 namespace detail {
 
-/// Throws Error unless images of the source have the model's size (where the source tells it) and labels are classes.
+/// Throws Error unless images of the source have the model's size (where the source tells it).
 void check_images(const AnyBatches& source, Extent images, int channels);
 /// Gives a program the targets that its losses want. Throws Error where the batch lacks one.
 void set_targets(Program& program, const Targets& targets);

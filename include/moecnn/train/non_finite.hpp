@@ -67,7 +67,9 @@ inline Culprit find_non_finite(Program& program, const ParamStore& store, const 
     // Gates of constant scores bar an expert by minus infinity.
     if (std::holds_alternative<ops::ConstantScores>(node.op) || detail::finite_output(program, node)) continue;
     if (std::holds_alternative<ops::Input>(node.op))
-      return {"the images themselves hold values that are not finite", true};
+      return {node.output == g.input ? std::string("the images themselves hold values that are not finite")
+                                     : formatted("the target \"{}\" holds values that are not finite", node.name),
+              true};
     return {formatted("the first value that is not finite comes out of layer{} ({})", layer, op_name(g, node)), true};
   }
   return {};

@@ -53,11 +53,7 @@ struct TestRecord {
     return std::any_of(scores.begin(), scores.end(), [](const Score& s) { return s.name == "mean_iou"; });
   }
   /// The score of that name, NaN where there is none.
-  double value(std::string_view name) const {
-    for (const Score& s : scores)
-      if (s.name == name) return s.value;
-    return std::numeric_limits<double>::quiet_NaN();
-  }
+  double value(std::string_view name) const { return value_of(scores, name); }
   double top1() const { return value("top1"); }
   double top5() const { return value("top5"); }
   double mean_iou() const { return value("mean_iou"); }
