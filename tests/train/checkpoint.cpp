@@ -235,6 +235,22 @@ TEST_CASE("a full disk while a checkpoint is written leaves the old one whole") 
   CHECK((b.values() == old));
 }
 
+TEST_CASE("texts beside the weights come back as they were, and weights without them load all the same") {
+  const Scratch out;
+  World<float> a(false), b(true);
+  const WeightsMetadata texts{{"classes", "[\"ant\", \"b\u00e9b\u00e9\"]"}, {"network", "resnet18"}, {"empty", ""}};
+  save_weights(a.store, out / "with.safetensors", DType::f32, texts);
+  save_weights(a.store, out / "without.safetensors");
+  CHECK(weights_metadata(out / "with.safetensors") == texts);
+  CHECK(weights_metadata(out / "without.safetensors").empty());
+  load_weights(b.store, out / "with.safetensors");
+  CHECK(b.store.read<float>(0) == a.store.read<float>(0));
+  CHECK_THROWS_AS(save_weights(a.store, out / "bad.safetensors", DType::f32, {{"name", "\xff"}}), Error);
+  CHECK_FALSE(std::filesystem::exists(out / "bad.safetensors"));
+  put_bytes(out / "short.safetensors", bytes_of(out / "with.safetensors").substr(0, 40));
+  CHECK_THROWS_AS(weights_metadata(out / "short.safetensors"), Error);
+}
+
 TEST_CASE("weights saved as bf16 take half the space and are the rounded ones when they are read") {
   const Scratch out;
   Graph g = small_graph();

@@ -37,6 +37,7 @@ TEST_CASE("a convolution learns to tell sky from road, and the best weights are 
                        .schedule = schedule::Constant{.rate = 0.05},
                        .out = out.dir(),
                        .keep_best = true,
+                       .metadata = {{"network", "maps"}},
                        .test =
                            [&](const StopAsked&) {
                              bits.push_back(bits_of(model.params()));
@@ -52,6 +53,8 @@ TEST_CASE("a convolution learns to tell sky from road, and the best weights are 
   MapModel best({1, 16, 24}, {.training = false});
   load_weights(best.params(), out / "best.safetensors");
   CHECK((bits_of(best.params()) == bits.at(1)));
+  for (const char* file : {"best.safetensors", "last.safetensors"})
+    CHECK(weights_metadata(out / file) == WeightsMetadata{{"network", "maps"}});
 }
 
 TEST_CASE(
