@@ -1,5 +1,5 @@
 #pragma once
-/// What --optimizer, --warm-up and the options beside them mean.
+/// The optimiser and the warm-up that the command line asks for.
 
 #include <moecnn/train/optimizer.hpp>
 #include <moecnn/train/schedule.hpp>

@@ -1,5 +1,5 @@
 #pragma once
-/// What a network says about one picture: the likeliest classes and the experts that ran.
+/// Prints the result for one picture: the likeliest classes and the experts that ran.
 
 #include <moecnn/model/program.hpp>
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What loaders have in common whose samples lie in files: an order, threads that work ahead, and files that cannot be read.
+/// The common part of loaders of files: an order, threads that work ahead, and files that cannot be read.
 
 #include "moecnn/data/batch_queue.hpp"
 #include "moecnn/data/broken_files.hpp"
@@ -69,7 +69,7 @@ class FileLoader {
     broken_.restart();
   }
 
-  /// What could not be read in the batches handed out so far.
+  /// The samples of the batches handed out so far that could not be read.
   const BrokenFiles& broken() const { return broken_; }
   /// A sentence for each sample that was found to be broken since the last call.
   std::vector<std::string> warnings() { return broken_.warnings(); }

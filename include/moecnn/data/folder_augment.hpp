@@ -89,7 +89,7 @@ inline std::vector<float> folder_input(const RgbImage& image, Size2 size, const 
   return out;
 }
 
-/// What a network sees of picture `index` in an epoch: a random window, or the middle.
+/// The input made of picture `index` in an epoch: a random window, or the middle.
 inline void apply_folder_augment(const RgbImage& image, const FolderAugment& opts, const Rng& rng, std::uint64_t index,
                                  Size2 size, float* out, std::vector<float>& line) {
   if (opts.crops() || opts.flip > 0) {

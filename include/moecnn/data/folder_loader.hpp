@@ -22,7 +22,7 @@ struct FolderLoaderOpts {
   int threads = 1;   ///< background threads; 0: next() does the work itself
   int prefetch = 4;  ///< batches made ready ahead
   bool drop_last = false;
-  int epochs = 0;                        ///< stop after so many; 0: go on for ever
+  int epochs = 0;                        ///< stop after N epochs; 0: never
   std::size_t cache_bytes = 512u << 20;  ///< decoded pictures that are kept; 0: each is decoded in each epoch
   Broken broken = Broken::leave_out;     ///< what happens to pictures that cannot be read
   double most_broken = 0.01;             ///< stop when more of an epoch's pictures cannot be read
@@ -98,7 +98,7 @@ class FolderLoader : public FileLoader<detail::FolderSlot> {
 
   Size2 size() const { return size_; }
   int image_elements() const { return static_cast<int>(image_floats()); }
-  /// What decides which images come when, in words: a resumed run must have the same.
+  /// The settings that decide which images come when, in words: a resumed run must have the same.
   std::string text() const {
     const FolderAugment& a = opts_.augment;
     return formatted(

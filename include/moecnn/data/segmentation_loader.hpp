@@ -20,7 +20,7 @@ struct SegmentationLoaderOpts {
   int threads = 1;   ///< background threads; 0: next() does the work itself
   int prefetch = 4;  ///< batches made ready ahead
   bool drop_last = false;
-  int epochs = 0;                        ///< stop after so many; 0: go on for ever
+  int epochs = 0;                        ///< stop after N epochs; 0: never
   std::size_t cache_bytes = 512u << 20;  ///< decoded pictures that are kept; 0: each is decoded in each epoch
   Broken broken = Broken::leave_out;     ///< what happens to samples that cannot be read
   double most_broken = 0.01;             ///< stop when more of an epoch's samples cannot be read
@@ -97,7 +97,7 @@ class SegmentationLoader : public FileLoader<detail::SegmentationSlot> {
   Size2 label_size() const { return label_size_; }
   /// Elements of one image.
   int image_elements() const { return static_cast<int>(image_floats()); }
-  /// What decides which images come when, in words: a resumed run must have the same.
+  /// The settings that decide which images come when, in words: a resumed run must have the same.
   std::string text() const {
     const SegmentationAugment& a = opts_.augment;
     return formatted(

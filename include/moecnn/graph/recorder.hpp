@@ -132,8 +132,7 @@ class Recorder : public Verbs {
     for (const RoutingSpec& r : graph_.routings)
       check(group_ < 0 || r.group != group_ || (r.state_id == spec.state_id && same_policy(r, spec)),
             "{}: it is balanced together with {}, but has another router, balance loss or constraint, or a gate of "
-            "another "
-            "name; give both the same ones, or wire it outside of the balance group",
+            "another name; give both the same ones, or wire it outside of the balance group",
             spec.name, r.name);
     std::vector<int> inputs{scores};
     if (noise >= 0) inputs.push_back(noise);

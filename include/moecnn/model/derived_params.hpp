@@ -119,8 +119,8 @@ class DerivedParams {
 
   DerivedTensor& tensor(int id) const { return *tensors_[static_cast<std::size_t>(id - first_)]; }
 
-  /// One that another program has, or a new one. A weight and a bias that are made together are found together, since
-  /// nothing but their keys tells them apart.
+  /// Takes the tensor of another program, or makes a new one. A bias lives at least as long as each weight that is folded
+  /// together with it, so the version of the weight stands for both.
   void find(const Graph& g, int id, std::vector<std::string>& keys, const std::string& key, const DerivedPool& pool) {
     const auto at = static_cast<std::size_t>(id);
     keys[at] = '(' + key + ')';

@@ -8,7 +8,8 @@
 
 namespace moecnn {
 
-/// A value of the network that training adds a loss to, by the same task as that of the network's result. Inference drops what only such values need.
+/// A value of the network that training adds a loss to, by the same task as to the network's result. Inference drops the
+/// nodes that only such values need.
 struct Auxiliary {
   std::string value;  ///< its name, e.g. "aux"
   double factor = 0.4;

@@ -201,7 +201,7 @@ class ParamStore {
     return i >= 0 && i < static_cast<int>(state_offsets_.size()) ? state_.data() + state_offsets_[i] : nullptr;
   }
 
-  /// What programs have derived from the parameters.
+  /// Parameters that programs have derived from these.
   DerivedPool& derived() { return derived_; }
   const DerivedPool& derived() const { return derived_; }
 

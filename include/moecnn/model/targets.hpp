@@ -11,7 +11,7 @@
 
 namespace moecnn {
 
-/// What the losses compare the results of one batch with: labels, for instance. Plain order, one row per image.
+/// One input of the losses beside the images, such as the labels of a batch. Plain order, one row per image.
 struct Target {
   std::string_view name;
   const void* data = nullptr;

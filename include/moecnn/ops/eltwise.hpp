@@ -5,7 +5,7 @@
 
 namespace moecnn::ops {
 
-/// The images of the batch; written by the program's caller.
+/// The images of the batch, or a target of its losses; written by the program's caller.
 struct Input {
   static constexpr Traits traits{.name = "images", .full_precision = true};
 };

@@ -52,7 +52,7 @@ MOECNN_BODY int run_evaluation(AnyModel& model, AnyBatches& source, const Evalua
   return images;
 }
 
-/// What the losses themselves count.
+/// Counts by the results of the losses themselves.
 class LossTally final : public Tally {
  public:
   void add(const Program& program, const Targets&) override {

@@ -19,7 +19,8 @@ class Meter {
     sums_.assign(size, 0.0);
   }
 
-  /// One batch: mean losses, hits (of label maps: the share of the pixels that are hits, times images), time, and the routing of each mixture.
+  /// One batch: mean losses, hits (of label maps: the share of the pixels that are hits, times images), time, and the
+  /// routing of each mixture.
   void add(int images, double loss, double balance_loss, double right, double seconds,
            const std::vector<Routing>& routings) {
     sums_[0] += images, sums_[1] += loss * images, sums_[2] += balance_loss * images, sums_[3] += right;

@@ -13,7 +13,7 @@
 
 namespace moecnn {
 
-/// What TrainOpts::on_step is told after every step. One step is one update: of one batch, or of TrainOpts::accumulate.
+/// The argument of TrainOpts::on_step. One step is one update: of one batch, or of TrainOpts::accumulate batches.
 struct StepInfo {
   std::int64_t step = 0;     ///< steps done
   int epoch = 0, batch = 0;  ///< of its last batch

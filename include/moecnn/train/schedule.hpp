@@ -16,7 +16,7 @@
 namespace moecnn::schedule {
 
 /// A moment of training: before batch `batch` of epoch `epoch`, both from 0. Where an update takes several batches
-/// (TrainOpts::accumulate), updates count in place of batches.
+/// (TrainOpts::accumulate), updates count instead of batches.
 struct When {
   int epoch = 0, batch = 0, batches = 1;  ///< `batches` per epoch
   double in_epochs() const { return epoch + static_cast<double>(batch) / batches; }

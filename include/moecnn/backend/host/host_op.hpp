@@ -20,7 +20,7 @@
 
 namespace moecnn {
 
-/// What forward() and backward() of a HostOp are handed: rows that lie one after another in plain order
+/// The arguments of forward() and backward() of a HostOp: rows that lie one after another in plain order
 /// [rows, channels, h, w], inside a mixture those of one expert. Addresses are null where HostNeeds did not ask for them.
 template <class T>
 struct HostRows {
@@ -41,7 +41,7 @@ struct HostRows {
   std::span<T* const> dx = {};      ///< per input
   std::span<T* const> dparam = {};  ///< per parameter
 
-  /// Numbers in these rows of the output, and of an input.
+  /// Elements in these rows of the output, and of an input.
   long long size() const { return rows * out.elements(); }
   long long size(int input) const { return rows * in[static_cast<std::size_t>(input)].elements(); }
 };
@@ -51,8 +51,8 @@ struct HostNeeds {
   bool keep_inputs = true;            ///< backward() reads x
   bool keep_output = false;           ///< backward() reads y
   bool rebuild = false;               ///< forward() is cheap and may run again, so that its result need not be kept
-  std::vector<long long> saved = {};  ///< numbers per row: written by forward(), read by backward()
-  long long scratch_forward = 0, scratch_backward = 0;  ///< numbers per row, for as long as the call lasts
+  std::vector<long long> saved = {};  ///< elements per row: written by forward(), read by backward()
+  long long scratch_forward = 0, scratch_backward = 0;  ///< elements per row, for as long as the call lasts
 };
 
 template <class Op, class T>

@@ -5,7 +5,7 @@
 
 namespace moecnn::host {
 
-/// The images: nothing to compute.
+/// Images and targets: nothing to compute.
 template <class T>
 class InputKernel final : public NodeKernel<T> {
  public:

@@ -9,7 +9,7 @@
 
 namespace moecnn::onednn {
 
-/// What the kernel of an operation can do with blocks of channels.
+/// The use that the kernel of an operation makes of blocks of channels.
 enum class Blocks : unsigned char {
   none,       ///< reads and writes plain order
   one,        ///< all tensors have one format
