@@ -5,6 +5,7 @@
 ///   MOECNN_BENCH_SETS     default "cifar100,camvid,bdd100k,cityscapes"
 #ifdef MOECNN_HAS_ONEDNN
 #include "moecnn/data/loader.hpp"
+#include "moecnn/analysis/segment.hpp"
 #include "moecnn/data/bdd100k.hpp"
 #include "moecnn/data/camvid.hpp"
 #include "moecnn/data/cifar100.hpp"
@@ -29,7 +30,7 @@ int loader_threads() { return bench::env_int("MOECNN_BENCH_LOADER_THREADS", 1); 
 template <class Source>
 Results feed(const std::string& name, const AnyNet& net, Source& source, Extent images) {
   ModelOpts opts;
-  opts.loss.ignore = data::ignore_label;
+  opts.task = task::Segment();
   bench::Setup<AnyNet> s(net, images, opts);
   const auto* b = &source.next();
   for (int i = 0; i < 3; ++i) s.train(b->images, b->labels);
