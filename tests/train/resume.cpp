@@ -30,6 +30,7 @@ TrainOpts options(const std::filesystem::path& out, std::int64_t max_steps = 0) 
           .start = Start::resume_or_fresh,
           .settings = {{"net", "tiny"}},
           .log_steps = 4,
+          .rehearse_test = false,  // tests count the batches of tests
           .test_at_stop = false,
           .watch_steps = 3,
           .progress = silent()};

@@ -228,6 +228,51 @@ TEST_CASE("a dead expert is told once, on screen and in the log") {
   CHECK(read_metrics(out / "metrics.jsonl").warnings == r.warnings);
 }
 
+TEST_CASE("the test set is tried before the first step") {
+  const auto set = tiny_images(40);
+  auto wrong = tiny_images(20);
+  wrong.class_names.push_back("fifth");
+  const auto steps_until_error = [&](int image, bool rehearse, std::string& said) {
+    auto tests = wrong;
+    tests.labels[image] = 4;
+    data::Loader train(set, tiny_loader()), test(tests, test_loader());
+    TinyModel model({.n = 8, .h = 8, .w = 8});
+    int steps = 0;
+    TrainOpts opts{.progress = silent()};
+    opts.rehearse_test = rehearse;
+    opts.on_step = [&](const StepInfo&) { ++steps; };
+    said = error_of([&] { fit(model, train, test, opts); });
+    return steps;
+  };
+  std::string said;
+  for (const int image : {8, 15, 16, 19}) {  // of the last two batches, the second of which has four images
+    CAPTURE(image);
+    CHECK(steps_until_error(image, true, said) == 0);
+    CHECK(has(said, "the test set: "));
+    CHECK(has(said, "label 4"));
+  }
+  CHECK(steps_until_error(7, true, said) == 5);
+  CHECK(steps_until_error(19, false, said) == 5);
+}
+
+TEST_CASE("the rehearsal changes no bit of a run") {
+  const auto set = tiny_images(40), tests = tiny_images(20, 2);
+  std::vector<std::string> bits;
+  std::vector<double> scores;
+  for (const bool rehearse : {true, false}) {
+    data::Loader train(set, tiny_loader()), test(tests, test_loader());
+    TinyModel model({.n = 8, .h = 8, .w = 8});
+    TrainOpts opts{.epochs = 2, .progress = silent()};
+    opts.rehearse_test = rehearse;
+    const auto r = fit(model, train, test, opts);
+    bits.push_back(bits_of(model.params()));
+    for (const auto& e : r.epochs) scores.push_back(e.test->loss);
+    CHECK(r.test->images == 20);
+  }
+  CHECK(bits[0] == bits[1]);
+  CHECK(std::vector(scores.begin(), scores.begin() + 2) == std::vector(scores.begin() + 2, scores.end()));
+}
+
 TEST_CASE("bad labels, options and folders are refused in words") {
   auto set = tiny_images(40);
   TinyModel model({.n = 8, .h = 8, .w = 8});

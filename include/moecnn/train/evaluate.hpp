@@ -71,19 +71,24 @@ struct EvaluationRun {
   bool equal_weights = false;
   StopAsked stop = {};
   bool losses = false;  ///< programs with the losses of the task, which are given the targets
+  int first_batch = 0;  ///< of the epoch
 
   template <class Batch>
   static EvaluationRun of(const EvaluateOptsOf<Batch>& o) {
-    return {o.k, o.fixed_expert, o.equal_weights, o.stop, false};
+    return {.k = o.k, .fixed_expert = o.fixed_expert, .equal_weights = o.equal_weights, .stop = o.stop};
   }
 };
 
-/// The only loop over a test set: one epoch of `source` from its beginning, through inference programs for images of the
+/// The only loop over a test set: one epoch of `source` from `run.first_batch` on, through inference programs for images of the
 /// source's size. `each(program, batch, images before)` is called after every forward pass. Returns the number of images.
 int run_evaluation(AnyModel& model, AnyBatches& source, const EvaluationRun& run,
                    const std::function<void(Program&, const AnyBatch&, int)>& each);
 
 Evaluation evaluate(AnyModel& model, AnyBatches& source, const EvaluateOpts& opts);
+
+/// Runs the last two batches of `source` as evaluate() does (one is full, the other may be smaller) and forgets the
+/// result: throws what evaluate() would throw for them, and makes the programs that it needs.
+void rehearse_evaluation(AnyModel& model, AnyBatches& source);
 
 }  // namespace detail
 

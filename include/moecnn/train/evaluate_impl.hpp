@@ -34,7 +34,7 @@ MOECNN_BODY int run_evaluation(AnyModel& model, AnyBatches& source, const Evalua
   const StepContext step{.noise_off = true, .fixed_expert = run.fixed_expert, .equal_weights = run.equal_weights};
   const Size2 size = source.image_size().value_or(Size2{model.images().h, model.images().w});
   int images = 0;
-  source.seek(0, 0);
+  source.seek(0, run.first_batch);
   for (bool last = false; !last;) {
     if (run.stop && run.stop()) throw Stopped("the evaluation was stopped on request");
     const AnyBatch batch = source.next();
@@ -67,12 +67,23 @@ class LossTally final : public Tally {
   LossResult sum_;
 };
 
-MOECNN_BODY Evaluation evaluate(AnyModel& model, AnyBatches& source, const EvaluateOpts& opts) {
+/// The tally of the model's task, and in `run` whether it reads losses.
+MOECNN_BODY std::unique_ptr<Tally> begin_evaluation(AnyModel& model, const AnyBatches& source, EvaluationRun& run) {
   if (!source.image_size()) check_images(source, model.images(), model.channels());
-  EvaluationRun run = EvaluationRun::of(opts);
   std::unique_ptr<Tally> tally = model.opts().task->tally();
   run.losses = tally == nullptr;
-  if (!tally) tally = std::make_unique<LossTally>();
+  return tally ? std::move(tally) : std::make_unique<LossTally>();
+}
+
+MOECNN_BODY void rehearse_evaluation(AnyModel& model, AnyBatches& source) {
+  EvaluationRun run{.first_batch = std::max(0, source.batches_per_epoch() - 2)};
+  const auto tally = begin_evaluation(model, source, run);
+  run_evaluation(model, source, run, [&](Program& p, const AnyBatch& batch, int) { tally->add(p, batch.targets); });
+}
+
+MOECNN_BODY Evaluation evaluate(AnyModel& model, AnyBatches& source, const EvaluateOpts& opts) {
+  EvaluationRun run = EvaluationRun::of(opts);
+  const auto tally = begin_evaluation(model, source, run);
   Evaluation result;
   std::vector<float> logits;
   result.images = run_evaluation(model, source, run, [&](Program& program, const AnyBatch& batch, int first) {

@@ -64,6 +64,9 @@ struct TrainOpts {
   /// Runs the test instead of evaluate() on the test batches: for label maps. To be stopped soon by a signal, it hands
   /// `stop` to its evaluation, which then throws Stopped.
   std::function<TestRecord(const StopAsked& stop)> test = {};
+  /// Runs the last two batches of the test set (not `test`) before the first step and forgets the result. Errors in the
+  /// set then show at once instead of after an epoch, and memory for the test is taken at the start.
+  bool rehearse_test = true;
   bool test_at_stop = true;  ///< run the test set also when max_steps ends the training inside an epoch
   int watch_steps = 0;  ///< patience of the warnings about experts, in batches; 0: a tenth of an epoch, at least 10
   ProgressOpts progress = {};

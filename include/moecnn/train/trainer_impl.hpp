@@ -53,7 +53,6 @@ class Trainer {
     run_.settings = detail::settings_of(opts, train, patience(), model.training().graph());
     run_.accepted = opts.accept;
     run_.notes = notes_ = detail::notes_of(opts);
-    code_ = model.backend().code_made();
     run_.sums = {{"window", window_.state()}, {"epoch", epoch_sums_.state()}, {"watch", watches_.state()}};
   }
 
@@ -95,8 +94,19 @@ class Trainer {
     const int epoch = static_cast<int>(run_.epoch + at_end);
     if (!done() && epoch < opts_.epochs) train_.seek(epoch, at_end ? 0 : static_cast<int>(run_.batch));
     if (at_end) lr_ = rate(static_cast<int>(run_.epoch), batches_ - 1);
+    rehearse_test();
+    code_ = model_.backend().code_made();
     saved_ = Clock::now();
     if (opts_.on_start) opts_.on_start();
+  }
+
+  void rehearse_test() {
+    if (!opts_.rehearse_test || opts_.test_epochs <= 0 || opts_.test || !test_ || done()) return;
+    try {
+      detail::rehearse_evaluation(model_, *test_);
+    } catch (const Error& e) {
+      fail("the test set: {}", e.what());
+    }
   }
 
   void resume() {
