@@ -22,7 +22,7 @@ TEST_CASE("figures of a case that can be counted by hand") {
   CHECK(c.count(0, 2) == 1);
   CHECK(c.truths(0) == 4);
   CHECK(c.guesses(0) == 3);
-  CHECK(c.guesses(2) == 1);  // what was predicted on ignored pixels counts nowhere
+  CHECK(c.guesses(2) == 1);  // predictions on ignored pixels count nowhere
   CHECK(c.pixels() == 6);
   CHECK(c.ignored() == 2);
   CHECK(c.iou(0) == doctest::Approx(2.0 / 5));

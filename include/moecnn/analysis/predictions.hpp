@@ -1,24 +1,23 @@
 #pragma once
 /// \file
-/// What a network says about every image of a set: logits, and how each mixture routed it. All other analysis starts
-/// from here.
+/// Predictions for every image of a set: logits, and how each mixture routed it. All other analysis starts from here.
 
 #include "moecnn/core/class_scores.hpp"
 #include "moecnn/core/matrix.hpp"
-#include "moecnn/data/augment.hpp"
-#include "moecnn/data/image_set.hpp"
-#include "moecnn/graph/passes/set_k.hpp"
-#include "moecnn/model/model.hpp"
+#include "moecnn/data/loader.hpp"
+#include "moecnn/train/evaluate.hpp"
 
 #include <algorithm>
 #include <functional>
 
 namespace moecnn::analysis {
 
-/// In the order of the image set.
+/// In the order of the source.
 struct Predictions {
   int images = 0, classes = 0;
   std::vector<float> logits;  ///< images × classes
+  std::vector<int> labels;    ///< images; empty where the batches have no target "labels"
+  std::vector<int> indices;   ///< images: places in the set; pictures that cannot be read have no row
 
   struct Mixture {
     std::string name;  ///< e.g. "layer4"
@@ -40,56 +39,72 @@ struct Predictions {
 };
 
 struct PredictOpts {
-  int batch = 100;
   int k = 0;                   ///< active experts; 0: as the network was built
   int fixed_expert = -1;       ///< ≥ 0: this expert alone serves every image
   bool equal_weights = false;  ///< every expert runs, with weight 1/N; k does not count
-  data::AugmentOpts normalise = data::AugmentOpts::none();
+  StopAsked stop = {};         ///< true: predict() throws Stopped
   std::function<void(int images_done)> progress = {};
+  int batch = 100;                                          ///< of an image set in memory
+  data::AugmentOpts normalise = data::AugmentOpts::none();  ///< of an image set in memory
 };
 
-/// Runs a model over an image set, in file order.
-inline Predictions predict(AnyModel& model, const data::ImageSet& set, const PredictOpts& opts = {}) {
-  check(opts.batch >= 1, "the batch size is {}; it must be at least 1", opts.batch);
-  Predictions p;
-  p.images = set.n;
-  std::vector<float> images(set.image_bytes() * std::min(opts.batch, set.n));
-  std::vector<float> logits;
-  StepContext step;
-  step.fixed_expert = opts.fixed_expert;
-  step.equal_weights = opts.equal_weights;
-  const Rng unused(0, Purpose::augment);
-  for (int first = 0; first < set.n; first += opts.batch) {
-    const int rows = std::min(opts.batch, set.n - first);
-    Program& program = model.inference(rows, opts.equal_weights ? every_expert : opts.k);
-    for (int i = 0; i < rows; ++i)
-      data::augment(set.image(first + i), images.data() + i * set.image_bytes(), opts.normalise, unused, first + i,
-                    set.h, set.w);
-    program.set_images(images.data());
-    program.forward(step);
+namespace detail {
 
-    const int out = program.graph().outputs[0];
-    p.classes = program.graph().edges[out].channels;
-    logits.resize(program.graph().edges[out].elements());
+inline Predictions predict(AnyModel& model, AnyBatches& source, const PredictOpts& opts) {
+  if (!source.image_size()) moecnn::detail::check_images(source, model.images(), model.channels());
+  Predictions p;
+  const moecnn::detail::EvaluationRun run{
+      .k = opts.k, .fixed_expert = opts.fixed_expert, .equal_weights = opts.equal_weights, .stop = opts.stop};
+  std::vector<float> logits;
+  const auto add = [&](Program& program, const AnyBatch& batch, int first) {
+    const Graph& g = program.graph();
+    const int out = g.outputs[0], images = first + batch.count;
+    const Edge& edge = g.edges[out];
+    check(edge.extent.pixels() == 1, "predict() is for networks with one result per image; this one gives {} × {} maps",
+          edge.extent.h, edge.extent.w);
+    p.classes = edge.channels;
+    logits.resize(static_cast<std::size_t>(edge.elements()));
     program.read(out, logits.data());
     p.logits.insert(p.logits.end(), logits.begin(), logits.end());
+    if (const Target* t = batch.targets.find("labels"); t && t->dtype == DType::i32) {
+      const auto* labels = static_cast<const std::int32_t*>(t->data);
+      p.labels.insert(p.labels.end(), labels, labels + batch.count);
+    }
+    for (int i = 0; i < batch.count; ++i) p.indices.push_back(batch.indices ? batch.indices[i] : first + i);
     p.mixtures.resize(program.routings().size());
     for (std::size_t m = 0; m < p.mixtures.size(); ++m) {
       auto& to = p.mixtures[m];
       const Routing& from = program.routings()[m];
-      if (first == 0) {
-        to.name = program.graph().routings[m].name;
-        to.k = from.k;
-        for (Matrix* x : {&to.weights, &to.scores, &to.gate_logits}) x->resize(set.n, from.experts);
-      }
-      const auto place = static_cast<std::ptrdiff_t>(first) * from.experts;
-      std::copy(from.weights.flat().begin(), from.weights.flat().end(), to.weights.flat().begin() + place);
-      std::copy(from.scores.flat().begin(), from.scores.flat().end(), to.scores.flat().begin() + place);
-      std::copy(from.logits.flat().begin(), from.logits.flat().end(), to.gate_logits.flat().begin() + place);
+      to.name = g.routings[m].name, to.k = from.k;
+      const auto append = [&](Matrix& all, const Matrix& rows) {
+        all.resize(images, from.experts);
+        std::copy(rows.flat().begin(), rows.flat().end(), all.row(first).begin());
+      };
+      append(to.weights, from.weights);
+      append(to.scores, from.scores);
+      append(to.gate_logits, from.logits);
     }
-    if (opts.progress) opts.progress(first + rows);
-  }
+    if (opts.progress) opts.progress(images);
+  };
+  p.images = moecnn::detail::run_evaluation(model, source, run, add);
+  check(p.images > 0, "there are no images to predict");
   return p;
+}
+
+}  // namespace detail
+
+/// Runs one epoch of `source` from its beginning through the model's inference programs. The order is the source's:
+/// give a loader without shuffling and augmentation.
+template <BatchSource Source>
+Predictions predict(AnyModel& model, Source& source, const PredictOpts& opts = {}) {
+  BatchesOf<Source> batches(source);
+  return detail::predict(model, batches, opts);
+}
+
+/// The same for an image set in memory, in its order.
+inline Predictions predict(AnyModel& model, const data::ImageSet& set, const PredictOpts& opts = {}) {
+  data::Loader loader(set, {.batch = opts.batch, .augment = opts.normalise, .threads = 0, .prefetch = 1, .epochs = 1});
+  return predict(model, loader, opts);
 }
 
 /// Share of images whose label is among the `k` largest logits; equal logits count in favour of the lower class. An image

@@ -14,7 +14,7 @@
 
 namespace moecnn::analysis {
 
-/// What logits say about the pixels of some maps.
+/// From logits to the classes and losses of pixels.
 struct MapReading {
   std::vector<std::uint8_t> predicted;  ///< maps × pixels: the class with the highest score, the lowest of equal ones
   double loss = 0;                      ///< Σ of -log softmax(logits)[label] over the pixels that have a label

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What experts specialise in: mean weight per class, the classes an expert is fond of, and which experts work together.
+/// Specialisation of experts: mean weight per class, the classes an expert is fond of, and which experts work together.
 
 #include "moecnn/analysis/predictions.hpp"
 
