@@ -1,9 +1,8 @@
 // Classifies pictures with a trained network of `cifar100`: prints the likeliest classes and the experts that ran.
 // It shows a program for inference: no gradients, weights from a file, one image at a time.
 #include "cifar100/command_line.hpp"
-#include "common/make_backend.hpp"
+#include "common/class_names.hpp"
 #include "common/parse.hpp"
-#include "common/run_options.hpp"
 #include "common/show_classes.hpp"
 
 #include <moecnn/data/decode.hpp>
@@ -25,15 +24,21 @@ struct Options : cifar::Options {
   int top = 5;
 };
 
-/// One name a line, as in fine_label_names.txt of CIFAR-100; without a file, numbers.
-std::vector<std::string> class_names(const std::string& file) {
+/// Those of `--names`, one a line as in fine_label_names.txt of CIFAR-100; else those in the weights; else numbers.
+std::vector<std::string> class_names(const Options& o) {
+  if (o.names.empty()) {
+    auto names = class_names_in(weights_metadata(o.weights), o.weights);
+    if (names.empty()) return numbered_classes(CifarMoENet::out);
+    check(names.size() == CifarMoENet::out, "{} names {}, expected {}", o.weights,
+          counted(names.size(), "class", "classes"), CifarMoENet::out);
+    return names;
+  }
   std::vector<std::string> names;
-  std::ifstream in(file);
-  check(file.empty() || in.good(), "--names {}: the file cannot be opened", file);
-  for (std::string line; !file.empty() && std::getline(in, line);)
+  std::ifstream in(o.names);
+  check(in.good(), "--names {}: the file cannot be opened", o.names);
+  for (std::string line; std::getline(in, line);)
     if (!line.empty()) names.push_back(line);
-  for (int c = 0; file.empty() && c < CifarMoENet::out; ++c) names.push_back(fmt::format("class {}", c));
-  check(names.size() == CifarMoENet::out, "--names {}: {} names, expected {}, one a line", file, names.size(),
+  check(names.size() == CifarMoENet::out, "--names {}: {} names, expected {}, one a line", o.names, names.size(),
         CifarMoENet::out);
   return names;
 }
@@ -56,7 +61,7 @@ std::vector<Input> read(const std::vector<std::string>& files) {
 }
 
 int classify(const Options& o) {
-  const auto names = class_names(o.names);
+  const auto names = class_names(o);
   const auto inputs = read(o.pictures);
   AnyModel model(make_backend(o.backend), {.n = 1, .h = 32, .w = 32}, {.training = false}, o.net());
   load_weights(model.params(), o.weights);
@@ -76,22 +81,7 @@ constexpr const char* examples = R"(examples:
   classify_image --weights out/a/last.safetensors --names cifar-100-binary/fine_label_names.txt --top 3 *.png
   classify_image --weights out/b/last.safetensors --position 1 --experts 10 --k 1 photo.jpg
 
-The network is the one that options.json beside the weights describes; what is typed has the last word.)";
-
-/// Takes the network's options from what training left beside the weights, where they were not typed.
-void take_options(Options& o, const CLI::App& typed) {
-  CLI::App known;  // all options that training leaves, with their checks
-  cifar::add_network(known, o);
-  cifar::add_k(known, o);
-  cifar::add_data(known, o);
-  cifar::add_training(known, o);
-  cifar::add_seed_and_machine(known, o);
-  const std::filesystem::path folder = std::filesystem::path(o.weights).parent_path();
-  run_options::apply(run_options::load(folder, cifar::lasting_options(o)), folder, known, [&](const std::string& name) {
-    const CLI::Option* option = typed.get_option_no_throw("--" + name);
-    return name != "k" && option && option->count() > 0;  // --k is for the pictures, the other for the network
-  });
-}
+The weights hold the options of their network; options that are typed take precedence.)";
 
 int run(int argc, char** argv) {
   Options o;
@@ -99,15 +89,15 @@ int run(int argc, char** argv) {
   app.footer(examples);
   app.add_option("pictures", o.pictures, "PNG or JPEG files of any size; the middle square is looked at")->required();
   app.add_option("--weights", o.weights, "last.safetensors of a training run")->required();
-  app.add_option("--names", o.names, "file with a name per class, one a line; without it they are numbered");
+  app.add_option("--names", o.names, "file with a name per class, one a line, instead of the names in the weights");
   app.add_option("--top", o.top, "classes to print")->check(cifar::between(1, CifarMoENet::out))->capture_default_str();
-  cifar::add_network(app, o);
+  add_network(app, o);
   cifar::add_seed_and_machine(app, o);
   app.add_option("--k", o.eval_k, "experts per picture (default: as in training)")->check(cifar::between(1, 1024));
   if (const auto status = parse_words(app, {argv + 1, argv + argc})) return *status;
-  take_options(o, app);
-  cifar::check_network(o);
-  cifar::check_evaluation(o);
+  cifar::take_options(o, app);
+  check_network(o);
+  check_expert_choice(o, o);
 #ifdef _OPENMP
   if (o.threads > 0) omp_set_num_threads(o.threads);
 #endif

@@ -1,4 +1,4 @@
-// The first thing to read: a small network whose middle is a mixture of experts, trained on generated images.
+// Start here: a small network whose middle is a mixture of experts, trained on generated images.
 //
 //   hello_moe            half a minute of training, then what each expert likes
 //   hello_moe --smoke    a few steps, to see that it runs

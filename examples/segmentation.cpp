@@ -1,5 +1,5 @@
-// The segmentation study in one program: six networks with a mixture of experts in the place of a convolution, on street
-// scenes. `segmentation --help` shows what can be done.
+// The segmentation study in one program: six networks with a mixture of experts instead of a convolution, on street
+// scenes. `segmentation --help` lists the commands.
 #include "common/commands.hpp"
 #include "common/environment.hpp"
 #include "common/run_control.hpp"
@@ -28,7 +28,7 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   CLI::App app{"Semantic segmentation of street scenes with sparse mixtures of experts", "segmentation"};
   app.footer(examples);
   app.require_subcommand(1);
-  // Options may come twice: `study` puts its own before those that are typed, which have the last word.
+  // Options may come twice: `study` puts its own before those of the command line, which take precedence.
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   const auto command = [&](const char* name, const char* text) {
     CLI::App* c = app.add_subcommand(name, text);
@@ -37,8 +37,8 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   };
   CLI::App* train_command = command("train", "train a network and write weights and metrics");
   CLI::App* eval_command = command("eval", "mIoU, a table of classes and the use of the experts, of trained weights");
-  CLI::App* predict_command = command("predict", "colour pictures by class, and show which expert served what");
-  CLI::App* check_command = command("check", "look at every file of a data set and list all that is wrong");
+  CLI::App* predict_command = command("predict", "colour pictures by class, and show the experts of each patch");
+  CLI::App* check_command = command("check", "decode every file of a data set and list all faults");
   CLI::App* study_command =
       command("study", "the experiments of the study, one after the other; finished runs are skipped");
   CLI::App* info_command = command("info", "layers, parameters, multiply-adds and memory");

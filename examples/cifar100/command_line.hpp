@@ -3,7 +3,9 @@
 
 #include "../common/machine_options.hpp"
 #include "../common/number_checks.hpp"
+#include "../common/paths.hpp"
 #include "../common/run_control.hpp"
+#include "../common/run_options.hpp"
 #include "options.hpp"
 
 namespace cifar {
@@ -11,35 +13,8 @@ namespace cifar {
 using number_checks::above, number_checks::at_least, number_checks::between, number_checks::from_to_below,
     number_checks::one_of;
 
-/// Of the network alone; shared by all commands. The number of active experts is not among them, see add_k().
-inline void add_network(CLI::App& app, Options& o) {
-  app.add_option("--position", o.position, "stage replaced by the mixture, 1 to 4; 0 = plain ResNet-18")
-      ->check(between(0, 4))
-      ->capture_default_str();
-  app.add_option("--experts", o.experts, "experts N in the mixture")->check(between(1, 1024))->capture_default_str();
-  app.add_option("--gate", o.gate,
-                 "gap: pooling and a linear layer; conv: a convolution before it; relu-gap: a ReLU before it")
-      ->check(one_of({"gap", "conv", "relu-gap"}))
-      ->capture_default_str();
-  app.add_option("--constraint", o.constraint,
-                 "how use is kept even: none; a balance loss: importance, kl; a hard constraint: relative, mean, which "
-                 "bars experts that are used too much")
-      ->check(one_of({"none", "importance", "kl", "relative", "mean"}))
-      ->capture_default_str();
-  app.add_option(
-         "--strength", o.strength,
-         fmt::format("weight of the balance loss (default {}) or limit of the hard constraint (relative {}, mean {})",
-                     balance::Importance{}.weight, constraint::RelativeImportance{}.limit,
-                     constraint::MeanImportance{}.limit))
-      ->check(at_least(0));
-}
-
 inline void add_seed_and_machine(CLI::App& app, Options& o) {
   add_machine(app, o, "of initial weights, order, augmentation, noise and generated images");
-}
-
-inline void add_k(CLI::App& app, Options& o) {
-  app.add_option("--k", o.k, "experts per image (default 2)")->check(between(1, 1024));
 }
 
 inline void add_batch(CLI::App& app, Options& o) {
@@ -52,6 +27,12 @@ inline void add_data(CLI::App& app, Options& o) {
       ->capture_default_str();
   app.add_option("--images", o.images, "training images to generate, with --data synthetic; a fifth more for the test")
       ->check(between(1, 10'000'000))
+      ->capture_default_str();
+  app.add_option(
+         "--val", o.val,
+         "share of the training images to test on instead of the test set: for choosing settings, which must not "
+         "be done on test images")
+      ->check(from_to_below(0, 1))
       ->capture_default_str();
   add_batch(app, o);
 }
@@ -91,8 +72,7 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--out", o.out, "folder for weights, checkpoint, metrics.jsonl and report.html")
       ->capture_default_str();
   add_start(app, o);
-  app.add_option("--loader-threads", o.loader_threads,
-                 "threads that make batches ready; 0: the training thread does it")
+  app.add_option("--loader-threads", o.loader_threads, "threads that prepare batches; 0: the training thread does it")
       ->check(between(0, 64))
       ->capture_default_str();
   app.final_callback([&o, momentum, nesterov] {
@@ -102,19 +82,33 @@ inline void add_training(CLI::App& app, Options& o) {
 }
 
 inline void add_evaluation(CLI::App& app, Options& o) {
-  app.add_option("--weights", o.weights,
-                 "last.safetensors of a training run; options.json beside it says which network and data it is of, and "
-                 "what is typed has the last word")
+  app.add_option(
+         "--weights", o.weights,
+         "last.safetensors of a training run; it holds the options of its network and data, and options that are "
+         "typed take precedence")
       ->required();
+  app.add_option("--split", o.split, "images to test on: test, train, or val, those that --val cut off in training")
+      ->check(one_of({"test", "val", "train"}))
+      ->capture_default_str();
   app.add_option("--dump", o.dump, "write logits and sparse gate weights, in file order, to this file");
-  CLI::Option* k =
-      app.add_option("--k", o.eval_k, "experts per image (default: as in training)")->check(between(1, 1024));
-  CLI::Option* fixed =
-      app.add_option("--fixed-expert", o.fixed_expert, "only this expert, counted from 0, serves every image")
-          ->check(between(0, 1023));
-  CLI::Option* equal = app.add_flag("--equal-weights", o.equal_weights, "all experts run, with equal weight");
-  fixed->excludes(k)->excludes(equal);
-  equal->excludes(k);
+  add_expert_choice(app, o);
+  add_analysis(app, o);
+}
+
+/// Gives the options in the weights file to those that were not typed, and returns them.
+inline Settings take_options(Options& o, const CLI::App& typed) {
+  CLI::App known;  // all options that training leaves, with their checks
+  add_network(known, o);
+  add_k(known, o);
+  add_data(known, o);
+  add_seed_and_machine(known, o);
+  check_input("--weights", o.weights);
+  const Settings saved = run_options::load(o.weights, lasting_options(o));
+  run_options::apply(saved, o.weights, known, [&](const std::string& name) {
+    const CLI::Option* option = typed.get_option_no_throw("--" + name);
+    return name != "k" && option && option->count() > 0;  // the --k of these programs is for the test
+  });
+  return saved;
 }
 
 }  // namespace cifar

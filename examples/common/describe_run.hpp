@@ -1,5 +1,5 @@
 #pragma once
-/// What the reports of all programs say about a run, whatever it trained.
+/// The part of a report that all programs have, for any kind of run.
 
 #include "environment.hpp"
 

@@ -1,5 +1,5 @@
 #pragma once
-/// What reports of the example programs say about machine, time and command.
+/// Machine, time and command, for the reports of the example programs.
 
 #include <moecnn/version.hpp>
 

@@ -1,5 +1,5 @@
 #pragma once
-/// Options that every program has: on what it runs, and with which seed.
+/// Options of every program: backend, threads and seed.
 
 #include "number_checks.hpp"
 

@@ -20,7 +20,7 @@ inline CLI::Validator number_that(const std::function<bool(double)>& fits, const
     const bool whole_text = !text.empty() && end == text.c_str() + text.size();
     if (whole_text && std::isfinite(value) && fits(value)) return {};
     return whole_text ? fmt::format("{} is out of range; expected {}", text, expected)
-                      : fmt::format("\"{}\" is no number; expected {}", text, expected);
+                      : fmt::format("\"{}\" is not a number; expected {}", text, expected);
   };
   return {check, ""};
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// From the words of a command line to the variables of a program.
+/// Reads the arguments of a command line into the variables of a program.
 
 #include "commands.hpp"
 
@@ -31,7 +31,7 @@ inline std::optional<int> parse_words(CLI::App& app, const std::vector<std::stri
     if (e.get_exit_code() == 0) return app.exit(e);
     const auto chosen = app.get_subcommands();
     for (const CLI::App* command : chosen) suggest_option(*command, app.remaining(true));
-    moecnn::fail("{}; {}{} --help lists what can be given", e.what(), app.get_name(),
+    moecnn::fail("{}; {}{} --help lists the options", e.what(), app.get_name(),
                  chosen.empty() ? "" : " " + chosen[0]->get_name());
   }
   return {};

@@ -1,5 +1,5 @@
 #pragma once
-/// Paths of the command line, looked at before the work begins.
+/// Checks of paths on the command line, before the work begins.
 
 #include <moecnn/io/atomic_file.hpp>
 

@@ -1,5 +1,5 @@
 #pragma once
-/// How training programs begin, are interrupted, and speak while they run.
+/// How training programs begin, are interrupted, and print while they run.
 
 #include <moecnn/train/options.hpp>
 #include <moecnn/train/result.hpp>
@@ -11,7 +11,7 @@
 /// `o` has `resume` and `overwrite`.
 template <class Options>
 void add_start(CLI::App& app, Options& o) {
-  CLI::Option* resume = app.add_flag("--resume", o.resume, "go on from OUT/checkpoint.safetensors, bit for bit");
+  CLI::Option* resume = app.add_flag("--resume", o.resume, "resume from OUT/checkpoint.safetensors, bit for bit");
   app.add_flag("--overwrite", o.overwrite, "replace the run that OUT holds")->excludes(resume);
 }
 
@@ -26,5 +26,5 @@ inline int interrupted(const moecnn::TrainResult& run) {
   return 128 + run.signal;
 }
 
-/// Also where standard output is a file: who follows it sees every line at once, and none is lost with the process.
+/// Flushes every line, also where standard output is a file: readers see it at once, and none is lost with the process.
 inline void flush_every_line() { std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ); }

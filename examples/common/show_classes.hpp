@@ -1,6 +1,7 @@
 #pragma once
-/// Prints the result for one picture: the likeliest classes and the experts that ran.
+/// Prints the results of a classifier.
 
+#include <moecnn/analysis/predictions.hpp>
 #include <moecnn/model/program.hpp>
 
 #include <algorithm>
@@ -41,6 +42,24 @@ inline void print_classes(const moecnn::Program& program, const std::vector<std:
     fmt::print("  {}:", g.routings[m].name);
     for (int e : largest(weights, program.routings()[m].slots()))
       fmt::print("  expert {} ({:.3f})", e, weights[static_cast<std::size_t>(e)]);
+    fmt::print("\n");
+  }
+}
+
+inline void print_accuracy(const moecnn::analysis::Predictions& p, std::span<const int> labels) {
+  fmt::print("top-1    {:.2f} %\ntop-5    {:.2f} %\n", 100 * moecnn::analysis::top_k_accuracy(p, labels, 1),
+             100 * moecnn::analysis::top_k_accuracy(p, labels, 5));
+}
+
+/// For each mixture the share of the weight that each expert had.
+inline void print_shares(const moecnn::analysis::Predictions& p) {
+  for (const auto& m : p.mixtures) {
+    fmt::print("{}, k = {}: share of the weight per expert:", m.name, m.k);
+    for (int e = 0; e < m.weights.cols(); ++e) {
+      double sum = 0;
+      for (int i = 0; i < m.weights.rows(); ++i) sum += m.weights(i, e);
+      fmt::print(" {:.1f} %", 100 * sum / m.weights.rows());
+    }
     fmt::print("\n");
   }
 }

@@ -2,6 +2,7 @@
 /// The command line of `segmentation`.
 
 #include "../common/machine_options.hpp"
+#include "../common/paths.hpp"
 #include "../common/run_control.hpp"
 #include "../common/run_options.hpp"
 #include "commands.hpp"
@@ -24,7 +25,7 @@ inline void add_network(CLI::App& app, Options& o) {
       ->capture_default_str();
   app.add_option("--classes", o.classes, "classes that the network tells apart; default: the data set's")
       ->check(whole_between(1, 254));
-  app.add_option("--moe", o.moe, "on: a mixture in the place of a convolution; off: the plain network")
+  app.add_option("--moe", o.moe, "on: a mixture instead of a convolution; off: the plain network")
       ->check(on_or_off())
       ->capture_default_str();
   app.add_option("--grid", o.grid, "patches along each axis, G or ROWSxCOLUMNS; 1 = one decision per image")
@@ -48,7 +49,7 @@ inline void add_network(CLI::App& app, Options& o) {
   app.add_option("--balance-weight", o.balance_weight, "factor of the balance loss; 0.5 in the CIFAR study")
       ->check(at_least(0))
       ->capture_default_str();
-  app.add_option("--balance-scores", o.scores, "dense or sparse: what --balance importance sums up")
+  app.add_option("--balance-scores", o.scores, "dense or sparse: the weights that --balance importance sums up")
       ->check(one_of({"dense", "sparse"}))
       ->capture_default_str();
   app.add_option("--renormalise", o.renormalise,
@@ -83,20 +84,20 @@ inline void add_data(CLI::App& app, Options& o) {
   app.add_option("--dataset", o.dataset, "cityscapes, bdd100k, camvid, or synthetic: generated street scenes")
       ->check(one_of({"cityscapes", "bdd100k", "camvid", "synthetic"}))
       ->capture_default_str();
-  app.add_option("--data", o.data, "folder of the data set; docs/data.md shows what is expected in it");
-  app.add_option("--size", o.size, "size to which pictures are brought first, HEIGHTxWIDTH; default: as they are")
+  app.add_option("--data", o.data, "folder of the data set; docs/data.md shows the files expected in it");
+  app.add_option("--size", o.size, "size to which pictures are resized first, HEIGHTxWIDTH; default: as they are")
       ->check(a_size("the size"));
   app.add_option("--images", o.images, "training scenes to generate, with --dataset synthetic")
       ->check(whole_between(1, 1'000'000))
       ->capture_default_str();
   app.add_option("--limit", o.limit, "use only the first N pairs of each split; default: all")
       ->check(whole_between(1, 1'000'000'000));
-  app.add_option("--overfit", o.overfit, "train and test on the same so many pairs, without augmentation")
+  app.add_option("--overfit", o.overfit, "train and test on the same N pairs, without augmentation")
       ->check(whole_between(1, 1'000'000));
-  app.add_option("--max-megapixels", o.most_megapixels, "larger pictures are refused, since they need so much memory")
+  app.add_option("--max-megapixels", o.most_megapixels, "larger pictures are refused, to limit memory")
       ->check(above(0))
       ->capture_default_str();
-  app.add_option("--loader-threads", o.loader_threads, "threads that make batches ready")
+  app.add_option("--loader-threads", o.loader_threads, "threads that prepare batches")
       ->check(whole_between(0, 64))
       ->capture_default_str();
   app.add_option("--cache-mb", o.cache_mb, "memory for pictures that stay decoded")
@@ -104,7 +105,7 @@ inline void add_data(CLI::App& app, Options& o) {
       ->capture_default_str();
 }
 
-/// What the memory of a training step depends on, besides the network.
+/// Options that the memory of a training step depends on, besides the network.
 inline void add_step(CLI::App& app, Options& o) {
   app.add_option("--crop", o.crop,
                  "size of training crops, HEIGHTxWIDTH; default: cityscapes 768x768, bdd100k 720x720, camvid 360x480")
@@ -189,9 +190,8 @@ inline void add_split(CLI::App& app, Options& o, const char* text) {
 }
 
 inline void add_weights(CLI::App& app, Options& o) {
-  app.add_option(
-         "--weights", o.weights,
-         "best.safetensors or last.safetensors of a training run; options.json beside it says which network it is")
+  app.add_option("--weights", o.weights,
+                 "best.safetensors or last.safetensors of a training run; it holds the options of its network and data")
       ->required();
   app.add_option("--crop", o.crop, "the size that --no-augment or --overfit trained on")->check(a_size("the crop"));
 }
@@ -214,15 +214,15 @@ inline void add_study(CLI::App& app, StudyOptions& o) {
   app.footer("All other options are passed on to every training run: --epochs 10 --batch 4 --threads 2");
 }
 
-/// Takes over the options that training left beside --weights, except those that were typed. `train` knows their limits.
+/// Takes over the options in the weights, except those that were typed. `train` knows their limits.
 inline void take_saved_options(const CLI::App& command, CLI::App& train, Options& o) {
   if (o.weights.empty()) return;
   const auto typed = [&](const std::string& name) {
     const CLI::Option* option = command.get_option_no_throw("--" + name);
     return option && option->count() > 0;
   };
-  const std::filesystem::path folder = std::filesystem::path(o.weights).parent_path();
-  run_options::apply(run_options::load(folder, lasting_options(o)), folder, train, typed);
+  check_input("--weights", o.weights);
+  run_options::apply(run_options::load(o.weights, lasting_options(o)), o.weights, train, typed);
 }
 
 }  // namespace segmentation

@@ -1,5 +1,5 @@
 #pragma once
-/// What the program does; each command is compiled in a unit of its own.
+/// The commands of the program; each is compiled in a unit of its own.
 
 #include "options.hpp"
 
@@ -18,10 +18,10 @@ struct StudyOptions {
   std::string scale = "quick", data, bdd, out = "out/study", net = "enet";
   std::vector<std::string> only;       ///< "E2", …; empty: all
   int seeds = 0;                       ///< 0: the scale's
-  bool list = false;                   ///< says what would be run
+  bool list = false;                   ///< prints the runs without starting them
   std::vector<std::string> passed_on;  ///< to every `train`
 };
-/// `program` runs this program with other words.
+/// `program` runs this program with other arguments.
 int study(const StudyOptions& o, const std::function<int(const std::vector<std::string>&)>& program);
 
 }  // namespace segmentation

@@ -29,7 +29,7 @@ inline data::SegmentationSet classes_of(const Options& o) {
   return set;
 }
 
-/// What the network tells apart: --classes, or as many as the data has.
+/// Classes of the network: --classes, or those of the data.
 inline int class_count(const Options& o) {
   const int has = classes_of(o).classes();
   check(o.classes == 0 || o.classes >= has, "--classes is {}, but {} has {} classes; give {} or more, or leave it out",
@@ -78,7 +78,7 @@ inline data::SegmentationSet load(const Options& o, data::Split split) {
   return set;
 }
 
-/// What training cuts out: --crop, or the data set's own, made to fit the network.
+/// The crops of training: --crop, or the data set's own, made to fit the network.
 inline Size2 crop_of(const Options& o) {
   if (!o.crop.empty()) return size_of(o.crop, "--crop");
   const Size2 usual = o.dataset == "cityscapes" ? Size2(768, 768)

@@ -90,7 +90,7 @@ class Dump {
   std::vector<Weights> weights_;
 };
 
-/// The network's part of it: without reading, decoding and comparing. With the batch size and the experts of the evaluation.
+/// The network's part of the time: without reading, decoding and comparing. With the batch size and the experts of the evaluation.
 double seconds_per_image(AnyModel& model, data::SegmentationLoader& batches, const analysis::EvaluateMapsOpts& opts) {
   batches.seek({});
   const auto& batch = batches.next();

@@ -9,7 +9,7 @@ namespace segmentation {
 
 using namespace moecnn;
 
-/// What can be chosen about a network.
+/// The choices about a network.
 struct NetOptions {
   int classes = 19;
   SegMoE moe{};

@@ -1,5 +1,5 @@
 #pragma once
-/// What can be chosen, and what the choices mean. The command line itself is in command_line.hpp.
+/// The options and their meaning. The command line itself is in command_line.hpp.
 
 #include "../common/optimizer.hpp"
 #include "networks.hpp"
@@ -51,7 +51,7 @@ struct Options {
   long long max_steps = 0;
   int checkpoint_steps = 0;
   std::uint64_t seed = 42;
-  std::string rebuild = "cheap";  ///< what is made again for the backward pass in the place of being kept
+  std::string rebuild = "cheap";  ///< values made again for the backward pass instead of being kept
   std::string init, backbone, out = "out/segmentation";
   bool report = true;
   std::string command;  ///< as it was typed, for the report

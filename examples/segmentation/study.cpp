@@ -1,4 +1,4 @@
-// The experiments E1 to E10 of the segmentation study, as a list of runs that can be broken off and gone on with.
+// The experiments E1 to E10 of the segmentation study, as a list of runs that can be interrupted and resumed.
 #include "commands.hpp"
 #include "study_settings.hpp"
 
@@ -19,7 +19,7 @@ Words operator+(Words a, const Words& b) {
   return a;
 }
 
-/// What a number of runs has in common.
+/// Common to a number of runs.
 struct Protocol {
   Words train, eval;
   std::string weights, about, source;
@@ -115,7 +115,7 @@ std::vector<Experiment> experiments(const StudyOptions& o) {
     all.push_back({id, title, varied, about, std::move(rows), baseline});
   };
   const bool enet = o.net == "enet";
-  add("E2", "Gates", "gate", "What looks at a patch and scores the experts.",
+  add("E2", "Gates", "gate", "The gate, which scores the experts for a patch.",
       values("gate", {"gap", "conv-gap", "2conv-gap", "3conv-gap", "random", "deterministic"}));
   add("E3", "Granularity", "patches", "Patches along each axis; 1 is a decision per image.",
       values("grid", {"1", "2", "3", "4", "6"}, "grid "));
@@ -123,7 +123,7 @@ std::vector<Experiment> experiments(const StudyOptions& o) {
       values("experts", {"2", "4", "8", "16"}, "N = "));
   add("E5", "Active experts", "active", "Experts that serve a patch, of 8.", values("k", {"1", "2", "4", "8"}, "k = "));
   add("E6", "Balance losses", "loss",
-      "What keeps the experts in use. NRE is 1 where all are used alike, TEC 1 where one does it all.",
+      "Balance losses. NRE is 1 where all experts are used equally, TEC is 1 where one serves every patch.",
       values("balance", {"none", "importance", "switch", "entropy"}));
   if (enet) all.back().rows[1].published = {{"nre", 0.5764}, {"tec", 0.7425}};
   add("E7", "Shared expert", "beside the mixture", "A further expert that sees every patch, or the input itself.",
@@ -185,7 +185,7 @@ double figure(const io::Json& eval, const std::string& key) {
   return mixtures.empty() ? none : sum;
 }
 
-/// Of the options for `train` those that `eval` must hear too.
+/// The options for `train` that `eval` needs, too.
 Words for_eval(const Words& passed_on) {
   Words found;
   for (std::size_t i = 0; i < passed_on.size(); ++i)
@@ -227,10 +227,10 @@ class Run {
   std::filesystem::path result() const {
     return folder_ / (expert_.empty() ? std::string("eval.json") : "expert_" + expert_ + ".json");
   }
-  /// Why what is in the folder is a run of other settings, which is not used; "" where it is this run.
+  /// Why the run in the folder has other settings and is not used; "" where it is this run.
   const std::string& other() const { return other_; }
   bool done() const { return other_.empty() && std::filesystem::exists(result()); }
-  /// The settings of a finished run that neither its row nor the protocol says.
+  /// The settings of a finished run that are neither in its row nor in the protocol.
   Settings additions() const {
     Settings some;
     for (const auto& one : read_record(folder_))
@@ -268,13 +268,13 @@ class Run {
  private:
   const Protocol& protocol_;
   Words words_, eval_;
-  Settings own_;       ///< what the row and the protocol say, as in a record
+  Settings own_;       ///< from the row and the protocol, as in a record
   Settings settings_;  ///< with all that was passed on, and how it is evaluated
   std::string expert_, other_;
   std::filesystem::path folder_;
 };
 
-/// The settings that all runs of a table share and neither its rows nor the protocol say.
+/// The settings that all runs of a table share and that are neither in its rows nor in the protocol.
 std::string in_every_run(const std::vector<Settings>& additions) {
   const std::string words = typed(common(additions));
   return words.empty() ? "" : " Other than that, every run had " + words + ".";

@@ -69,14 +69,12 @@ int train(const Options& o) {
               .start = start,
               .checkpoint_steps = o.checkpoint_steps,
               .keep_best = true,
+              .metadata = run_options::metadata(lasting_options(o)),
               .settings = settings_of(o),
               .accept = accept,
               .log_steps = o.log_steps,
               .test_epochs = o.eval_every,
-              .test_at_stop = false,
-              .on_start = [&] {
-                run_options::save(o.out, lasting_options(o));
-              }};  // until then the options in the folder are an older run's
+              .test_at_stop = false};
   const TrainResult run = fit(model, batches, test_batches, t);
   fmt::print("{}\n", run.goodbye);
   if (run.test)

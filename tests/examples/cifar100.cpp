@@ -1,9 +1,9 @@
 // The example program `cifar100`, run as a user runs it.
 #include "examples/program.hpp"
+#include "examples/weights_texts.hpp"
 
 #include <doctest/doctest.h>
 
-#include "io/scratch.hpp"
 #include "moecnn/io/tensor_file.hpp"
 
 using namespace moecnn;
@@ -53,28 +53,92 @@ TEST_CASE("eval needs nothing but the weights of a run") {
   // Typed options have the last word, and the message says what the network was made from.
   const Ran other = cifar100(eval + Words{"--constraint", "importance"});
   CHECK(other.status == 1);
-  CHECK(has(other.output,
-            "--position 4 --experts 3 --gate conv --constraint importance, from " + (out / "options.json").string()));
-  // So it does where the weights have lost their options.
-  std::filesystem::rename(out / "options.json", out / "elsewhere.json");
-  const Ran lost = cifar100(eval);
+  CHECK(has(other.output, "--position 4 --experts 3 --gate conv --constraint importance, from " +
+                              (out / "last.safetensors").string()));
+  // The weights may lie elsewhere, and a checkpoint will do.
+  std::filesystem::create_directories(out / "far");
+  std::filesystem::rename(out / "last.safetensors", out / "far" / "w.safetensors");
+  for (const auto& file : {out / "far" / "w.safetensors", out / "checkpoint.safetensors"})
+    CHECK(cifar100({"eval", "--weights", file, "--threads", "1"}).status == 0);
+  // Those that hold no options need them typed.
+  const auto texts = weights_metadata(out / "far" / "w.safetensors");
+  CHECK(texts.count("classes") == 1);
+  put_texts(out / "bare.safetensors", {});
+  const Ran lost = cifar100({"eval", "--weights", out / "bare.safetensors"});
   CHECK(lost.status == 1);
-  CHECK(has(lost.output, "there is no " + (out / "options.json").string()));
+  CHECK(has(lost.output, (out / "bare.safetensors").string() + " holds no options"));
   CHECK(has(lost.output, "--constraint importance"));
 }
 
-TEST_CASE("options.json beside weights cannot name files to read or write") {
+TEST_CASE("--analysis writes tables that agree with eval, and maps") {
   NEEDS_PROGRAM(cifar100)
   const Scratch out;
-  put_bytes(out / "options.json", R"({"dump": ")" + (out / "planted").string() + R"("})");
-  put_bytes(out / "last.safetensors", "");
+  REQUIRE(cifar100(train(out.dir(), {"--experts", "3", "--images", "80", "--max-steps", "2"})).status == 0);
+  const Words eval{"eval", "--weights", out / "last.safetensors", "--threads", "1"};
+  const auto top1 = [&](const Words& more) {
+    const std::string said = cifar100(eval + more).output;
+    const auto at = said.find("top-1");
+    REQUIRE(at != said.npos);
+    return std::stod(said.substr(at + 5)) / 100;
+  };
+  const Ran ran = cifar100(eval + Words{"--analysis", out / "experts"});
+  INFO(ran.output);
+  REQUIRE(ran.status == 0);
+  CHECK(has(ran.output, "at least as good as its best expert alone in"));
+  const io::Json a = io::Json::parse(bytes_of(out / "experts" / "analysis.json"), "analysis.json")[std::size_t{0}];
+  CHECK(a["mixture"].text() == "layer4");
+  CHECK(a["k"].whole() == 2);
+  CHECK(a["top1"].number() == doctest::Approx(top1({})).epsilon(1e-4));
+  CHECK(a["top1_at_k"].size() == 3);
+  CHECK(a["top1_at_k"][std::size_t{1}].number() == a["top1"].number());
+  for (const std::size_t k : {0u, 2u})
+    CHECK(a["top1_at_k"][k].number() == doctest::Approx(top1({"--k", std::to_string(k + 1)})).epsilon(1e-4));
+  double weight = 0, images = 0;
+  for (std::size_t e = 0; e < 3; ++e) {
+    const io::Json expert = a["experts"][e];
+    weight += expert["mean_weight"].number(), images += expert["images"].number();
+    CHECK(expert["images"].number() == a["pairs"][e][e].number());
+    CHECK(expert["favourites"].size() == 5);
+    CHECK(expert["top1_alone"].number() == doctest::Approx(top1({"--fixed-expert", std::to_string(e)})).epsilon(1e-4));
+  }
+  CHECK(weight == doctest::Approx(1).epsilon(1e-6));
+  CHECK(images == 2 * 16);  // each of the 16 test images has two experts
+  CHECK(has(bytes_of(out / "experts" / "analysis.md"), "| expert | images | mean weight |"));
+  for (const char* name : {"logits", "weights", "expert-0", "expert-1", "expert-2"})
+    CHECK(std::filesystem::exists(out / "experts" / formatted("layer4-{}.png", name)));
+  CHECK(has(cifar100(eval + Words{"--analysis", out / "x", "--k", "1"}).output, "--k excludes --analysis"));
+}
+
+TEST_CASE("--val tests on a part of the training images, in training and later") {
+  NEEDS_PROGRAM(cifar100)
+  const Scratch out;
+  cifar_like(out / "images", 200);
+  const Words data{"--data", out / "images"};
+  const Ran trained = cifar100({"train", "--val", "0.5", "--batch", "50", "--max-steps", "1", "--epochs", "1",
+                                "--threads", "1", "--out", out / "run", "--data", out / "images"});
+  INFO(trained.output);
+  REQUIRE(trained.status == 0);
+  CHECK(has(trained.output, "100 training and 100 validation images"));
+  const Words eval = Words{"eval", "--weights", out / "run" / "last.safetensors", "--threads", "1"} + data;
+  CHECK(has(cifar100(eval + Words{"--split", "val"}).output, "on 100 images of CIFAR-100 train for validation"));
+  CHECK(has(cifar100(eval + Words{"--split", "train"}).output, "on 100 images of CIFAR-100 train without validation"));
+  CHECK(has(cifar100(eval).output, "on 200 images of CIFAR-100 test"));
+  const Ran none = cifar100(eval + Words{"--split", "val", "--val", "0"});
+  CHECK(none.status == 1);
+  CHECK(has(none.output, "give their share with --val"));
+}
+
+TEST_CASE("options in weights cannot name files to read or write") {
+  NEEDS_PROGRAM(cifar100)
+  const Scratch out;
+  put_texts(out / "last.safetensors", {{"options", R"({"dump": ")" + (out / "planted").string() + R"("})"}});
   const Ran ran = cifar100({"eval", "--weights", out / "last.safetensors"});
   CHECK(ran.status == 1);
   CHECK(has(ran.output, "'dump' is no option that describes a trained network"));
   CHECK_FALSE(std::filesystem::exists(out / "planted"));
 
   cifar_like(out / "images", 1);
-  put_bytes(out / "options.json", R"({"data": ")" + (out / "images").string() + R"("})");
+  put_texts(out / "last.safetensors", {{"options", R"({"data": ")" + (out / "images").string() + R"("})"}});
   CHECK(has(cifar100({"eval", "--weights", out / "last.safetensors"}).output, "--data is missing"));
 }
 

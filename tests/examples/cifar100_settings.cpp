@@ -84,7 +84,7 @@ TEST_CASE("gate and constraint choose the study's schedule") {
   o.position = 4;
   o.gate = "relu-gap";
   o.lr = 5e-3;
-  CHECK(rate(0) == doctest::Approx(5e-3));  // who names a rate means it from the first step on
+  CHECK(rate(0) == doctest::Approx(5e-3));  // a given rate holds from the first step on
 }
 
 TEST_CASE("--warm-up goes with every schedule, and takes the place of the study's") {
@@ -113,7 +113,7 @@ TEST_CASE("options that are not given have the defaults of optimiser and network
   CHECK(o.active() == 2);
   o.experts = 1;
   CHECK(o.active() == 1);
-  CHECK_NOTHROW(cifar::check_network(o));
+  CHECK_NOTHROW(check_network(o));
 }
 
 TEST_CASE("data are recognised by their contents") {

@@ -96,7 +96,7 @@ TEST_CASE("the picture decides: the program sees what the library sees") {
   }
 }
 
-TEST_CASE("the network is the one that options.json beside the weights describes, unless it is typed") {
+TEST_CASE("the network is the one that the weights describe, unless it is typed") {
   NEEDS_PROGRAM(classify)
   const Scratch out;
   save_weights(network(1).params(), out / "weights.safetensors");
@@ -107,7 +107,7 @@ TEST_CASE("the network is the one that options.json beside the weights describes
   };
   CHECK(look({}).status == 1);  // as the default network's these weights do not load
   CHECK(has(look({"--position", "1"}).output, "layer1:"));
-  put_bytes(out / "options.json", R"({"position": "1"})");
+  save_weights(network(1).params(), out / "weights.safetensors", DType::f32, {{"options", R"({"position": "1"})"}});
   const Ran ran = look({});
   INFO(ran.output);
   CHECK(ran.status == 0);

@@ -13,8 +13,8 @@ TEST_CASE("numbers out of range and words are refused, and the message says what
   CHECK(above(0)("1e-30") == "");
   CHECK(above(0)("0") == "0 is out of range; expected a number above 0");
   CHECK(above(0)("-3") == "-3 is out of range; expected a number above 0");
-  CHECK(above(0)("1x") == "\"1x\" is no number; expected a number above 0");
-  CHECK(above(0)("") == "\"\" is no number; expected a number above 0");
+  CHECK(above(0)("1x") == "\"1x\" is not a number; expected a number above 0");
+  CHECK(above(0)("") == "\"\" is not a number; expected a number above 0");
   CHECK(above(0)("inf") == "inf is out of range; expected a number above 0");
   CHECK(above(0)("nan") == "nan is out of range; expected a number above 0");
   CHECK(above(0)("1e999") == "1e999 is out of range; expected a number above 0");

@@ -1,6 +1,7 @@
 // The example program `segmentation`, run as a user runs it. Comparisons of bytes stand in double brackets so that a
 // failure does not print them.
 #include "examples/program.hpp"
+#include "examples/weights_texts.hpp"
 
 #include <doctest/doctest.h>
 
@@ -55,8 +56,7 @@ TEST_CASE("train, eval and predict: figures agree, files are there") {
   INFO(trained.output);
   REQUIRE(trained.status == 0);
   CHECK(has(trained.output, "1 mixture layer(s) active"));
-  for (const char* file :
-       {"best.safetensors", "last.safetensors", "checkpoint.safetensors", "options.json", "report.html"})
+  for (const char* file : {"best.safetensors", "last.safetensors", "checkpoint.safetensors", "report.html"})
     CHECK(std::filesystem::exists(out / file));
   // The report shows what was used, and leaves out what does not apply.
   const std::string report = bytes_of(out / "report.html");
@@ -75,7 +75,7 @@ TEST_CASE("train, eval and predict: figures agree, files are there") {
   REQUIRE(test.is_object());
   CHECK(test["class_iou"].size() == 10);
 
-  // The network and the data are known from options.json.
+  // The network and the data are known from the weights.
   const Ran seen = segmentation({"eval", "--weights", out / "last.safetensors", "--json", out / "eval.json", "--dump",
                                  out / "dump.safetensors", "--threads", "1"});
   INFO(seen.output);
@@ -159,15 +159,16 @@ TEST_CASE("more experts than a report lists one by one") {
   CHECK(std::filesystem::exists(out / "report.html"));
 }
 
-TEST_CASE("a refused --resume leaves the options beside the weights alone") {
+TEST_CASE("a refused --resume leaves the weights and their options alone") {
   NEEDS_PROGRAM(segmentation)
   const Scratch out;
   const Words few{"--max-steps", "1", "--no-report"};
   REQUIRE(segmentation(train(out.dir(), few)).status == 0);
-  const std::string before = bytes_of(out / "options.json");
+  const std::string before = bytes_of(out / "last.safetensors");
   CHECK(segmentation(train(out.dir(), few + Words{"--experts", "5", "--resume"})).status == 1);
-  CHECK(bytes_of(out / "options.json") == before);
-  CHECK(has(before, "\"crop\""));  // so that eval sees pictures as training did
+  CHECK(bytes_of(out / "last.safetensors") == before);
+  // So that eval sees pictures as training did.
+  CHECK(has(weights_metadata(out / "last.safetensors").at("options"), "\"crop\""));
 }
 
 TEST_CASE("check lists all that is wrong, and broken files stop a run") {
@@ -252,15 +253,16 @@ TEST_CASE("images of a test that cannot be read count nowhere, and the dump does
   for (std::int32_t i : indices) CHECK(names.at(static_cast<std::size_t>(i)) != "scene41");
 }
 
-TEST_CASE("options.json beside weights is data: it opens no file and sets nothing but what describes the network") {
+TEST_CASE("options in weights are data: they open no file and set nothing but what describes the network") {
   NEEDS_PROGRAM(segmentation)
   const Scratch out;
   REQUIRE(segmentation(train(out.dir(), {"--max-steps", "1", "--eval-every", "0", "--no-report"})).status == 0);
-  const std::string good = bytes_of(out / "options.json");
+  const std::string weights = bytes_of(out / "last.safetensors");
+  const std::string good = weights_metadata(out / "last.safetensors").at("options");
   CHECK_FALSE(has(good, "\"data\""));
   put_bytes(out / "precious", "precious");
   const auto eval = [&](const std::string& options) {
-    put_bytes(out / "options.json", options);
+    put_bytes(out / "last.safetensors", with_text(weights, "options", options));
     const Ran ran = segmentation({"eval", "--weights", out / "last.safetensors", "--threads", "1"});
     CHECK(bytes_of(out / "precious") == "precious");
     INFO(ran.output);
@@ -273,12 +275,13 @@ TEST_CASE("options.json beside weights is data: it opens no file and sets nothin
   for (const char* name : {"json", "dump", "weights", "data", "out", "init", "split", "threads"})
     CHECK(has(eval(with(formatted("\"{}\": \"{}\"", name, file))),
               formatted("'{}' is no option that describes a trained network", name)));
-  CHECK(has(eval(R"({"experts": "8 --json=)" + file + "\"}"), "options.json has a value that cannot be: --experts"));
+  CHECK(
+      has(eval(R"({"experts": "8 --json=)" + file + "\"}"), "last.safetensors have a value that cannot be: --experts"));
   CHECK(has(eval(R"({"experts": 8})"), "'experts' is 8, expected a text"));
   CHECK(has(eval(R"({"experts": "2000"})"), "--experts: 2000 is out of range"));
   CHECK(has(eval(R"({"grid": "0"})"), "--grid: "));
   CHECK(has(eval(R"({"images": "1000000", "size": "4096x4096"})"), "GB of memory"));
-  CHECK(has(eval(good.substr(0, good.size() / 2)), "options.json cannot be read as JSON"));
+  CHECK(has(eval(good.substr(0, good.size() / 2)), "last.safetensors cannot be read as JSON"));
 }
 
 TEST_CASE("paths and names of files may be any bytes") {

@@ -50,8 +50,8 @@ class BrokenFiles {
     std::string list;
     for (int index : in_epoch_) list += "\n  " + all_.at(index);
     fail(
-        "{} of {} samples cannot be read, more than the {} % that are accepted:{}\nRepair these files or remove the "
-        "pairs.",
+        "{} of {} samples cannot be read, more than the {} % that are accepted:{}\nRepair these files or "
+        "take them out of the set.",
         in_epoch_.size(), samples_, 100 * most_, list);
   }
 

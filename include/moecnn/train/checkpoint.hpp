@@ -11,7 +11,7 @@
 
 namespace moecnn {
 
-/// What a run knows besides the model and the optimiser.
+/// The state of a run besides the model and the optimiser.
 struct RunState {
   std::int64_t step = 0;   ///< steps done
   std::int64_t epoch = 0;  ///< of the next batch
@@ -30,6 +30,7 @@ struct RunState {
   std::vector<std::string> accepted = {};                  ///< … but for those with these names
   std::string changes = {};                                ///< what load_checkpoint() found to differ of these
   Settings notes = {};                                     ///< may differ
+  WeightsMetadata metadata = {};                           ///< is written, and not read
 };
 
 namespace detail {
@@ -80,6 +81,7 @@ inline void save_checkpoint(const std::filesystem::path& path, ParamStore& store
   for (const auto& s : run.sums)
     file.add<double>(detail::sums_name(s.name), {static_cast<std::int64_t>(s.values.size())},
                      std::span<const double>(s.values));
+  for (const auto& [key, text] : run.metadata) file.metadata(key, text);
   file.metadata("format", "moecnn checkpoint 1");
   file.metadata("settings", to_json(run.settings));
   file.metadata("notes", to_json(run.notes));

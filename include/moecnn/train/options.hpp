@@ -54,7 +54,7 @@ struct TrainOpts {
   double checkpoint_seconds = 300;    ///< … and after so many seconds; 0: not
   bool keep_best = false;  ///< also best.safetensors: the weights after the epoch with the highest test score so far
   bool keep_previous = false;     ///< keeps the checkpoint before the last as checkpoint.previous.safetensors
-  WeightsMetadata metadata = {};  ///< texts for the weights files, such as the names of the classes
+  WeightsMetadata metadata = {};  ///< texts for weights and checkpoints, such as the names of the classes
   Settings settings = {};  ///< of the caller (network, batch size): stored, and a checkpoint of others is refused …
   std::vector<std::string> accept = {};  ///< … but for these names, also of the trainer's own such as "learning rate"
   Settings notes = {};  ///< of the caller (where data lie, threads): stored, and told where they changed

@@ -52,6 +52,7 @@ class Trainer {
     run_.seed = opts.seed;
     run_.settings = detail::settings_of(opts, train, patience(), model.training().graph());
     run_.accepted = opts.accept;
+    run_.metadata = opts.metadata;
     run_.notes = notes_ = detail::notes_of(opts);
     run_.sums = {{"window", window_.state()}, {"epoch", epoch_sums_.state()}, {"watch", watches_.state()}};
   }

@@ -1,15 +1,24 @@
 #pragma once
-/// From a finished training run to the data of its report.
+/// From a finished training run of a classifier to the data of its report.
 
-#include "../common/describe_run.hpp"
-#include "options.hpp"
+#include "describe_run.hpp"
+#include "network_options.hpp"
 
 #include <moecnn/analysis/predictions.hpp>
 #include <moecnn/analysis/specialisation.hpp>
 #include <moecnn/report/training_effects.hpp>
 #include <moecnn/report/training_report.hpp>
 
-namespace cifar {
+/// Images that a network was tested on.
+struct Tested {
+  /// Labels, names, and pixels to show: those of the set, or smaller ones.
+  const moecnn::data::ImageSet& images;
+  std::function<moecnn::analysis::Predictions(const moecnn::analysis::PredictOpts&)> predict;  ///< of all of them
+};
+
+namespace classifier {
+
+using namespace moecnn;
 
 /// Interleaved pixels of a planar image.
 inline report::Image picture(const data::ImageSet& set, int i) {
@@ -21,32 +30,23 @@ inline report::Image picture(const data::ImageSet& set, int i) {
   return image;
 }
 
-/// At most `most` images, evenly spaced.
-inline data::ImageSet thin(const data::ImageSet& set, int most) {
-  if (set.n <= most) return set;
-  data::ImageSet part = set;
-  part.n = most;
-  part.pixels.clear(), part.labels.clear(), part.families.clear();
-  for (int j = 0; j < most; ++j) {
-    const int i = static_cast<int>(static_cast<long long>(j) * set.n / most);
-    part.pixels.insert(part.pixels.end(), set.image(i), set.image(i) + set.image_bytes());
-    part.labels.push_back(set.labels[i]);
-    if (!set.families.empty()) part.families.push_back(set.families[i]);
-  }
-  return part;
+/// Places of at most `most` of `n` samples, evenly spaced.
+inline std::vector<int> thin_places(int n, int most) {
+  std::vector<int> places;
+  for (int j = 0; j < std::min(n, most); ++j)
+    places.push_back(n <= most ? j : static_cast<int>(static_cast<long long>(j) * n / most));
+  return places;
 }
 
 /// How one mixture was used, over time and on the test set.
-inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, const Options& o,
+inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, const NetworkOptions& o,
                                         const analysis::Predictions::Mixture& seen, const data::ImageSet& test,
                                         const std::vector<int>& class_images) {
   report::MixtureReport r;
   r.name = seen.name;
   r.experts = seen.weights.cols();
   r.k = seen.k;
-  r.gate = o.gate == "conv"       ? "convolution, pooling, linear layer"
-           : o.gate == "relu-gap" ? "ReLU, pooling, linear layer"
-                                  : "pooling, linear layer";
+  r.gate = o.gate_text();
   r.balance = o.balance_text(), r.constraint = o.constraint_text();
   report::add_history(r, run, m);
   r.test_load.assign(r.experts, 0);
@@ -80,52 +80,48 @@ inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, c
   return r;
 }
 
-/// Accuracy with other numbers of active experts, and of every expert alone, on a part of the test set.
-inline void probe_experts(AnyModel& model, const data::ImageSet& test, int batch, report::TrainingReport& report) {
-  const data::ImageSet part = thin(test, 2000);
+/// Accuracy with other numbers of active experts, and of every expert alone, on `part` of the test set.
+inline void probe_experts(const Tested& part, report::TrainingReport& report) {
+  const std::vector<int>& labels = part.images.labels;
   for (report::MixtureReport& r : report.mixtures) {
-    if (part.n < test.n) r.probed = part.n;
+    if (part.images.n < report.test_images) r.probed = part.images.n;
     for (int k = 1; k <= std::min(r.experts, 10); ++k) {
-      const auto p = analysis::predict(model, part, {.batch = batch, .k = k});
-      r.accuracy_at_k.push_back(
-          {k, analysis::top_k_accuracy(p, part.labels, 1), analysis::top_k_accuracy(p, part.labels, 5)});
+      const auto p = part.predict({.k = k});
+      r.accuracy_at_k.push_back({k, analysis::top_k_accuracy(p, labels, 1), analysis::top_k_accuracy(p, labels, 5)});
     }
     const int alone = r.experts <= 16 ? r.experts : 0;  // all of them or none
-    for (int e = 0; e < alone; ++e) {
-      const auto p = analysis::predict(model, part, {.batch = batch, .fixed_expert = e});
-      r.expert_accuracy.push_back(analysis::top_k_accuracy(p, part.labels, 1));
-    }
+    for (int e = 0; e < alone; ++e)
+      r.expert_accuracy.push_back(analysis::top_k_accuracy(part.predict({.fixed_expert = e}), labels, 1));
   }
 }
 
-inline report::TrainingReport report_of(AnyModel& model, const TrainResult& run, const Options& o,
-                                        const data::ImageSet& test, const std::string& command,
-                                        const std::string& backend) {
+/// `description`: a sentence on network and data. `part` is looked at with every expert alone.
+inline report::TrainingReport report_of(const Graph& g, const TrainResult& run, const NetworkOptions& o,
+                                        const RunChoices& chosen, const Tested& test, const Tested& part,
+                                        std::string description) {
   report::TrainingReport r;
   r.title = o.position == 0 ? "Plain ResNet-18" : fmt::format("Mixture of experts at layer{}", o.position);
-  r.description = fmt::format("{}, trained on {}.", o.net_text(),
-                              o.data == "synthetic" ? "generated images (100 classes in 20 families)" : "CIFAR-100");
-  const Graph g = model.recorded();
+  r.description = std::move(description);
   r.facts = {{"Parameters", fmt::format("{:.2f} M", static_cast<double>(parameter_count(g)) / 1e6)},
              {"Multiply-adds", fmt::format("{:.0f} M", static_cast<double>(macs_per_image(g)) / 1e6), "per image"}};
-  describe_run(r, run,
-               {settings_of(o), optimizer_of(o), schedule_of(o), command, backend, o.clip.value_or(0), o.augment});
-  r.class_names = test.class_names;
-  r.family_names = test.family_names;
-  r.test_images = test.n;
-  r.class_images.assign(test.class_names.size(), 0);
-  for (int label : test.labels) ++r.class_images[label];
+  describe_run(r, run, chosen);
+  const data::ImageSet& images = test.images;
+  r.class_names = images.class_names;
+  r.family_names = images.family_names;
+  r.test_images = images.n;
+  r.class_images.assign(images.class_names.size(), 0);
+  for (int label : images.labels) ++r.class_images[static_cast<std::size_t>(label)];
 
-  const auto seen = analysis::predict(model, test, {.batch = 100});
-  r.top1 = analysis::top_k_accuracy(seen, test.labels, 1);
-  r.top5 = analysis::top_k_accuracy(seen, test.labels, 5);
+  const auto seen = test.predict({});
+  r.top1 = analysis::top_k_accuracy(seen, images.labels, 1);
+  r.top5 = analysis::top_k_accuracy(seen, images.labels, 5);
   for (std::size_t m = 0; m < seen.mixtures.size(); ++m) {
-    r.mixtures.push_back(mixture_of(run, m, o, seen.mixtures[m], test, r.class_images));
+    r.mixtures.push_back(mixture_of(run, m, o, seen.mixtures[m], images, r.class_images));
     r.mixtures[m].only_in_training =
-        report::only_in_training(g, g.routings[m], {.noise = o.noise, .augmentation = o.augment});
+        report::only_in_training(g, g.routings[m], {.noise = o.noise, .augmentation = chosen.augmented});
   }
-  probe_experts(model, test, 100, r);
+  probe_experts(part, r);
   return r;
 }
 
-}  // namespace cifar
+}  // namespace classifier
