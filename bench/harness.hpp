@@ -1,5 +1,5 @@
 #pragma once
-/// What the benchmarks share: honest timing, one process per case (so that peak memory is the case's own), and results
+/// Shared by the benchmarks: honest timing, one process per case (so that peak memory is the case's own), and results
 /// as JSON. Results go to $MOECNN_BENCH_OUT/NAME.json, or nowhere if that is not set.
 
 #include "moecnn/io/json.hpp"
@@ -22,7 +22,7 @@
 
 namespace bench {
 
-/// Seconds on the wall's clock; with MOECNN_BENCH_CPU set, of this process's processors. On a busy machine processor
+/// Seconds of wall-clock time; with MOECNN_BENCH_CPU set, processor time of this process. On a busy machine processor
 /// time and OMP_NUM_THREADS=1 tell more.
 inline double now() {
   static const bool processors = std::getenv("MOECNN_BENCH_CPU") != nullptr;

@@ -1,4 +1,4 @@
-"""What the PyTorch benchmarks share: options, honest timing, one process per figure so that peak memory is that of one
+"""Shared by the PyTorch benchmarks: options, honest timing, one process per figure so that peak memory is that of one
 thing, and results under our benchmarks' names. Settings: eager in NCHW and in channels_last, and torch.compile with
 --compile; the best one is reported under the plain name, each under `<name>@<setting>`.
 """

@@ -50,7 +50,7 @@ def build(o, mode, case, layout, compiled):
         model.eval()
 
         class FirstChannel(torch.nn.Module):
-            """In the place of the auxiliary head, which nobody runs in inference."""
+            """Replaces the auxiliary head, which inference does not run."""
 
             def forward(self, x):
                 return x[:, :1]

@@ -1,4 +1,4 @@
-# What the headers need. The project's own build uses this file, and it is installed beside moecnnConfig.cmake, so a
+# Dependencies of the headers. The project's own build uses this file, and it is installed beside moecnnConfig.cmake, so a
 # consumer looks for exactly the same things.
 include(CMakeFindDependencyMacro)
 foreach(_package Threads fmt Eigen3 jansson PNG JPEG)

@@ -19,7 +19,7 @@ using testing::random_numbers;
 using testing::Rig;
 using testing::Snapshot;
 
-/// What comes out. Empty vectors where there is nothing.
+/// Results. Empty vectors where there is nothing.
 struct Outcome {
   double loss = 0;
   std::vector<double> result, input_grad;
@@ -38,7 +38,7 @@ inline void poison_gradients(ParamStore& store, const Program& program) {
   if (store.trained_bytes() > 0) std::memset(store.gradient_data(), 0, store.trained_bytes());
   for (std::size_t n = 0; n < program.graph().nodes.size(); ++n)
     for (std::size_t i = 0; i < program.flow().param_mode[n].size(); ++i)
-      for (int e = 0; e < program.graph().nodes[n].copies; ++e) {
+      for (int e = 0; e < program.graph().nodes[n].experts; ++e) {
         const int own = program.graph().nodes[n].params[i] + e, source = program.graph().params[own].source;
         const int id = source < 0 ? own : source;
         if (program.flow().param_mode[n][i] != GradMode::ignore)

@@ -67,7 +67,7 @@ struct Gated : HostOp<Gated> {
   }
 };
 
-/// y = x minus the mean over all rows of the call: rows of one expert see each other and nobody else. Cheap to make again.
+/// y = x minus the mean over all rows of the call: rows of one expert depend on each other alone. Cheap to make again.
 struct Centred : HostOp<Centred> {
   std::string name() const override { return "centred"; }
   MapShape output(std::span<const MapShape> in) const override { return in[0]; }
@@ -132,7 +132,7 @@ struct Rounded : HostOp<Rounded> {
   }
 };
 
-/// What is wrong in each is the test's to say.
+/// The test says where each of them is wrong.
 struct Broken : HostOp<Broken> {
   MapShape shape{};
   std::string name() const override { return "broken"; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What compiling moecnn costs: seconds, peak memory, object size and the longest symbol.
+"""The cost of compiling moecnn: seconds, peak memory, object size and the longest symbol.
 
   measure.py --build BUILD [--only umbrella,hello_moe,…] [--json FILE] [--check] [--slack FACTOR]
   measure.py --build BUILD --symbols-of DIR --check        only the longest symbol of programs that are built already
@@ -20,7 +20,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 UMBRELLA = '#include "moecnn/moecnn.hpp"\nint main() {}\n'
-# What CMake's moecnn_add_kernels() compiles for the programs that share their kernels, and tells these.
+# The units that CMake's moecnn_add_kernels() compiles for programs that share their kernels, and tells these.
 KERNELS = """#define MOECNN_HOLDS_KERNELS
 #include <moecnn/backend/default.hpp>
 #include <moecnn/backend/reference.hpp>

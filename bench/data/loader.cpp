@@ -1,4 +1,4 @@
-/// Whether loaders keep up with training: time per image of a loader alone, of training steps on a batch that is there,
+/// Whether loaders keep up with training: time per image of a loader alone, of training steps on a batch in memory,
 /// and of training steps that a loader feeds, with the share of the time that they wait for it. Real files, from the
 /// folder MOECNN_DATA that the tests use, too; what is not there is left out. Environment:
 ///   MOECNN_BENCH_ROUNDS   timed steps, default 9            MOECNN_BENCH_LOADER_THREADS   background threads, default 1
@@ -37,7 +37,7 @@ Results feed(const std::string& name, const AnyNet& net, Source& source, Extent 
   std::vector<double> alone, unfed, fed, waits;
   for (int r = 0; r < 3; ++r) {
     for (int i = 0; i < bench::rounds(); ++i) unfed.push_back(seconds([&] { s.train(b->images, b->labels); }));
-    // What was made ready ahead is handed out before the clock runs.
+    // Batches that were made ready ahead are handed out before the clock runs.
     for (int i = 0; i < 5; ++i) b = &source.next();
     const int batches = 3 * bench::rounds();
     const auto load = [&] {

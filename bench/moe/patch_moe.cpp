@@ -1,4 +1,4 @@
-/// PatchConvMoE in the place of a 3×3 convolution of a large map, forward and backward: one image of 256×128 pixels,
+/// PatchConvMoE instead of a 3×3 convolution of a large map, forward and backward: one image of 256×128 pixels,
 /// 8 experts of which 2 serve each patch of a 3×3 grid, with and without mixing their kernels; and from which size of
 /// row on mixing pays. MOECNN_BENCH_ROUNDS (default 9) sets the number of timed runs, OMP_NUM_THREADS the threads.
 #include "moecnn/moe/patch_moe.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 /// The bound that nothing built on oneDNN convolutions can beat: every convolution of a network, timed alone with the
-/// layouts that oneDNN likes best, and summed up.
+/// layouts that oneDNN prefers, and summed up.
 
 #include "harness.hpp"
 #include "moecnn/backend/onednn/adapter.hpp"
@@ -80,7 +80,7 @@ inline ConvTimes conv_bound(const moecnn::Graph& g, bool training, int rounds) {
     if (!c && !t) continue;
     const moecnn::Edge &in = g.edges[n.inputs[0]], &out = g.output_of(n);
     const bool needs_data = n.inputs[0] != g.input;
-    const int rows = out.extent.n / n.copies;
+    const int rows = out.extent.n / n.experts;
     std::string key =
         fmt::format("{} {} {} {} {} {}", n.op.index(), rows, in.extent.h, in.extent.w, out.extent.h, out.extent.w);
     const auto shape = [&](const auto& op) {
@@ -92,9 +92,9 @@ inline ConvTimes conv_bound(const moecnn::Graph& g, bool training, int rounds) {
       known[key] = c ? time_conv(*c, in, out, rows, training, needs_data, rounds)
                      : time_transposed(*t, in, out, rows, training, needs_data, rounds);
     const ConvTimes& times = known[key];
-    sum.forward += n.copies * times.forward;
-    sum.backward_data += n.copies * times.backward_data;
-    sum.backward_weights += n.copies * times.backward_weights;
+    sum.forward += n.experts * times.forward;
+    sum.backward_data += n.experts * times.backward_data;
+    sum.backward_weights += n.experts * times.backward_weights;
   }
   return sum;
 }

@@ -128,7 +128,7 @@ inline void watch_memory(const std::function<void()>& step, const std::string& n
   r.emplace_back("ms_for_primitives" + span, 1e3 * (after.seconds - before.seconds), "ms");
 }
 
-/// What one network does: training steps or inference. Names of results are `train/NAME/…` and so on.
+/// Training steps or inference of one network. Names of results are `train/NAME/…` and so on.
 template <class Net>
 Results run_net(const std::string& name, const Net& net, moecnn::Extent images, moecnn::ModelOpts opts, bool training,
                 bool bound = true) {

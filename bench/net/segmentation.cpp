@@ -4,7 +4,7 @@
 ///   MOECNN_BENCH_ROUNDS   timed steps, default 9                    MOECNN_BENCH_HEIGHT   of the images, default 256
 ///   MOECNN_BENCH_BOUND    0: without the convolution bound          MOECNN_BENCH_MODES    "train", "infer"
 ///   MOECNN_BENCH_REBUILD  0, 1, 2: make values again for the backward pass never, where cheap (default), always
-///   MOECNN_BENCH_DEAREST  print so many of the dearest operations   MOECNN_BENCH_CPU      processor time, see harness.hpp
+///   MOECNN_BENCH_DEAREST  print the N slowest operations            MOECNN_BENCH_CPU      processor time, see harness.hpp
 #ifdef MOECNN_HAS_ONEDNN
 #include "moecnn/analysis/segment.hpp"
 #include "moecnn/model/any_net.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What building, training and storing networks takes, except the backend; include the one you want as well:
+/// Everything for building, training and storing networks, except the backend; include the one you want as well:
 /// moecnn/backend/default.hpp, moecnn/backend/onednn.hpp or moecnn/backend/reference.hpp. Apart, since most programs do
 /// without: the networks of moecnn/zoo/, the pages of moecnn/report/, and data for segmentation,
 /// moecnn/data/segmentation_loader.hpp and its neighbours.

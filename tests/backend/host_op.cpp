@@ -48,7 +48,7 @@ struct InExperts {
   Value<6> wire(Recorder& g, Value<4> x) const {
     const auto r = g.route(make_policy(TopK<2>{}, balance::None{}, constraint::None{}, 4),
                            g("gate", gate::GapLinear{}, x, Experts<4>{}),
-                           scores_of<4>(g("noise", Linear<4, 4, Bias::no>{}, g.global_avg_pool(x))));
+                           logits_of<4>(g("noise", Linear<4, 4, Bias::no>{}, g.global_avg_pool(x))));
     const auto slots = g.experts("experts", Expert{}, g.gather(x, r), r);
     return g.combine(g.custom<6>(Bells{}, g.custom(Centred{}, slots)), r);
   }

@@ -34,7 +34,7 @@ std::vector<T> random_values(std::size_t n, std::uint64_t seed, double scale = 1
   return v;
 }
 
-/// A program with its store. Memory starts as NaN, so that nothing can rely on zeros that nobody wrote.
+/// A program with its store. Memory starts as NaN, so that nothing can rely on zeros that were never written.
 template <class Backend>
 struct Side {
   using T = typename Backend::scalar;
@@ -53,7 +53,7 @@ struct Side {
     std::memset(arena.data(), 0xFF, arena.bytes());
     if (opts.training) std::ranges::fill(store.gradients<T>(), T(NAN));
   }
-  /// The same numbers on every backend; variances positive.
+  /// The same values on every backend; variances positive.
   void randomise() {
     for (int i = 0; i < store.size(); ++i) {
       const ParamSpec& p = store.spec(i);

@@ -82,7 +82,7 @@ int rank_of(const onednn::ConvChoice& c, const onednn::ConvProblem& p, onednn::P
   use.backward_data = use.backward_weights = true;
   use.bias = p.op.bias;
   use.forward_attr = onednn::user_scratchpad();
-  // The gradient of the weights wants to lie as the weights do.
+  // The gradient of the weights is to have the layout of the weights.
   const auto wanted = p.same_maps(c.problem) ? c.weights : c.weights_grad;
   return onednn::detail::ask(pass, p, use, pass == onednn::Pass::backward_weights ? wanted : p.any_weights()).rank;
 }

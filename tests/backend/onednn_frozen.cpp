@@ -49,7 +49,7 @@ void same_as_reference(Graph g) {
   Side<backend::OneDnn> one(g, p);
   Side<backend::Reference<double>> ref(g, p);
   one.randomise(), ref.randomise();
-  // What no one writes is 0, as it is in a run.
+  // Memory that no one writes is 0, as it is in a run.
   std::ranges::fill(one.store.gradients<float>(), 0.f), std::ranges::fill(ref.store.gradients<double>(), 0.0);
   step_once(one), step_once(ref);
   CHECK(distance(one.program->read(g.outputs[0]), ref.program->read(g.outputs[0])) < 2e-5);

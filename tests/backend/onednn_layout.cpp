@@ -29,7 +29,7 @@ void check_round_trip(const Layout& layout, std::size_t plain_elements) {
   layout.pack(plain.data(), stored.data());
   layout.unpack(stored.data(), back.data());
   CHECK(back == plain);
-  // What is not one of the plain values is zero.
+  // Elements that are not plain values are zero.
   CHECK(std::count(stored.begin(), stored.end(), 0.f) >= static_cast<long long>(stored.size() - plain_elements));
   double sum = 0, stored_sum = 0;
   for (float v : plain) sum += v;

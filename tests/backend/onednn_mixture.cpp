@@ -87,7 +87,7 @@ struct Unequal {
   }
 };
 
-// Loads 4, 3, 1, 0; then a row that nobody serves, and one expert that has all.
+// Loads 4, 3, 1, 0; then a row without an expert, and one expert that has all.
 const Table uneven{{{0, 1}, {0, 1}, {0, 2}, {0, 1}, {}}};
 const Table single{{{3}, {3}, {3}}};
 

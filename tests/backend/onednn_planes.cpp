@@ -108,7 +108,7 @@ TEST_CASE("onednn: channels of any number next to each other, and parts of them"
     return g.concat(g.template slice<c - 1>(x, 1), g.template slice<2>(x), x);
   });
   check_channels([](Recorder& g, auto x) { return g.template slice<2>(x, 1); });
-  // What comes from the images is in plain order.
+  // Values that come from the images are in plain order.
   const auto mixed = [](Recorder& g, auto x) {
     const ops::MaxPool window{.kernel = 3, .stride = 1, .pad = 1};
     return g.concat(g("conv", Conv<decltype(x)::channels, 13>{}, x), g.max_pool(x, window));

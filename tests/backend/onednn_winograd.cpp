@@ -13,7 +13,7 @@ using namespace onednn_test;
 
 namespace {
 
-/// What two convolutions make of random maps: the output and all gradients.
+/// The results of two convolutions of random maps: the output and all gradients.
 struct Results {
   std::vector<float> output, input_grad;
   std::vector<std::vector<float>> grads;

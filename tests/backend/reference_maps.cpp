@@ -221,7 +221,7 @@ TEST_CASE("dropout: gradients, and evaluation or switched-off noise change nothi
   CHECK(none.nodes.size() == 1);
 }
 
-TEST_CASE("dropout: the share that is kept, the growth, whole channels, and who has which mask") {
+TEST_CASE("dropout: the share that is kept, the growth, whole channels, and the masks of nodes") {
   const auto dropped = [](bool spatial, const StepContext& step, const char* name = "d") {
     const Graph g = record(verb<50>([=](Recorder& r, Value<50> x) {
                              const auto scope = r.scope(name);
@@ -258,7 +258,7 @@ TEST_CASE("dropout: the share that is kept, the growth, whole channels, and who 
 
 TEST_CASE("random scores: normal, new in every step, in evaluation too, and no gradient passes") {
   const Graph g =
-      record(verb<3, 400>([](Recorder& r, Value<3> x) { return Value<400>{r.random_scores<400>(x).edge}; }), {5, 2, 2});
+      record(verb<3, 400>([](Recorder& r, Value<3> x) { return Value<400>{r.random_logits<400>(x).edge}; }), {5, 2, 2});
   Once once(g);
   const auto y = once({});
   double mean = 0, square = 0;

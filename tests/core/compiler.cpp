@@ -1,4 +1,4 @@
-// What the compiler must get right, and has been seen to get wrong (see cmake/MoecnnPrograms.cmake). This file is
+// Code that the compiler must get right, and has been seen to get wrong (see cmake/MoecnnPrograms.cmake). This file is
 // compiled like a program, with -O3.
 #include <doctest/doctest.h>
 

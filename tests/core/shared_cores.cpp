@@ -111,7 +111,7 @@ TEST_CASE("the watch finds crowded cores, and does nothing where the user has de
   if (!core_times()) return;
   const std::string name = "child: watch crowded cores", free = "-u OMP_WAIT_POLICY -u GOMP_SPINCOUNT ";
   CHECK(number_after(run_again(name, free + "OMP_NUM_THREADS=2"), "shared") == 1);
-  CHECK(number_after(run_again(name, free + "OMP_NUM_THREADS=1"), "shared") == 0);  // nobody to wait for
+  CHECK(number_after(run_again(name, free + "OMP_NUM_THREADS=1"), "shared") == 0);  // no thread to wait for
   CHECK(number_after(run_again(name, "OMP_NUM_THREADS=2 OMP_WAIT_POLICY=active"), "shared") == 0);
   CHECK(number_after(run_again(name, "-u OMP_WAIT_POLICY OMP_NUM_THREADS=2 GOMP_SPINCOUNT=9"), "shared") == 0);
 }

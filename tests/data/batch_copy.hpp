@@ -1,5 +1,5 @@
 #pragma once
-// What a loader handed out, kept to be compared.
+// A copy of a loader's batch, to be compared.
 #include <vector>
 
 #include "moecnn/data/batch_queue.hpp"

@@ -20,7 +20,7 @@ struct PngOpts {
   std::vector<png_color> palette = {};
 };
 
-/// `rows` is what libpng wants: h rows of packed pixels, 16-bit values with the high byte first.
+/// `rows` are in libpng's format: h rows of packed pixels, 16-bit values with the high byte first.
 inline std::string png(int h, int w, const std::vector<std::uint8_t>& rows, const PngOpts& opts = {}) {
   std::string out;
   png_structp file = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);

@@ -1,5 +1,5 @@
 #pragma once
-// Real data lies in folders of the folder that MOECNN_DATA names; without it, tests that want some skip themselves. A
+// Real data lies in folders of the folder that MOECNN_DATA names; without it, tests that need some skip themselves. A
 // variable that is set but empty names no folder.
 
 #include <doctest/doctest.h>

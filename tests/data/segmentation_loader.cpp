@@ -217,7 +217,7 @@ TEST_CASE("broken samples are replaced, always by the same ones, and remembered"
     CHECK(all == first);
     CHECK(copies(set, opts, 5, {1, 5}) == std::vector(first.begin() + 15, first.begin() + 20));
     CHECK(loader.broken().times() >= 6);  // twice in each of three epochs
-    CHECK(loader.broken().times() <= 8);  // what was drawn instead may be broken, too
+    CHECK(loader.broken().times() <= 8);  // the replacement may be broken, too
     CHECK(has(loader.warnings().at(0), "replaced by another: "));
     REQUIRE(loader.broken().all().size() == 2);
     CHECK(has(loader.broken().all().at(7), "7.png cannot be decoded as PNG"));

@@ -55,7 +55,7 @@ TEST_CASE("classes look different: the mean colours are apart") {
         for (int k = 0; k < 3; ++k) mean[c][k] += s.image.pixels[k * s.image.plane() + i];
         ++count[c];
       }
-  // Large things: road, sky, building, pavement, tree. What is small and of any colour is told by its shape.
+  // Large things: road, sky, building, pavement, tree. Small things of any colour are told apart by shape.
   for (int a : {0, 1, 2, 3, 5})
     for (int b : {0, 1, 2, 3, 5}) {
       if (a >= b) continue;

@@ -1,4 +1,4 @@
-// The code of docs/customising.md. What stands between two `// [name]` markers is shown there word for word.
+// The code of docs/customising.md. Text between two `// [name]` markers is shown there word for word.
 #include "moecnn/backend/reference.hpp"
 #include "moecnn/model/model.hpp"
 #include "moecnn/moe/moe.hpp"
@@ -16,9 +16,9 @@ namespace {
 /// Scores experts by a 1×1 convolution per pixel, averaged over the map: a gate that looks before it averages.
 struct PixelVote {
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     auto votes = g.relu(g("look", Conv<C, 16, ConvOpts{.kernel = 1, .bias = true}>{}, x));
-    return scores_of<N>(g("fc", Linear<16, N>{experts.count}, g.global_avg_pool(votes)));
+    return logits_of<N>(g("fc", Linear<16, N>{experts.count}, g.global_avg_pool(votes)));
   }
 };
 // [gate]
@@ -27,10 +27,10 @@ struct PixelVote {
 /// Scores experts by mean and variance of every channel over the map.
 struct Moments {
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     const auto mean = g.global_avg_pool(x);
     const auto variance = g.subtract(g.global_avg_pool(g.square(x)), g.square(mean));
-    return scores_of<N>(g("fc", Linear<2 * C, N>{experts.count}, g.concat(mean, variance)));
+    return logits_of<N>(g("fc", Linear<2 * C, N>{experts.count}, g.concat(mean, variance)));
   }
 };
 // [moments]
@@ -40,12 +40,12 @@ struct Moments {
 struct SquaredShare {
   double weight = 1.0;
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
+  double operator()(const Routing& r, BalanceGrad& grad) const {
     double loss = 0;
     for (int e = 0; e < r.experts; ++e) {
       const double gap = r.importance[e] / r.rows - 1.0 / r.experts;
       loss += weight * gap * gap;
-      slope.importance()[e] += weight * 2 * gap / r.rows;  // dL/dI_e
+      grad.importance()[e] += weight * 2 * gap / r.rows;  // dL/dI_e
     }
     return loss;
   }
@@ -110,8 +110,8 @@ struct OneGate {
 
   Value<5> wire(Recorder& g, Value<3> image) const {
     const auto x = g.relu(g("stem", Conv<3, 8, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, image));
-    const auto scores = g("gate", gate::GapLinear{}, x, Experts<4>{});
-    const MoE<OneConv<8, 12>, 4, TopK<2>, gate::Shared<4>> mixture{.gate = {scores}};
+    const auto logits = g("gate", gate::GapLinear{}, x, Experts<4>{});
+    const MoE<OneConv<8, 12>, 4, TopK<2>, gate::Shared<4>> mixture{.gate = {logits}};
     const auto a = g("first", mixture, x);
     const auto b = g("second", mixture, x);
     return g("fc", Linear<12, 5>{}, g.global_avg_pool(g.add(a, b)));
@@ -208,8 +208,8 @@ TEST_CASE("a constraint of one's own keeps its state and bars in training only")
 
 TEST_CASE("gradients of one's own parts equal central differences") {
   // [check]
-  const auto slope = testing::check_balance(SquaredShare{});
-  CHECK_MESSAGE(slope.ok(), slope.text());  // doctest; any other framework will do
+  const auto grad = testing::check_balance(SquaredShare{});
+  CHECK_MESSAGE(grad.ok(), grad.text());  // doctest; any other framework will do
   CHECK(testing::check_gate(PixelVote{}).ok());
   CHECK(testing::check_layer(OneConv<8, 12>{}).ok());
   CHECK(testing::check_constraint(RestTheBusiest{}).ok());

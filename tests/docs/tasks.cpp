@@ -1,4 +1,4 @@
-// The code of docs/customising.md about tasks. What stands between two `// [name]` markers is shown there word for word.
+// The code of docs/customising.md about tasks. Text between two `// [name]` markers is shown there word for word.
 #include "moecnn/backend/reference.hpp"
 #include "moecnn/layer/conv.hpp"
 #include "moecnn/layer/linear.hpp"

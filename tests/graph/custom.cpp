@@ -19,7 +19,7 @@ struct Scaled : Broken {
   std::string settings() const override { return formatted("{} times", times); }
 };
 
-/// What wire() says to the recorder with an image of [2, 4, 5, 6], or the error.
+/// The error of wire() with an image of [2, 4, 5, 6], or its text.
 template <class F>
 std::string error_of(const F& wire) {
   Graph graph;

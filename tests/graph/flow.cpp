@@ -96,7 +96,7 @@ TEST_CASE("flow: a routing runs backward although its output has no reader, a co
 
 TEST_CASE("flow: a gate learns even where nothing else does") {
   Line l;
-  const auto scores = scores_of<3>(l.g("fc", Linear<4, 3>{}, l.g.global_avg_pool(l.x)));
+  const auto scores = logits_of<3>(l.g("fc", Linear<4, 3>{}, l.g.global_avg_pool(l.x)));
   const auto r = l.g.route(
       make_policy(TopK<2, RouterOpts{.noise = Noise::none}>{}, balance::None{}, constraint::None{}, 3), scores);
   l.graph.outputs = {l.g.combine(l.g.gather(l.x, r), r).edge};  // experts without parameters, on the images themselves
@@ -130,7 +130,7 @@ TEST_CASE("flow: one frozen expert beside others has a gradient, all of them fro
   const auto expert = [&] {
     const Flow f = analyse(l.graph, true, l.graph.outputs);
     for (std::size_t n = 0; n < l.graph.nodes.size(); ++n)
-      if (l.graph.nodes[n].copies == 3 && !l.graph.nodes[n].params.empty()) return f.param_mode[n][0];
+      if (l.graph.nodes[n].experts == 3 && !l.graph.nodes[n].params.empty()) return f.param_mode[n][0];
     return accumulate;
   };
   const auto freeze = [&](std::string_view part) {

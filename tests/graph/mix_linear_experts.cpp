@@ -71,7 +71,7 @@ TEST_CASE("only lone convolutions are mixed, and only where it pays") {
   const Graph norm = record(Bare<AnyMoE<NormExpert>>{mixture<NormExpert>(c)}, {5, 8, 8});
   CHECK(count(mixed(norm), mixed_conv) == 0);
   Graph kept = conv;
-  for (const Node& n : conv.nodes)  // whoever wants to see the slots keeps them
+  for (const Node& n : conv.nodes)  // slots in `keep` stay visible
     if (std::holds_alternative<ops::Conv>(n.op)) passes::mix_linear_experts(kept, {n.output}, passes::Mixing::always);
   CHECK(count(kept, mixed_conv) == 0);
 

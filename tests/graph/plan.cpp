@@ -11,8 +11,8 @@ using namespace moecnn;
 
 namespace {
 
-/// Runs a plan without computing anything: each block of the arena remembers what was written there last, and whoever
-/// reads must find what they look for. Independent of the lifetimes that the plan worked with.
+/// Runs a plan without computing anything: each block of the arena remembers its last writer, and a
+/// reader must find the value that it expects. Independent of the lifetimes that the plan worked with.
 class Rehearsal {
  public:
   template <class Program>
@@ -120,7 +120,7 @@ class Rehearsal {
     std::fill(blocks_.begin() + b.offset / 64, blocks_.begin() + (b.offset + b.bytes) / 64, token);
     written_.push_back(buffer);
   }
-  /// What a kernel reads must not lie under what the same kernel writes, `but` aside.
+  /// The inputs of a kernel must not lie under its outputs, `but` aside.
   void stays(const std::vector<int>& held, int but) {
     for (int h : held)
       for (int w : written_)

@@ -1,6 +1,6 @@
 #pragma once
 /// Random networks for property tests: convolutions, norms, sums of anything with anything, mixtures, values with many
-/// readers, results nobody reads, and everything that leaves a map of 3 × 4 pixels as large as it was.
+/// readers, results without readers, and everything that leaves a map of 3 × 4 pixels as large as it was.
 
 #include "moe/mixture_nets.hpp"
 #include "moecnn/layer/conv_transpose.hpp"

@@ -112,7 +112,7 @@ TEST_CASE("recorder: experts are wired once, their parameters exist once each") 
   for (const Node& n : s.graph.nodes)
     if (std::holds_alternative<ops::Conv>(n.op)) {
       ++convolutions;
-      CHECK(n.copies == 3);
+      CHECK(n.experts == 3);
       CHECK(n.routing == 0);
       for (int e = 0; e < 3; ++e)
         CHECK(s.graph.params[n.params[0] + e].name.find("mix.experts." + std::to_string(e) + ".conv") == 0);
@@ -151,7 +151,7 @@ TEST_CASE("recorder: misuse is refused with the place and what to do") {
 
   const TopK<2, RouterOpts{.noise = Noise::none}> router;
   const auto policy = make_policy(router, balance::None{}, constraint::None{}, 3);
-  const auto scores = scores_of<3>(s.g("fc", Linear<4, 3>{}, s.g.global_avg_pool(s.x)));
+  const auto scores = logits_of<3>(s.g("fc", Linear<4, 3>{}, s.g.global_avg_pool(s.x)));
   const auto r = s.g.route(policy, scores), other = s.g.route(policy, scores);
   const auto slots = s.g.gather(s.x, r);
   const auto expect = [](const auto& call, const char* words) {
@@ -169,11 +169,11 @@ TEST_CASE("recorder: misuse is refused with the place and what to do") {
   expect([&] { s.g.add(slots, s.g.gather(s.x, other)); }, "cannot add rows of the batch and rows grouped by expert");
   s.g.combine(slots, r);
   expect([&] { s.g.route(make_policy(TopK<2>{}, balance::None{}, constraint::None{}, 3), scores); },
-         "the network: the router adds learned noise to the scores, and route() was given none");
+         "the network: the router adds learned noise to the logits, and route() was given none");
   expect(
       [&] { s.g.combine(slots, r); },
       "the network: the slots of the network's routing are combined already, in the network; a routing can be combined "
-      "once, so join what its experts give before that (g.concat, g.add), or route the scores once more for the second "
+      "once, so join what its experts give before that (g.concat, g.add), or route the logits once more for the second "
       "value");
   {
     const auto scope = s.g.scope("twice");

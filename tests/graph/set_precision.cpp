@@ -66,7 +66,7 @@ TEST_CASE("lower precision: weights are read from copies whose gradients belong 
     }
     if (!std::holds_alternative<ops::Conv>(n.op)) continue;
     ++convs;
-    for (int e = 0; e < n.copies; ++e) {
+    for (int e = 0; e < n.experts; ++e) {
       const ParamSpec& p = g.params[n.params[0] + e];
       CHECK(p.dtype == DType::bf16);
       REQUIRE(p.source >= 0);

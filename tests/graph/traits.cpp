@@ -1,4 +1,4 @@
-// What operations say about themselves, ops/traits.hpp, and who reads it.
+// Properties of operations, ops/traits.hpp, and their readers.
 #include "moecnn/ops/traits.hpp"
 
 #include "moecnn/graph/graph.hpp"

@@ -1,4 +1,4 @@
-// What the verbs refuse, and with what words; what they compute is in tests/backend/reference_maps.cpp.
+// Errors of the verbs, word for word; results are tested in tests/backend/reference_maps.cpp.
 #include "moecnn/graph/verbs.hpp"
 
 #include "moe/mixture_nets.hpp"
@@ -63,7 +63,7 @@ TEST_CASE("verbs: patches fit their map, and patches with a halo make no map") {
 
 TEST_CASE("verbs: rows grouped by expert do not mix with rows of the batch, nor are they cut into patches") {
   Start s;
-  const auto scores = scores_of<3>(s.g("fc", Linear<4, 3>{}, s.g.global_avg_pool(s.x)));
+  const auto scores = logits_of<3>(s.g("fc", Linear<4, 3>{}, s.g.global_avg_pool(s.x)));
   const auto r = s.g.route(
       make_policy(TopK<2, RouterOpts{.noise = Noise::none}>{}, balance::None{}, constraint::None{}, 3), scores);
   const auto slots = s.g.gather(s.x, r);

@@ -10,7 +10,7 @@
 
 using namespace moecnn;
 
-TEST_CASE("a folder has one holder, who is named, and is free again afterwards") {
+TEST_CASE("a folder has one holder, which errors name, and is free again afterwards") {
   const Scratch dir;
   std::optional<io::FolderLock> lock(dir.dir());
   const auto text = error_of([&] { io::FolderLock second(dir.dir()); });

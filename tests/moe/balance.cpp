@@ -20,12 +20,12 @@ Matrix one_hot(int rows, int experts, auto pick) {
 template <class P>
 double loss(P policy, const Matrix& weights) {
   Routing r = routing_of(weights);
-  const double value = policy(r, r.balance_slope);
+  const double value = policy(r, r.balance_grad);
   CHECK(std::isfinite(value));
   for (int i = 0; i < r.rows; ++i)
     for (int e = 0; e < r.experts; ++e) {
-      CHECK(std::isfinite(r.balance_slope.weight(i, e)));
-      if (r.balance_slope.has_scores()) CHECK(std::isfinite(r.balance_slope.scores()(i, e)));
+      CHECK(std::isfinite(r.balance_grad.weight(i, e)));
+      if (r.balance_grad.has_scores()) CHECK(std::isfinite(r.balance_grad.scores()(i, e)));
     }
   return value;
 }
@@ -77,7 +77,7 @@ TEST_CASE("hand-computed values between the extremes") {
   CHECK(loss(balance::Variance{1}, w) == Approx(1.5 - std::sqrt(.125)));
 }
 
-TEST_CASE("z-loss: the mean squared log-sum-exp, its slope, logits of minus infinity, and both of two losses") {
+TEST_CASE("z-loss: the mean squared log-sum-exp, its gradient, logits of minus infinity, and both of two losses") {
   Matrix z = rows_of({{0, 0}, {1, 2}});
   const double second = std::log(std::exp(1.0) + std::exp(2.0));
   const auto of = [](const Matrix& logits, auto policy) {
@@ -85,7 +85,7 @@ TEST_CASE("z-loss: the mean squared log-sum-exp, its slope, logits of minus infi
     for (int r = 0; r < logits.rows(); ++r) moecnn::detail::softmax(logits.row(r), scores.row(r));
     Routing routing = routing_of(scores);
     routing.logits = logits;
-    const double loss = policy(routing, routing.balance_slope);
+    const double loss = policy(routing, routing.balance_grad);
     return std::pair(loss, std::move(routing));
   };
   const auto [loss, routing] = of(z, balance::ZLoss{2});
@@ -96,14 +96,14 @@ TEST_CASE("z-loss: the mean squared log-sum-exp, its slope, logits of minus infi
       up(r, e) += 1e-6;
       down(r, e) -= 1e-6;
       const double quotient = (of(up, balance::ZLoss{2}).first - of(down, balance::ZLoss{2}).first) / 2e-6;
-      CHECK(routing.balance_slope.logits()(r, e) == Approx(quotient).epsilon(1e-7));
+      CHECK(routing.balance_grad.logits()(r, e) == Approx(quotient).epsilon(1e-7));
     }
-  CHECK_FALSE(routing.balance_slope.has_scores());
+  CHECK_FALSE(routing.balance_grad.has_scores());
 
   z(0, 1) = -std::numeric_limits<double>::infinity();
   const auto barred = of(z, balance::ZLoss{2});
   CHECK(barred.first == Approx(second * second));  // of {0, -inf}: ln 1
-  CHECK(barred.second.balance_slope.logits()(0, 1) == 0);
+  CHECK(barred.second.balance_grad.logits()(0, 1) == 0);
 
   const auto sum = of(rows_of({{3, 0}, {1, 2}}), balance::Both<balance::KlDivergence, balance::ZLoss>{});
   CHECK(sum.first == Approx(of(rows_of({{3, 0}, {1, 2}}), balance::KlDivergence{}).first +
@@ -132,13 +132,13 @@ TEST_CASE("by_name gives the named policy with its weight, and lists the names o
       Error);
 }
 
-TEST_CASE("policies add to the slopes that are there") {
+TEST_CASE("policies add to the gradients that are there") {
   Routing r = routing_of(one_hot(4, 3, [](int i) { return i % 2; }));
-  balance::Importance{}(r, r.balance_slope);
-  const double once = r.balance_slope.weight(0, 0);
-  balance::Importance{}(r, r.balance_slope);
-  CHECK(r.balance_slope.weight(0, 0) == 2 * once);
-  CHECK_FALSE(r.balance_slope.has_scores());
-  r.balance_slope.start(4, 3);
-  CHECK(r.balance_slope.weight(0, 0) == 0);
+  balance::Importance{}(r, r.balance_grad);
+  const double once = r.balance_grad.weight(0, 0);
+  balance::Importance{}(r, r.balance_grad);
+  CHECK(r.balance_grad.weight(0, 0) == 2 * once);
+  CHECK_FALSE(r.balance_grad.has_scores());
+  r.balance_grad.start(4, 3);
+  CHECK(r.balance_grad.weight(0, 0) == 0);
 }

@@ -55,7 +55,7 @@ struct Net {
   }
 };
 
-/// What an expert answers for rows that it serves, alone.
+/// The results of an expert for rows that it serves, alone.
 template <class Expert>
 struct OnlyNet {
   static constexpr int in = 4;

@@ -1,5 +1,5 @@
-// Gradients of the whole mixture layer, for every router, balance policy, constraint, gate and kind of expert. What the
-// layer computes exactly is in moe_exact.cpp.
+// Gradients of the whole mixture layer, for every router, balance policy, constraint, gate and kind of expert. Exact
+// results of the layer are in moe_exact.cpp.
 #include "moecnn/moe/moe.hpp"
 
 #include "moe/mixture_nets.hpp"
@@ -122,7 +122,7 @@ TEST_CASE("mixture: one gate for two mixtures") {
 
   using Unwired = MoE<ConvExpert, 3, TopK<2>, gate::Shared<3>>;
   CHECK_THROWS_WITH_AS(record(Alone<Unwired>{}, {5, 4, 3}),
-                       "layer.gate: the shared gate has no scores; give it those of a gate that was wired before",
+                       "layer.gate: the shared gate has no logits; give it those of a gate that was wired before",
                        Error);
 }
 

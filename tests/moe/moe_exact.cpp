@@ -1,4 +1,4 @@
-// What a mixture computes, in cases where the answer is known: one expert is the plain layer, equal experts are one
+// Results of a mixture, in cases where the answer is known: one expert is the plain layer, equal experts are one
 // expert, analysis modes are what they say, inference hears no noise, statistics belong to those who had rows.
 #include "moe/mixture_nets.hpp"
 #include "moecnn/model/model.hpp"
@@ -42,7 +42,7 @@ struct EverySecond {
   void backward(const Routing&, const Matrix&, Matrix&) const {}
 };
 
-/// Everything a test wants to ask of one network.
+/// Everything that a test reads from one network.
 struct Bench {
   test::Rig<Reference> rig;
   Program* program;
@@ -333,12 +333,12 @@ TEST_CASE("a row that no expert serves is zero, and so is its gradient") {
   CHECK(test::check_graph(g) == "");
 }
 
-TEST_CASE("slopes of weights are those of this batch: 0 where nothing ran") {
+TEST_CASE("gradients of weights are those of this batch: 0 where nothing ran") {
   Bench b(record(Alone{mixture<ConvExpert>({.router = top(2)})}, {6, 3, 3}));
   for (std::uint64_t step = 0; step < 4; ++step) {  // other noise, another choice
     const auto out = b.run({.training = true, .step = step});
-    const Matrix& slopes = b.program->slopes()[0].weights;
+    const Matrix& grads = b.program->routing_grads()[0].weights;
     for (int r = 0; r < 6; ++r)
-      for (int e = 0; e < 4; ++e) CHECK((slopes(r, e) != 0) == (out.routings[0].weights(r, e) > 0));
+      for (int e = 0; e < 4; ++e) CHECK((grads(r, e) != 0) == (out.routings[0].weights(r, e) > 0));
   }
 }

@@ -13,21 +13,21 @@ namespace {
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-// What a user writes: a loss on the squared importance, and a rule that rests expert `step mod N`.
+// Policies as a user writes them: a loss on the squared importance, and a rule that rests expert `step mod N`.
 struct SquaredImportance {
-  double operator()(const Routing& r, BalanceSlope& slope) const {
+  double operator()(const Routing& r, BalanceGrad& grad) const {
     double loss = 0;
     for (int e = 0; e < r.experts; ++e) {
       loss += r.importance[e] * r.importance[e];
-      slope.importance()[e] += 2 * r.importance[e];
+      grad.importance()[e] += 2 * r.importance[e];
     }
     return loss;
   }
 };
 
 struct OneWeight {  // a loss on single weights
-  double operator()(const Routing& r, BalanceSlope& slope) const {
-    slope.weights()(0, 1) += 3 * r.weights(0, 1) * r.weights(0, 1);
+  double operator()(const Routing& r, BalanceGrad& grad) const {
+    grad.weights()(0, 1) += 3 * r.weights(0, 1) * r.weights(0, 1);
     return r.weights(0, 1) * r.weights(0, 1) * r.weights(0, 1);
   }
 };
@@ -85,13 +85,13 @@ double gradient_error(Bench b, int experts, int seed) {
   b(z, raw);
   for (int again = 1; !clear_choice(b.routing); ++again)
     b.state = state, z = random_matrix(rows, experts, seed + 100 * again), b(z, raw);
-  RoutingSlopes slopes;
-  slopes.weights = c;
-  b.policy->backward(raw, b.context, b.routing, slopes);
+  RoutingGrads grads;
+  grads.weights = c;
+  b.policy->backward(raw, b.context, b.routing, grads);
   b.state = state;
 
   double worst = 0;
-  const auto differ = [&](Matrix& x, const Matrix& slope, auto loss) {
+  const auto differ = [&](Matrix& x, const Matrix& grad, auto loss) {
     for (std::size_t i = 0; i < x.flat().size(); ++i) {
       const double keep = x.flat()[i], h = 1e-5;
       x.flat()[i] = keep + h;
@@ -99,18 +99,18 @@ double gradient_error(Bench b, int experts, int seed) {
       x.flat()[i] = keep - h;
       const double down = loss();
       x.flat()[i] = keep;
-      worst = std::max(worst, off((up - down) / (2 * h), slope.flat()[i]));
+      worst = std::max(worst, off((up - down) / (2 * h), grad.flat()[i]));
     }
   };
-  differ(z, slopes.logits, [&] { return loss_of(b, z, raw, c); });
+  differ(z, grads.logits, [&] { return loss_of(b, z, raw, c); });
   Matrix scales = raw;
-  differ(scales, slopes.noise, [&] { return loss_of(b, z, scales, c); });
+  differ(scales, grads.noise, [&] { return loss_of(b, z, scales, c); });
   double size = 0;
-  for (double v : slopes.logits.flat()) size += std::abs(v);
+  for (double v : grads.logits.flat()) size += std::abs(v);
   CHECK(size > 1e-3);
   if (b.policy->wants_noise()) {
     size = 0;
-    for (double v : slopes.noise.flat()) size += std::abs(v);
+    for (double v : grads.noise.flat()) size += std::abs(v);
     CHECK(size > 1e-3);
   }
   return worst;
@@ -118,7 +118,7 @@ double gradient_error(Bench b, int experts, int seed) {
 
 }  // namespace
 
-TEST_CASE("slopes of every router × balance × constraint against central differences") {
+TEST_CASE("gradients of every router × balance × constraint against central differences") {
   const TopK<dynamic> routers[] = {{.k = 2},
                                    {.k = 3},
                                    {.k = 5},
@@ -144,7 +144,7 @@ TEST_CASE("slopes of every router × balance × constraint against central diffe
   CHECK(gradient_error(bench(TopK<2>{}, 4, OneWeight{}), 4, 8) < 1e-6);
 }
 
-TEST_CASE("straight-through slopes are those of the loss linear in the chosen scores") {
+TEST_CASE("straight-through gradients are those of the loss linear in the chosen scores") {
   for (const char* soft : {"none", "importance", "kl"})
     for (const char* hard : {"none", "relative"}) {
       CAPTURE(soft);
@@ -155,10 +155,10 @@ TEST_CASE("straight-through slopes are those of the loss linear in the chosen sc
       if (!b.state.empty()) b.state[2] = entry.state[2] = 1;
       const Matrix z = random_matrix(5, 4, 21), raw = random_matrix(5, 4, 22);
       b(z, raw), entry(z, raw);
-      RoutingSlopes through, plain;
+      RoutingGrads through, plain;
       through.weights = random_matrix(5, 4, 23);
       b.policy->backward(raw, b.context, b.routing, through);
-      plain.weights = through.total;  // weights of 1 and balance slopes included, backward as raw
+      plain.weights = through.total;  // weights of 1 and balance gradients included, backward as raw
       entry.policy->backward(raw, entry.context, entry.routing, plain);
       for (std::size_t i = 0; i < z.flat().size(); ++i) {
         CHECK(off(through.logits.flat()[i], plain.logits.flat()[i]) < 1e-12);
@@ -200,10 +200,10 @@ TEST_CASE("learned noise: the formula, in training only, and only where it is wa
   CHECK(same_bits(b(z).logits.flat(), z.flat()));
   b.context.noise_off = false, b.context.training = false;
   CHECK(same_bits(b(z).logits.flat(), z.flat()));
-  RoutingSlopes slopes;
-  slopes.weights = random_matrix(3, 4, 3);
-  b.policy->backward({}, b.context, b.routing, slopes);
-  for (double v : slopes.noise.flat()) CHECK(v == 0);
+  RoutingGrads grads;
+  grads.weights = random_matrix(3, 4, 3);
+  b.policy->backward({}, b.context, b.routing, grads);
+  for (double v : grads.noise.flat()) CHECK(v == 0);
 }
 
 TEST_CASE("k at evaluation, fixed expert, equal weights") {
@@ -222,21 +222,21 @@ TEST_CASE("k at evaluation, fixed expert, equal weights") {
   CHECK_THROWS_AS(b(z), Error);  // nothing would be learned
   b.context.k = 0, b.context.training = false;
 
-  RoutingSlopes slopes;
-  slopes.weights = random_matrix(5, 4, 3);
+  RoutingGrads grads;
+  grads.weights = random_matrix(5, 4, 3);
   b.context.fixed_expert = 2;
   CHECK(b(z).load == std::vector{0, 0, 5, 0});
   CHECK(b.routing.slot_weight == std::vector<double>(5, 1.0));
   CHECK(b.routing.balance_loss == 0);
-  b.policy->backward({}, b.context, b.routing, slopes);
-  for (double v : slopes.logits.flat()) CHECK(v == 0);
+  b.policy->backward({}, b.context, b.routing, grads);
+  for (double v : grads.logits.flat()) CHECK(v == 0);
   b.context.fixed_expert = 4;
   CHECK_THROWS_AS(b(z), Error);
   b.context.fixed_expert = -1, b.context.equal_weights = true;
   CHECK(b(z).slots() == 20);
   CHECK(b.routing.slot_weight == std::vector<double>(20, 0.25));
-  b.policy->backward({}, b.context, b.routing, slopes);
-  for (double v : slopes.logits.flat()) CHECK(v == 0);
+  b.policy->backward({}, b.context, b.routing, grads);
+  for (double v : grads.logits.flat()) CHECK(v == 0);
   b.context.fixed_expert = 1;
   CHECK_THROWS_AS(b(z), Error);
 }
@@ -257,16 +257,16 @@ TEST_CASE("bad numbers are refused with the row") {
   CHECK(b(Matrix(0, 3)).slots() == 0);
 }
 
-TEST_CASE("one expert: weight 1, no loss, no slope") {
+TEST_CASE("one expert: weight 1, no loss, no gradient") {
   auto b = bench(TopK<1>{}, 1, balance::KlDivergence{});
   CHECK_FALSE(b.policy->wants_noise());
   b(rows_of({{3}, {-8}}));
   CHECK(b.routing.slot_weight == std::vector{1., 1.});
   CHECK(b.routing.balance_loss == 0);
-  RoutingSlopes slopes;
-  slopes.weights = rows_of({{5}, {6}});
-  b.policy->backward({}, b.context, b.routing, slopes);
-  CHECK(slopes.logits(0, 0) == 0);
+  RoutingGrads grads;
+  grads.weights = rows_of({{5}, {6}});
+  b.policy->backward({}, b.context, b.routing, grads);
+  CHECK(grads.logits(0, 0) == 0);
 }
 
 TEST_CASE("policies of the user's own, written above") {
@@ -289,15 +289,15 @@ TEST_CASE("same input, same bits; static and run-time forms agree; no memory mov
   auto a = bench(TopK<2>{}, 6, balance::KlDivergence{});
   auto b = bench(TopK<dynamic>{.k = 2}, 6, balance::by_name("kl"), constraint::by_name("none"));
   const Matrix z = random_matrix(32, 6, 4), raw = random_matrix(32, 6, 5);
-  RoutingSlopes sa, sb;
+  RoutingGrads sa, sb;
   sa.weights = sb.weights = random_matrix(32, 6, 6);
   a(z, raw);
   const void* const at[] = {a.routing.logits.flat().data(), a.routing.slot_row.data(), a.routing.row_slots.data(),
-                            a.routing.slot_weight.data(), a.routing.balance_slope.importance().data()};
+                            a.routing.slot_weight.data(), a.routing.balance_grad.importance().data()};
   a(random_matrix(9, 6, 1), random_matrix(9, 6, 2));
   a(z, raw), b(z, raw);
   const void* const now[] = {a.routing.logits.flat().data(), a.routing.slot_row.data(), a.routing.row_slots.data(),
-                             a.routing.slot_weight.data(), a.routing.balance_slope.importance().data()};
+                             a.routing.slot_weight.data(), a.routing.balance_grad.importance().data()};
   CHECK(std::memcmp(at, now, sizeof at) == 0);
   a.policy->backward(raw, a.context, a.routing, sa);
   b.policy->backward(raw, b.context, b.routing, sb);

@@ -1,4 +1,4 @@
-// Routing against PyTorch: weights, scores, losses, states and slopes, see tests/golden/README.md.
+// Routing against PyTorch: weights, scores, losses, states and gradients, see tests/golden/README.md.
 #include "io/scratch.hpp"
 #include "moecnn/io/json.hpp"
 #include "moecnn/io/tensor_file.hpp"
@@ -55,16 +55,16 @@ void check_case(const io::TensorFile& file, const io::Json& about) {
     CHECK(worst(std::span(state).first(static_cast<std::size_t>(experts)), read("state_after")) < close);
   }
 
-  RoutingSlopes slopes;
-  slopes.weights = matrix("dweights");
-  policy->backward(raw, context, routing, slopes);
-  CHECK(worst(slopes.logits.flat(), read("dlogits")) < 1e-12);
-  if (noisy) CHECK(worst(slopes.noise.flat(), read("draw_noise")) < 1e-12);
+  RoutingGrads grads;
+  grads.weights = matrix("dweights");
+  policy->backward(raw, context, routing, grads);
+  CHECK(worst(grads.logits.flat(), read("dlogits")) < 1e-12);
+  if (noisy) CHECK(worst(grads.noise.flat(), read("draw_noise")) < 1e-12);
 }
 
 }  // namespace
 
-TEST_CASE("routing equals PyTorch's: noise, bars, top-k with ties, balance losses, states, slopes") {
+TEST_CASE("routing equals PyTorch's: noise, bars, top-k with ties, balance losses, states, gradients") {
   const auto file = io::TensorFile::open("tests/golden/routing.safetensors");
   const io::Json table = io::Json::parse(bytes_of("tests/golden/routing.json"), "tests/golden/routing.json");
   const auto cases = table["cases"].elements();

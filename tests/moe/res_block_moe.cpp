@@ -7,7 +7,7 @@
 using namespace moecnn;
 using namespace mixture_test;
 
-TEST_CASE("a mixture in the place of a stage: gradients with and without a projection") {
+TEST_CASE("a mixture instead of a stage: gradients with and without a projection") {
   using Same = ResBlockMoE<NarrowBlocks<4, 2, 4>, 3, TopK<2>, gate::GapLinear, balance::Importance>;
   using Half =
       ResBlockMoE<NarrowBlocks<4, 2, 6>, 3, TopK<2>, gate::GapLinear, balance::None, constraint::RelativeImportance>;
@@ -15,7 +15,7 @@ TEST_CASE("a mixture in the place of a stage: gradients with and without a proje
   CHECK(test::check_layer(Half{}, {5, 6, 6}, {.elements = 1}) == "");
 }
 
-TEST_CASE("a mixture in the place of a stage: names and parameters of the projection") {
+TEST_CASE("a mixture instead of a stage: names and parameters of the projection") {
   using Second = ResBlockMoE<NarrowBlocks<64, 50, 128>, 4, TopK<2>>;
   const Graph g = record(test::Alone<Second>{}, {2, 8, 8});
   std::vector<std::string> names;
@@ -34,7 +34,7 @@ TEST_CASE("a mixture in the place of a stage: names and parameters of the projec
   for (const auto& p : first.params) CHECK(p.name.find("shortcut") == std::string::npos);
 }
 
-TEST_CASE("a mixture in the place of a stage: the sum has no activation behind it") {
+TEST_CASE("a mixture instead of a stage: the sum has no activation behind it") {
   using Same = ResBlockMoE<NarrowBlocks<4, 2, 4>, 3, TopK<2>>;
   const Graph g = record(test::Alone<Same>{}, {4, 4, 4});
   CHECK(std::holds_alternative<ops::Add>(g.nodes.back().op));

@@ -115,20 +115,20 @@ TEST_CASE("a chosen expert whose weight vanishes does not run") {
   }
 }
 
-TEST_CASE("straight-through: weight one, slope of the softmax over all experts") {
+TEST_CASE("straight-through: weight one, gradient of the softmax over all experts") {
   auto b = bench(TopK<1, through>{}, 4);
   const Matrix z = random_matrix(6, 4, 3);
   b(z);
-  RoutingSlopes slopes;
-  slopes.weights = random_matrix(6, 4, 4);
-  b.policy->backward({}, b.context, b.routing, slopes);
+  RoutingGrads grads;
+  grads.weights = random_matrix(6, 4, 4);
+  b.policy->backward({}, b.context, b.routing, grads);
   for (int r = 0; r < 6; ++r) {
     int best = 0;
     for (int e = 1; e < 4; ++e) best = z(r, e) > z(r, best) ? e : best;
     CHECK(b.routing.weights(r, best) == 1);
     for (int e = 0; e < 4; ++e) {
       const double s = b.routing.scores(r, e), top = b.routing.scores(r, best);
-      CHECK(off(slopes.logits(r, e), slopes.weights(r, best) * top * ((e == best) - s)) < 1e-12);
+      CHECK(off(grads.logits(r, e), grads.weights(r, best) * top * ((e == best) - s)) < 1e-12);
     }
   }
 }

@@ -1,6 +1,6 @@
 #pragma once
 /// Small helpers of the routing tests: matrices from lists and random numbers, a policy with its state, and the scalar
-/// loss whose slopes the gradient tests check.
+/// loss whose gradients the gradient tests check.
 
 #include "moecnn/moe/policy.hpp"
 
@@ -53,7 +53,7 @@ inline Routing routing_of(const Matrix& weights, const Matrix* scores = nullptr)
   r.resize(weights.rows(), weights.cols(), weights.cols());
   r.logits = r.weights = weights;
   r.scores = scores ? *scores : weights;
-  r.balance_slope.start(r.rows, r.experts);
+  r.balance_grad.start(r.rows, r.experts);
   detail::fill_tables(r);
   return r;
 }

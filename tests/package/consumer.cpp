@@ -1,4 +1,4 @@
-// What a stranger's first program does: include the library, use something of it that needs a dependency, check the
+// The steps of a stranger's first program: include the library, use something of it that needs a dependency, check the
 // version.
 #include <moecnn/core/error.hpp>
 #include <moecnn/core/extent.hpp>

@@ -44,7 +44,7 @@ TEST_CASE("each patch has the colour of its heaviest expert, by its share") {
   };
   CHECK(pixel_at(image, 10, 45) == half(expert_colour(1)));
   CHECK(pixel_at(image, 30, 15)[0] == std::lround(255 + .75 * (expert_colour(2)[0] - 255)));
-  CHECK(pixel_at(image, 30, 45) == Rgb{255, 255, 255});  // nobody serves it
+  CHECK(pixel_at(image, 30, 45) == Rgb{255, 255, 255});  // no expert serves it
   CHECK(pixel_at(image, 20, 5)[0] > 200);                // a line between patches
 }
 

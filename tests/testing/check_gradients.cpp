@@ -9,30 +9,30 @@ using namespace moecnn::testing;
 
 namespace {
 
-/// weight · Σ_e (I_e / B - 1 / N)²; its slope is right where `factor` is 2.
+/// weight · Σ_e (I_e / B - 1 / N)²; its gradient is right where `factor` is 2.
 struct SquaredShare {
   double factor = 2, weight = 1;
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
+  double operator()(const Routing& r, BalanceGrad& grad) const {
     double loss = 0;
     for (int e = 0; e < r.experts; ++e) {
       const double gap = r.importance[e] / r.rows - 1.0 / r.experts;
       loss += weight * gap * gap;
-      slope.importance()[e] += weight * factor * gap / r.rows;
+      grad.importance()[e] += weight * factor * gap / r.rows;
     }
     return loss;
   }
 };
 
-/// A loss without a slope.
+/// A loss without a gradient.
 struct Forgetful {
-  double operator()(const Routing& r, BalanceSlope&) const { return r.importance[0] * r.importance[0]; }
+  double operator()(const Routing& r, BalanceGrad&) const { return r.importance[0] * r.importance[0]; }
 };
 
-/// A slope that is no number.
+/// A gradient that is no number.
 struct Undefined {
-  double operator()(const Routing& r, BalanceSlope& slope) const {
-    slope.importance()[0] = std::numeric_limits<double>::quiet_NaN();
+  double operator()(const Routing& r, BalanceGrad& grad) const {
+    grad.importance()[0] = std::numeric_limits<double>::quiet_NaN();
     return r.importance[0];
   }
 };
@@ -68,7 +68,7 @@ TEST_CASE("layers, gates, policies and constraints of the library pass") {
   }
 }
 
-TEST_CASE("a balance policy with a wrong slope is found, however light it is") {
+TEST_CASE("a balance policy with a wrong gradient is found, however light it is") {
   for (const double weight : {1.0, 1e-3}) {
     const GradientCheck found = check_balance(SquaredShare{.factor = 1, .weight = weight});
     INFO(found.text());
@@ -81,7 +81,7 @@ TEST_CASE("a balance policy with a wrong slope is found, however light it is") {
   CHECK(check_balance(SquaredShare{.factor = 2.00001}, {.tolerance = 1e-4}).ok());
 }
 
-TEST_CASE("a forgotten slope and one that is no number are found") {
+TEST_CASE("a forgotten gradient and one that is no number are found") {
   CHECK(check_balance(Forgetful{}).error == 1);
   const GradientCheck found = check_balance(Undefined{});
   CHECK(std::isinf(found.error));

@@ -151,7 +151,7 @@ namespace {
 /// No loss; it remembers how rows were weighted.
 struct Seeing {
   static inline std::vector<std::vector<double>> seen;
-  double operator()(const Routing& r, BalanceSlope&) const {
+  double operator()(const Routing& r, BalanceGrad&) const {
     const auto w = r.weights.flat();
     seen.emplace_back(w.begin(), w.end());
     return 0;

@@ -21,7 +21,7 @@ struct Tuned {
 /// A balance loss of the program's own.
 struct Own {
   double weight = 1;
-  double operator()(const Routing&, BalanceSlope&) const { return 0; }
+  double operator()(const Routing&, BalanceGrad&) const { return 0; }
 };
 
 template <class Balance>

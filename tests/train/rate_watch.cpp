@@ -13,7 +13,7 @@ struct Record {
   double images, waited;
 };
 
-/// In which records the watch speaks, and its last words.
+/// The records in which the watch warns, and its last warning.
 struct Heard {
   std::vector<int> when;
   std::string text;

@@ -28,7 +28,7 @@ TEST_CASE("records come back from metrics.jsonl as they were") {
     files.log(detail::json_of(StepRecord{100, 2.5, 1}, mixtures));
   }
   RunFiles files(out.dir() / "deep" / "run");
-  const TrainResult r = files.resume(80, mixtures, {});  // what came after step 80 is to be done again
+  const TrainResult r = files.resume(80, mixtures, {});  // steps after 80 are repeated
   CHECK(r.step == 80);
   CHECK(r.epoch == 2);
   REQUIRE(r.mixtures.size() == 2);
@@ -59,7 +59,7 @@ TEST_CASE("a log with foreign lines is read as far as it makes sense") {
   CHECK(r.steps[0].mixtures[0].load.size() == 2);
 }
 
-TEST_CASE("records of label maps have intersections over union in the place of top-5") {
+TEST_CASE("records of label maps have intersections over union instead of top-5") {
   const Scratch out;
   {
     RunFiles files(out.dir());

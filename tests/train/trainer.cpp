@@ -155,17 +155,17 @@ namespace {
 /// Throws from its call number `at` on.
 struct Refusing {
   static inline int calls = 0, at = 1;
-  double operator()(const Routing&, BalanceSlope&) const {
+  double operator()(const Routing&, BalanceGrad&) const {
     check(++calls < at, "this balance loss wants four experts");
     return 0;
   }
 };
 
-/// No loss, and from the second call on a slope that is no number.
+/// No loss, and from the second call on a gradient that is no number.
 struct SpoiltSlope {
   static inline int calls = 0;
-  double operator()(const Routing&, BalanceSlope& slope) const {
-    slope.importance()[0] = ++calls > 2 ? std::nan("") : 0.0;
+  double operator()(const Routing&, BalanceGrad& grad) const {
+    grad.importance()[0] = ++calls > 2 ? std::nan("") : 0.0;
     return 0;
   }
 };

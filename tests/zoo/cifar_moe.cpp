@@ -71,7 +71,7 @@ TEST_CASE("CIFAR study: multiply-accumulates for k = 1 to 4") {
   CHECK(std::abs(static_cast<double>(macs_per_image(one)) * 1e-9 - expected[1][0]) <= 0.5e-4);
 }
 
-TEST_CASE("CIFAR study: the names are the plain network's, with the mixture's own in the place of a stage") {
+TEST_CASE("CIFAR study: the names are the plain network's, with the mixture's own instead of a stage") {
   const auto plain = names(record(CifarResNet18<100>{}, image));
   CHECK(names(record(CifarMoENet{.position = 0}, image)) == plain);
   for (int position = 1; position <= 4; ++position) {

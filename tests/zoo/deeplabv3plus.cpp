@@ -54,7 +54,7 @@ TEST_CASE("DeepLabv3+: every placement") {
     for (int layers = 1; layers <= 3; ++layers) {
       CAPTURE(placement_names[static_cast<std::size_t>(p)]);
       CAPTURE(layers);
-      const auto& names = DeepLabV3Plus<19>::slots.at(p);
+      const auto& names = DeepLabV3Plus<19>::candidates.at(p);
       const SegMoE moe{.placement = p, .layers = layers};
       check_mixtures(plain, record(with(moe), image), {names.begin(), names.begin() + layers}, 8);
     }

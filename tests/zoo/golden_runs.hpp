@@ -1,5 +1,5 @@
 #pragma once
-/// What the tests of all segmentation networks have in common. Networks come as recorded graphs, so that backends are
+/// The common part of the tests of all segmentation networks. Networks come as recorded graphs, so that backends are
 /// compiled once, in golden_runs.cpp.
 
 #include "moecnn/graph/recorder.hpp"
@@ -27,7 +27,7 @@ int compare_with_golden(const std::string& net, const std::function<moecnn::Grap
 /// names are equal once ".experts.0" is taken out of them. Gates are filled as well, and mean nothing to one expert.
 double distance_of_results(const moecnn::Graph& one, const moecnn::Graph& other);
 
-/// What the mixtures of a network are and where, checked: parameters of `name.gate` and `name.experts.E` for each of these
+/// Checks the kind and place of a network's mixtures: parameters of `name.gate` and `name.experts.E` for each of these
 /// convolutions, all others as in the plain network.
 void check_mixtures(const moecnn::Graph& plain, const moecnn::Graph& mixed, const std::vector<std::string>& layers,
                     int experts);

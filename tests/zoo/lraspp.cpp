@@ -51,7 +51,7 @@ TEST_CASE("LR-ASPP: every placement, with one expert the plain network") {
     for (int layers = 1; layers <= 3; ++layers) {
       CAPTURE(placement_names[static_cast<std::size_t>(p)]);
       CAPTURE(layers);
-      const auto& names = LrAspp<19>::slots.at(p);
+      const auto& names = LrAspp<19>::candidates.at(p);
       SegMoE moe{.placement = p, .layers = layers, .patches = {.grid = 2}, .gate = gate::by_name("gap")};
       check_mixtures(plain, record(with(moe), small), {names.begin(), names.begin() + layers}, 8);
       moe.experts = moe.router.k = 1;

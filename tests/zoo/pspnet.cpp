@@ -53,7 +53,7 @@ TEST_CASE("PSPNet: every placement") {
     for (int layers = 1; layers <= (p == Placement::encoder_last ? 3 : 2); ++layers) {
       CAPTURE(placement_names[static_cast<std::size_t>(p)]);
       CAPTURE(layers);
-      const auto& names = PspNet<19>::slots.at(p);
+      const auto& names = PspNet<19>::candidates.at(p);
       const SegMoE moe{.placement = p, .layers = layers};
       check_mixtures(plain, record(with(moe), image), {names.begin(), names.begin() + layers}, 8);
     }

@@ -42,7 +42,7 @@ TEST_CASE("U-Net: every placement") {
     for (int layers = 1; layers <= 3; ++layers) {
       CAPTURE(placement_names[static_cast<std::size_t>(p)]);
       CAPTURE(layers);
-      const auto& names = UNet<19>::slots.at(p);
+      const auto& names = UNet<19>::candidates.at(p);
       const SegMoE moe{.placement = p, .layers = layers};
       check_mixtures(plain, record(with(moe), image), {names.begin(), names.begin() + layers}, 8);
     }

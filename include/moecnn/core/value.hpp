@@ -20,9 +20,9 @@ struct Indices {
   int edge = -1;
 };
 
-/// The scores of a gate for every row: logits [rows, N].
+/// The logits of a gate for every row: [rows, N].
 template <int N>
-struct Scores {
+struct Logits {
   static constexpr int experts = N;
   int edge = -1;
 };

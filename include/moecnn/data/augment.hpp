@@ -21,7 +21,7 @@ struct AugmentOpts {
   std::array<float, 3> mean{0.5071f, 0.4865f, 0.4409f};  ///< of red, green, blue in [0, 1]
   std::array<float, 3> std{0.2009f, 0.1984f, 0.2023f};
 
-  /// What is done at test time: only the normalisation.
+  /// As at test time: only the normalisation.
   static constexpr AugmentOpts none() { return {}; }
   /// The recipe for training on CIFAR-100.
   static constexpr AugmentOpts cifar() {
@@ -31,7 +31,7 @@ struct AugmentOpts {
 
 enum class Jitter { brightness, contrast, saturation };
 
-/// What happens to one image.
+/// The changes to one image.
 struct Augmentation {
   bool flip = false;
   std::array<Jitter, 3> order{Jitter::brightness, Jitter::contrast, Jitter::saturation};

@@ -18,7 +18,7 @@ struct SegmentationFinding {
   std::string what;  ///< names the files
 };
 
-/// What check_segmentation() found.
+/// Findings of check_segmentation().
 struct SegmentationCheck {
   std::string name;
   int pairs = 0;
@@ -38,7 +38,7 @@ struct SegmentationCheck {
 
 namespace detail {
 
-/// What one pair adds to the whole.
+/// The findings in one pair.
 struct PairFacts {
   std::vector<SegmentationFinding> findings;
   std::array<long long, 256> values{};  ///< pixels of each label value

@@ -79,7 +79,7 @@ class Loader {
   int images_per_epoch() const { return opts_.drop_last ? per_epoch_ * opts_.batch : set_.n; }
   /// Floats of one image.
   int image_elements() const { return static_cast<int>(set_.image_bytes()); }
-  /// What decides which images come when, in words: a resumed run must have the same.
+  /// The settings that decide which images come when, in words: a resumed run must have the same.
   std::string text() const {
     const AugmentOpts& a = opts_.augment;
     return fmt::format("{} of {} images, {}, seed {}, flip {}, jitter {} {} {}, crop {}", opts_.batch, set_.name,

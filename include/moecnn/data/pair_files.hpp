@@ -27,7 +27,7 @@ inline bool is_file(const std::filesystem::path& path) {
   return std::filesystem::is_regular_file(path, ignored);
 }
 
-/// What is in a folder, by name. Hidden files are left out: archives of a Mac are full of "._name".
+/// The files in a folder, by name. Hidden files are left out: archives of a Mac are full of "._name".
 inline std::vector<std::filesystem::path> folder_entries(const std::filesystem::path& dir) {
   std::vector<std::filesystem::path> all;
   std::error_code error;

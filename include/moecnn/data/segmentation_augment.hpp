@@ -50,7 +50,7 @@ inline void check_consistent(const SegmentationAugment& a) {
   check(!a.scales() || a.crop != Size2(0), "pictures are scaled at random, so they need the size of a crop");
 }
 
-/// What happens to one pair: it is resized to `scaled`, a window `out` is cut at (top, left), which are negative where
+/// The changes to one pair: it is resized to `scaled`, a window `out` is cut at (top, left), which are negative where
 /// padding comes first, and mirrored if colour.flip.
 struct SegmentationCut {
   Size2 scaled = 1, out = 1;

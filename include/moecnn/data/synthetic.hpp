@@ -11,7 +11,7 @@
 
 namespace moecnn::data {
 
-/// What all images of a family have in common.
+/// Common to all images of a family.
 struct Family {
   const char *texture_name, *colour_name, *shape_name;
   Texture texture;

@@ -10,7 +10,7 @@ namespace moecnn::data {
 
 enum class Shape { disc, square, triangle, star, cross, crescent, flower, hourglass, arrow, heart };
 
-/// What makes the five classes of one family differ.
+/// Differences between the five classes of a family.
 enum class Variant { whole, hollow, twin, slim, cut };
 
 namespace detail {

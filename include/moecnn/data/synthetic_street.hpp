@@ -31,7 +31,7 @@ class StreetPainter {
   void paint() {
     ground();
     houses();
-    // What is far is painted first and covered by what is near.
+    // Distant objects are painted first and covered by near ones.
     const int things = 9 + draw_.below(8);
     std::vector<float> depths;
     for (int i = 0; i < things; ++i) depths.push_back(1.15f + 6 * draw_.uniform(0, 1) * draw_.uniform(0, 1));

@@ -42,7 +42,7 @@ class Builder {
     node.params = std::move(params);
     node.name = path();
     int routing = node.inputs.empty() ? -1 : graph_.edges[node.inputs[0]].routing;
-    if (expert_routing_ >= 0) node.routing = routing = expert_routing_, node.copies = copies(), node.expert = expert_;
+    if (expert_routing_ >= 0) node.routing = routing = expert_routing_, node.experts = experts(), node.expert = expert_;
     check(expert_routing_ >= 0 || routing < 0 || node.params.empty(),
           "{}: a layer with parameters between gather and combine would see the rows of all experts mixed up; wire it "
           "inside experts()",
@@ -105,10 +105,10 @@ class Builder {
 
  protected:
   struct Declared {
-    int id, copies;
+    int id, experts;
   };
 
-  int copies() const { return expert_ < 0 ? graph_.routings[expert_routing_].experts : 1; }
+  int experts() const { return expert_ < 0 ? graph_.routings[expert_routing_].experts : 1; }
 
   std::string path_of_copy(int e) const {
     std::string text;
@@ -126,10 +126,10 @@ class Builder {
   }
 
   int declare(std::string_view leaf, std::vector<int> shape, Init init, int fan_in, bool trained) {
-    const int n = expert_routing_ >= 0 ? copies() : 1;
+    const int n = expert_routing_ >= 0 ? experts() : 1;
     const std::string first = name_in_copy(0, leaf);
     if (const auto known = ids_.find(first); known != ids_.end()) {
-      check(graph_.params[known->second.id].shape == shape && known->second.copies == n,
+      check(graph_.params[known->second.id].shape == shape && known->second.experts == n,
             "parameter {} is used twice with different shapes; give the second layer another name", first);
       return known->second.id;
     }

@@ -20,10 +20,10 @@ struct Flow {
   std::vector<int> seeds;                         ///< edges whose gradient comes from outside
 };
 
-/// Whether training changes a parameter of a node, of any of its copies. (Frozen copies beside others get a gradient, too;
+/// Whether training changes a parameter of a node, of any of its experts. (Frozen ones beside others get a gradient, too;
 /// optimisers leave them out.)
-inline bool any_learns(const Graph& g, int param, int copies) {
-  for (int p = param; p < param + copies; ++p)
+inline bool any_learns(const Graph& g, int param, int experts) {
+  for (int p = param; p < param + experts; ++p)
     if (g.params[p].learns()) return true;
   return false;
 }
@@ -52,7 +52,7 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
   for (std::size_t n = 0; n < nodes; ++n) {
     const Node& node = g.nodes[n];
     bool any = input_grad && node.output == g.input;
-    for (int p : node.params) any = any || any_learns(g, p, node.copies);
+    for (int p : node.params) any = any || any_learns(g, p, node.experts);
     for (int e : node.inputs) any = any || needs[e];
     if (std::holds_alternative<ops::Combine>(node.op) || std::holds_alternative<ops::MixedConv>(node.op))
       any = any || routing_needs[node.routing];
@@ -78,7 +78,7 @@ inline Flow analyse(const Graph& g, bool training, const std::vector<int>& seeds
     }
     for (std::size_t j = 0; j < node.params.size(); ++j) {
       const int p = node.params[j], owner = g.params[p].source < 0 ? p : g.params[p].source;
-      if (!any_learns(g, p, node.copies)) continue;
+      if (!any_learns(g, p, node.experts)) continue;
       f.param_mode[i][j] = param_written[owner] ? GradMode::accumulate : GradMode::overwrite;
       param_written[owner] = 1;
     }

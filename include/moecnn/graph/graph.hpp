@@ -102,7 +102,7 @@ inline long long active_parameter_count(const Graph& g) {
   long long idle = 0;  // for experts of several types in the mean
   std::vector<char> counted(g.params.size(), 0);
   for (const auto& n : g.nodes) {
-    if (n.routing < 0 || (n.copies <= 1 && n.expert < 0)) continue;
+    if (n.routing < 0 || (n.experts <= 1 && n.expert < 0)) continue;
     const RoutingSpec& r = g.routings[n.routing];
     for (const int first : n.params)
       if (g.params[first].trained && !std::exchange(counted[first], 1))

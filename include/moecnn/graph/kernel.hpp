@@ -56,13 +56,13 @@ struct BindingsOf {
   std::vector<T*> input, input_grad;  ///< per input; gradient null where ignored
   T* output = nullptr;
   T* output_grad = nullptr;
-  std::vector<T*> param, param_grad;  ///< per parameter and copy: [i * copies + e]; gradient null where ignored
+  std::vector<T*> param, param_grad;  ///< per parameter and expert: [i * experts + e]; gradient null where ignored
   std::vector<std::byte*> saved;
   std::byte* scratch_forward = nullptr;
   std::byte* scratch_backward = nullptr;
   Routing* routing = nullptr;
   Routing* routings = nullptr;  ///< those of all mixtures, as in Graph::routings
-  RoutingSlopes* slopes = nullptr;
+  RoutingGrads* routing_grads = nullptr;
   double* state = nullptr;  ///< Route: the constraint's state
 
   BindingsOf() = default;
@@ -82,7 +82,7 @@ struct BindingsOf {
         scratch_backward(b.scratch_backward),
         routing(b.routing),
         routings(b.routings),
-        slopes(b.slopes),
+        routing_grads(b.routing_grads),
         state(b.state) {}
 
  private:

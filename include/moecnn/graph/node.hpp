@@ -78,15 +78,15 @@ struct Alias {
   int since = 0;  ///< edges that there were when it was given
 };
 
-/// One operation. Inside a mixture `routing` ≥ 0 and `copies` is the number of experts: parameter i of expert e is
-/// `params[i] + e`, and the expert works on its own slice of the rows. With `expert` ≥ 0 there is one copy and one slice.
+/// One operation. Inside a mixture `routing` ≥ 0 and `experts` is the number of experts: parameter i of expert e is
+/// `params[i] + e`, and the expert works on its own slice of the rows. With `expert` ≥ 0 it is of that expert alone, and `experts` is 1.
 struct Node {
   Op op;
   std::vector<int> inputs;
   int output = -1;
   std::vector<int> params;
   int routing = -1;  ///< of Route, Gather, Combine, MixedConv, and of every node inside an expert
-  int copies = 1;
+  int experts = 1;   ///< that have parameters of this node; 1 outside of mixtures
   std::string name;
   int expert = -1;  ///< ≥ 0: works for this expert alone, in a mixture whose experts are of several types
 };
@@ -133,12 +133,12 @@ struct RoutingSpec {
 };
 
 /// Weights that a pass derived from others: of a convolution and the batch norm behind it, or a copy in another
-/// element type. All ids are the first of `copies`. They are computed again whenever parameters have changed.
+/// element type. All ids are the first of `experts`. They are computed again whenever parameters have changed.
 struct Derived {
   enum class How : unsigned char { fold, cast };
   How how = How::fold;
   int weight = -1, derived_weight = -1;
-  int copies = 1;
+  int experts = 1;
   int bias = -1, derived_bias = -1;  ///< fold; of the convolution, -1: none
   std::vector<int> norm = {};        ///< fold: weight, bias, running_mean, running_var
   double eps = 0;                    ///< fold

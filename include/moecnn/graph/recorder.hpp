@@ -48,8 +48,8 @@ class Recorder : public Verbs {
 
   /// Decides which experts serve which rows. `noise` may be an empty handle (edge -1).
   template <int N>
-  Routed<N> route(std::shared_ptr<const RoutePolicy> policy, Scores<N> scores, Scores<N> noise = {}) {
-    return {record_route(std::move(policy), scores.edge, noise.edge)};
+  Routed<N> route(std::shared_ptr<const RoutePolicy> policy, Logits<N> logits, Logits<N> noise = {}) {
+    return {record_route(std::move(policy), logits.edge, noise.edge)};
   }
 
   /// Copies each row to the slots of the experts that serve it, grouped by expert.
@@ -115,14 +115,14 @@ class Recorder : public Verbs {
     also(name);
   }
 
-  int record_route(std::shared_ptr<const RoutePolicy> policy, int scores, int noise) {
+  int record_route(std::shared_ptr<const RoutePolicy> policy, int logits, int noise) {
     check(expert_routing_ < 0, "{}: a mixture inside an expert is not supported; place it outside", place());
-    const Extent rows = graph_.edges[scores].extent;
+    const Extent rows = graph_.edges[logits].extent;
     const int experts = policy->experts(), k = policy->k();
-    check(graph_.edges[scores].channels == experts, "{}: the gate scores {} experts, the router has {}", place(),
-          graph_.edges[scores].channels, experts);
+    check(graph_.edges[logits].channels == experts, "{}: the gate scores {} experts, the router has {}", place(),
+          graph_.edges[logits].channels, experts);
     check(noise >= 0 || !policy->wants_noise() || experts == 1,
-          "{}: the router adds learned noise to the scores, and route() was given none; give it the gate's noise "
+          "{}: the router adds learned noise to the logits, and route() was given none; give it the gate's noise "
           "scales as its third argument, or choose a router with Noise::none",
           place());
     RoutingSpec spec{routing_name(), static_cast<int>(graph_.nodes.size()), rows.n, experts, k};
@@ -134,7 +134,7 @@ class Recorder : public Verbs {
             "{}: it is balanced together with {}, but has another router, balance loss or constraint, or a gate of "
             "another name; give both the same ones, or wire it outside of the balance group",
             spec.name, r.name);
-    std::vector<int> inputs{scores};
+    std::vector<int> inputs{logits};
     if (noise >= 0) inputs.push_back(noise);
     const int id = static_cast<int>(graph_.routings.size());
     graph_.routings.push_back(std::move(spec));
@@ -196,7 +196,7 @@ class Recorder : public Verbs {
     for (const Node& n : graph_.nodes)  // the slopes of the weights have one writer
       check(!std::holds_alternative<ops::Combine>(n.op) || n.routing != id,
             "{}: the slots of {} are combined already, in {}; a routing can be combined once, so join what its experts "
-            "give before that (g.concat, g.add), or route the scores once more for the second value",
+            "give before that (g.concat, g.add), or route the logits once more for the second value",
             place(), words(graph_.routings[id].name, "the network's routing"), words(n.name, "the network"));
     const int e = record(ops::Combine{}, slots, in.channels, {graph_.routings[id].rows, in.extent.h, in.extent.w});
     graph_.edges[e].routing = -1;

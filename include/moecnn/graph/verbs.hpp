@@ -225,11 +225,11 @@ class Verbs : public LossVerbs {
     return {record(op, {x.edge}, channels(x), op.output(e))};
   }
 
-  // Scores.
+  // Logits.
 
   /// New random logits for every row in every step, see ops::RandomScores. N may be `dynamic`; then `count` says how many.
   template <int N, int C>
-  Scores<N> random_scores(Value<C> x, int count = N) {
+  Logits<N> random_logits(Value<C> x, int count = N) {
     return {record(ops::RandomScores{stream()}, {x.edge}, count, {extent(x).n, 1, 1})};
   }
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What a safetensors file says about one tensor, and the element types of the format.
+/// The description of one tensor in a safetensors file, and the element types of the format.
 
 #include "moecnn/core/dtype.hpp"
 #include "moecnn/io/messages.hpp"

@@ -33,7 +33,7 @@ class AnyNet {
   std::function<Graph(Extent)> record_;
 };
 
-/// What Model calls.
+/// Called by Model.
 inline Graph record(const AnyNet& net, Extent images) { return net.record(images); }
 
 }  // namespace moecnn

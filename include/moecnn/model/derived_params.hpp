@@ -18,7 +18,7 @@ class DerivedParams {
     std::vector<std::string> keys(g.params.size());
     for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = std::to_string(i);
     for (const Derived& d : g.derived)
-      for (int e = 0; e < d.copies; ++e) {
+      for (int e = 0; e < d.experts; ++e) {
         const auto key = [&](int id) { return id < 0 ? std::string("-") : keys[static_cast<std::size_t>(id + e)]; };
         std::string from = "cast " + key(d.weight);
         if (d.how == Derived::How::fold) {
@@ -49,7 +49,7 @@ class DerivedParams {
   /// Makes anew what is older than the store's present values. Allocates the first time only.
   void refresh(const Graph& g, const ParamStore& store) {
     for (const Derived& d : g.derived)
-      for (int e = 0; e < d.copies; ++e) {
+      for (int e = 0; e < d.experts; ++e) {
         DerivedTensor& weight = tensor(d.derived_weight + e);
         if (weight.version == store.version()) continue;
         d.how == Derived::How::fold ? fold(g, store, d, e) : cast(g, store, d, e);

@@ -71,7 +71,7 @@ class Program {
   double balance_loss() const;
 
   const std::vector<Routing>& routings() const { return routings_; }
-  const std::vector<RoutingSlopes>& slopes() const { return slopes_; }
+  const std::vector<RoutingGrads>& routing_grads() const { return routing_grads_; }
   /// Routing of the mixture with that name, e.g. "layer4".
   const Routing& routing(std::string_view name) const;
 
@@ -136,7 +136,7 @@ class Program {
   std::vector<NodeNeeds> needs_;
   Plan plan_;
   std::vector<Routing> routings_;
-  std::vector<RoutingSlopes> slopes_;
+  std::vector<RoutingGrads> routing_grads_;
   std::vector<std::byte> plain_, stored_;  ///< the images on their way in
   std::vector<int> targets_, loss_nodes_;
   std::vector<char> given_targets_;  ///< per target: its values are in the arena

@@ -34,7 +34,7 @@ MOECNN_BODY Program::Program(Graph graph, Backend& backend, ParamStore& store, A
   routings_.resize(graph_.routings.size());
   for (const Node& n : graph_.nodes)
     if (n.expert >= 0) routings_[n.routing].parts.resize(static_cast<std::size_t>(graph_.routings[n.routing].experts));
-  slopes_.resize(graph_.routings.size());
+  routing_grads_.resize(graph_.routings.size());
   bind();
 }
 
@@ -266,7 +266,7 @@ MOECNN_BODY void Program::bind() {
     b.output = value_data(node.output);
     b.output_grad = flow_.edge_grad[node.output] ? grad_data(node.output) : nullptr;
     for (std::size_t i = 0; i < node.params.size(); ++i)
-      for (int e = 0; e < node.copies; ++e) {
+      for (int e = 0; e < node.experts; ++e) {
         const int id = node.params[i] + e, source = graph_.params[id].source;
         b.param.push_back(id < store_.size() ? store_.value_data(id) : derived_.value_data(id));
         b.param_grad.push_back(flow_.param_mode[n][i] == GradMode::ignore ? nullptr
@@ -279,7 +279,7 @@ MOECNN_BODY void Program::bind() {
       Routing& r = routings_[node.routing];
       b.routing = node.expert < 0 ? &r : &r.parts[static_cast<std::size_t>(node.expert)];
       b.routings = routings_.data();
-      if (opts_.training) b.slopes = &slopes_[node.routing];
+      if (opts_.training) b.routing_grads = &routing_grads_[node.routing];
     }
     if (std::holds_alternative<ops::Route>(node.op))
       b.state = store_.state_data(graph_.routings[node.routing].state_id);

@@ -40,7 +40,7 @@ inline std::vector<std::array<std::string, 5>> layer_rows(const Graph& g) {
   for (const Node& n : g.nodes) {
     long long params = 0;
     for (int p : n.params)
-      for (int e = 0; e < n.copies; ++e)
+      for (int e = 0; e < n.experts; ++e)
         if (counted.insert(p + e).second && g.params[p + e].trained) params += g.params[p + e].elements();
     const Edge& out = g.output_of(n);
     const long long macs = macs_of_image(g, n);

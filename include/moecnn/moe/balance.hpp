@@ -16,22 +16,22 @@
 
 namespace moecnn {
 
-/// A balance policy returns the loss of one batch, weight included, and adds the slopes to those parts of BalanceSlope
+/// A balance policy returns the loss of one batch, weight included, and adds the gradients to those parts of BalanceGrad
 /// that its formula depends on. Both must be finite for every routing, a batch of one row included.
 template <class P>
-concept BalancePolicy = std::copy_constructible<P> && requires(const P& p, const Routing& r, BalanceSlope& slope) {
-  { p(r, slope) } -> std::convertible_to<double>;
+concept BalancePolicy = std::copy_constructible<P> && requires(const P& p, const Routing& r, BalanceGrad& grad) {
+  { p(r, grad) } -> std::convertible_to<double>;
 };
 
 namespace balance {
 
 /// No loss.
 struct None {
-  double operator()(const Routing&, BalanceSlope&) const { return 0; }
+  double operator()(const Routing&, BalanceGrad&) const { return 0; }
 };
 
 /// Which weights a loss on importance sums up: those after top-k, as in the CIFAR and detection study, or the dense
-/// scores, whose slope reaches the logits of experts that were not chosen.
+/// scores, whose gradient reaches the logits of experts that were not chosen.
 enum class Of { sparse, dense };
 
 /// weight · Var(I) / (mean(I)² + 1e-10), with the unbiased variance. N when one expert takes all, 0 at balance.
@@ -39,10 +39,10 @@ struct Importance {
   double weight = 0.5;
   Of of = Of::sparse;
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
+  double operator()(const Routing& r, BalanceGrad& grad) const {
     const int n = r.experts;
     if (n < 2) return 0;
-    const auto sums = slope.scratch(n);
+    const auto sums = grad.scratch(n);
     for (int e = 0; e < n; ++e) {
       if (of == Of::sparse) sums[e] = r.importance[e];
       for (int row = 0; of == Of::dense && row < r.rows; ++row) sums[e] += r.scores(row, e);
@@ -53,8 +53,8 @@ struct Importance {
     const double square = mean * mean + 1e-10;
     for (int e = 0; e < n; ++e) {
       const double d = 2 * (sums[e] - mean) / ((n - 1) * square) - 2 * variance * mean / (n * square * square);
-      if (of == Of::sparse) slope.importance()[e] += weight * d;
-      for (int row = 0; of == Of::dense && row < r.rows; ++row) slope.scores()(row, e) += weight * d;
+      if (of == Of::sparse) grad.importance()[e] += weight * d;
+      for (int row = 0; of == Of::dense && row < r.rows; ++row) grad.scores()(row, e) += weight * d;
     }
     return weight * variance / square;
   }
@@ -64,14 +64,14 @@ struct Importance {
 struct KlDivergence {
   double weight = 0.5;
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
+  double operator()(const Routing& r, BalanceGrad& grad) const {
     if (r.experts < 2) return 0;
     double sum = 0;
     for (int e = 0; e < r.experts; ++e) {
       const double p = (r.importance[e] + 1e-10) / r.rows;
       const double log_ratio = std::log(p * r.experts);
       sum += p * log_ratio;
-      slope.importance()[e] += weight * (log_ratio + 1) / r.rows;
+      grad.importance()[e] += weight * (log_ratio + 1) / r.rows;
     }
     return weight * sum;
   }
@@ -86,7 +86,7 @@ inline double mean_score(const Routing& r, int e) {
   return sum / r.rows;
 }
 
-/// ln p, or a finite value at p = 0, where p ln p and the softmax's slope are 0 anyway.
+/// ln p, or a finite value at p = 0, where p ln p and the softmax's gradient are 0 anyway.
 inline double safe_log(double p) { return std::log(p > 0 ? p : 1e-5); }
 
 /// Share of rows whose largest score (the lowest index among equals) is expert e's; `share` starts at zero.
@@ -101,19 +101,19 @@ inline void count_winners(const Routing& r, std::span<double> share) {
 
 }  // namespace detail
 
-/// weight · (N Σ_e f_e P_e - 1): f_e share of rows whose largest score is e's (a constant for the slope, top-1 whatever
+/// weight · (N Σ_e f_e P_e - 1): f_e share of rows whose largest score is e's (a constant for the gradient, top-1 whatever
 /// k is), P_e mean score. N - 1 when one expert takes all, 0 at balance.
 struct Switch {
   double weight = 0.01;
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
+  double operator()(const Routing& r, BalanceGrad& grad) const {
     if (r.experts < 2) return 0;
-    const auto share = slope.scratch(r.experts);
+    const auto share = grad.scratch(r.experts);
     detail::count_winners(r, share);
     double sum = 0;
     for (int e = 0; e < r.experts; ++e) {
       sum += share[e] * detail::mean_score(r, e);
-      for (int row = 0; row < r.rows; ++row) slope.scores()(row, e) += weight * r.experts * share[e] / r.rows;
+      for (int row = 0; row < r.rows; ++row) grad.scores()(row, e) += weight * r.experts * share[e] / r.rows;
     }
     return weight * (r.experts * sum - 1);
   }
@@ -124,7 +124,7 @@ struct Switch {
 struct Entropy {
   double weight = 0.01;
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
+  double operator()(const Routing& r, BalanceGrad& grad) const {
     if (r.experts < 2) return 0;
     double loss = 0;
     for (int e = 0; e < r.experts; ++e) {
@@ -133,7 +133,7 @@ struct Entropy {
       for (int row = 0; row < r.rows; ++row) {
         const double s = r.scores(row, e), log_s = detail::safe_log(s);
         loss -= s * log_s / r.rows;
-        slope.scores()(row, e) += weight * (log_mean - log_s) / r.rows;
+        grad.scores()(row, e) += weight * (log_mean - log_s) / r.rows;
       }
     }
     return weight * loss;
@@ -144,13 +144,13 @@ struct Entropy {
 struct ColumnEntropy {
   double weight = 0.01;
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
+  double operator()(const Routing& r, BalanceGrad& grad) const {
     if (r.experts < 2) return 0;
     double loss = 0;
     for (int e = 0; e < r.experts; ++e) {
       const double mean = detail::mean_score(r, e), log_mean = detail::safe_log(mean);
       loss += mean * log_mean;
-      for (int row = 0; row < r.rows; ++row) slope.scores()(row, e) += weight * (log_mean + 1) / r.rows;
+      for (int row = 0; row < r.rows; ++row) grad.scores()(row, e) += weight * (log_mean + 1) / r.rows;
     }
     return weight * loss;
   }
@@ -161,9 +161,9 @@ struct ColumnEntropy {
 struct Variance {
   double weight = 0.01;
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
+  double operator()(const Routing& r, BalanceGrad& grad) const {
     if (r.experts < 2) return 0;
-    const double without_spread = Switch{weight}(r, slope) + weight;
+    const double without_spread = Switch{weight}(r, grad) + weight;
     double spread = 0;
     for (int e = 0; e < r.experts && r.rows > 1; ++e) {
       const double mean = detail::mean_score(r, e);
@@ -171,9 +171,9 @@ struct Variance {
       for (int row = 0; row < r.rows; ++row) variance += std::pow(r.scores(row, e) - mean, 2) / (r.rows - 1);
       const double deviation = std::sqrt(variance);
       spread += deviation / r.experts;
-      if (deviation == 0) continue;  // the root has no slope at 0: rest there
+      if (deviation == 0) continue;  // the root has no gradient at 0: rest there
       for (int row = 0; row < r.rows; ++row)
-        slope.scores()(row, e) -= weight * (r.scores(row, e) - mean) / ((r.rows - 1) * deviation * r.experts);
+        grad.scores()(row, e) -= weight * (r.scores(row, e) - mean) / ((r.rows - 1) * deviation * r.experts);
     }
     return without_spread - weight * spread;
   }
@@ -184,7 +184,7 @@ struct Variance {
 struct ZLoss {
   double weight = 0.001;
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
+  double operator()(const Routing& r, BalanceGrad& grad) const {
     if (r.experts < 2) return 0;
     double sum = 0;
     for (int row = 0; row < r.rows; ++row) {
@@ -195,7 +195,7 @@ struct ZLoss {
       const double log_sum = largest + std::log(exps);
       sum += log_sum * log_sum;
       for (int e = 0; e < r.experts; ++e)
-        slope.logits()(row, e) += weight * 2 * log_sum * r.scores(row, e) / r.rows;  // d(log_sum)/dz_e = s_e
+        grad.logits()(row, e) += weight * 2 * log_sum * r.scores(row, e) / r.rows;  // d(log_sum)/dz_e = s_e
     }
     return weight * sum / r.rows;
   }
@@ -207,9 +207,9 @@ struct Both {
   First first = {};
   Second second = {};
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
-    const double loss = first(r, slope);
-    return loss + second(r, slope);
+  double operator()(const Routing& r, BalanceGrad& grad) const {
+    const double loss = first(r, grad);
+    return loss + second(r, grad);
   }
 };
 
@@ -222,8 +222,8 @@ struct Any {
     requires(!std::same_as<std::remove_cvref_t<P>, Any>)
   Any(P&& p) : policy(std::forward<P>(p)) {}
 
-  double operator()(const Routing& r, BalanceSlope& slope) const {
-    return dispatch(policy, [&](const auto& p) -> double { return p(r, slope); });
+  double operator()(const Routing& r, BalanceGrad& grad) const {
+    return dispatch(policy, [&](const auto& p) -> double { return p(r, grad); });
   }
 };
 

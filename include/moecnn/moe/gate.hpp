@@ -4,8 +4,8 @@
 ///
 ///     struct MyGate {
 ///       template <int N, int C>
-///       Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
-///         return scores_of<N>(g("fc", Linear<C, N>{experts.count}, g.global_avg_pool(x)));
+///       Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+///         return logits_of<N>(g("fc", Linear<C, N>{experts.count}, g.global_avg_pool(x)));
 ///       }
 ///     };
 
@@ -22,7 +22,7 @@ struct Experts {
 
 /// Reads a gate's last value as logits.
 template <int N>
-Scores<N> scores_of(Value<N> logits) {
+Logits<N> logits_of(Value<N> logits) {
   return {logits.edge};
 }
 
@@ -31,8 +31,8 @@ namespace gate {
 /// Global average pool and a linear layer, `fc` [N, C]: the cheapest gate ("GAP-FC").
 struct GapLinear {
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
-    return scores_of<N>(g("fc", Linear<C, N>{experts.count}, g.global_avg_pool(x)));
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    return logits_of<N>(g("fc", Linear<C, N>{experts.count}, g.global_avg_pool(x)));
   }
 };
 
@@ -42,9 +42,9 @@ struct ConvGapLinear {
   static constexpr int width = 256;
 
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     auto y = g.relu(g("conv", Conv<C, width, ConvOpts{.kernel = 3, .pad = 1, .bias = true}>{}, x));
-    return scores_of<N>(g("fc", Linear<width, N>{experts.count}, g.global_avg_pool(y)));
+    return logits_of<N>(g("fc", Linear<width, N>{experts.count}, g.global_avg_pool(y)));
   }
 };
 
@@ -52,24 +52,24 @@ struct ConvGapLinear {
 /// gate, whose convolution never reached the output. For like-for-like comparison.
 struct ReluGapLinear {
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
-    return scores_of<N>(g("fc", Linear<C, N>{experts.count}, g.global_avg_pool(g.relu(x))));
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    return logits_of<N>(g("fc", Linear<C, N>{experts.count}, g.global_avg_pool(g.relu(x))));
   }
 };
 
-/// The scores of a gate that was wired before: one gate for several mixtures of N experts, each with a routing and noise
-/// of its own. `const auto scores = g("gate", gate::GapLinear{}, x, Experts<4>{});` and then, for each,
-/// `MoE<Expert, 4, TopK<2>, gate::Shared<4>>{.gate = {scores}}`.
+/// The logits of a gate that was wired before: one gate for several mixtures of N experts, each with a routing and noise
+/// of its own. `const auto logits = g("gate", gate::GapLinear{}, x, Experts<4>{});` and then, for each,
+/// `MoE<Expert, 4, TopK<2>, gate::Shared<4>>{.gate = {logits}}`.
 template <int N>
 struct Shared {
-  Scores<N> scores{};
+  Logits<N> logits{};
 
   template <int M, int C>
-  Scores<M> wire(Recorder& g, Value<C>, Experts<M>) const {
+  Logits<M> wire(Recorder& g, Value<C>, Experts<M>) const {
     static_assert(M == N, "gate::Shared<N>: the mixture must have as many experts as the gate scores");
-    check(scores.edge >= 0, "{}: the shared gate has no scores; give it those of a gate that was wired before",
+    check(logits.edge >= 0, "{}: the shared gate has no logits; give it those of a gate that was wired before",
           g.place());
-    return scores;
+    return logits;
   }
 };
 
@@ -78,7 +78,7 @@ struct Fixed {
   int expert = 0;
 
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     check(expert >= 0 && expert < experts.count, "{}: there is no expert {} among {}", g.place(), expert,
           experts.count);
     return {g.record(ops::ConstantScores{expert}, {x.edge}, experts.count, {g.extent(x).n, 1, 1})};
@@ -88,7 +88,7 @@ struct Fixed {
 /// The same logits for all experts (analysis): with k = N every expert runs with weight 1/N.
 struct Uniform {
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     return {g.record(ops::ConstantScores{}, {x.edge}, experts.count, {g.extent(x).n, 1, 1})};
   }
 };

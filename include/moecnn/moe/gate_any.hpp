@@ -29,7 +29,7 @@ struct Any {
   bool takes_noise() const { return kind != Kind::random; }
 
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     const auto as = [&](const auto& gate) { return gate.template wire<N, C>(g, x, experts); };
     switch (kind) {
       case Kind::gap: break;

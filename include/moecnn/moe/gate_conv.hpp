@@ -30,9 +30,9 @@ void check_room(const Recorder& g, Value<C> x, int convolutions) {
 /// Convolution `conv` [N, C, 3, 3], then the mean over pixels: "Conv-GAP".
 struct ConvGap {
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     detail::check_room(g, x, 1);
-    return scores_of<N>(g.global_avg_pool(g("conv", detail::BareConv<C, N>{experts.count}, x)));
+    return logits_of<N>(g.global_avg_pool(g("conv", detail::BareConv<C, N>{experts.count}, x)));
   }
 };
 
@@ -41,10 +41,10 @@ struct ConvGap {
 template <int Width = 8>
 struct DoubleConvGapOf {
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     detail::check_room(g, x, 2);
     const auto y = g("bn1", BatchNorm<Width>{}, g("conv1", detail::BareConv<C, Width>{}, x));
-    return scores_of<N>(g.global_avg_pool(g("conv2", detail::BareConv<Width, N>{experts.count}, y)));
+    return logits_of<N>(g.global_avg_pool(g("conv2", detail::BareConv<Width, N>{experts.count}, y)));
   }
 };
 using DoubleConvGap = DoubleConvGapOf<>;
@@ -54,11 +54,11 @@ using DoubleConvGap = DoubleConvGapOf<>;
 template <int Width = 8>
 struct TripleConvGapOf {
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     detail::check_room(g, x, 3);
     const auto y = g("bn1", BatchNorm<Width>{}, g("conv1", detail::BareConv<C, Width>{}, x));
     const auto z = g("bn2", BatchNorm<Width>{}, g("conv2", detail::BareConv<Width, Width>{}, y));
-    return scores_of<N>(g.global_avg_pool(g("conv3", detail::BareConv<Width, N>{experts.count}, z)));
+    return logits_of<N>(g.global_avg_pool(g("conv3", detail::BareConv<Width, N>{experts.count}, z)));
   }
 };
 using TripleConvGap = TripleConvGapOf<>;

@@ -9,7 +9,7 @@ namespace moecnn::gate {
 /// Means over pixels, multiplied with N random vectors that never change: the buffer `weight` [N, C], N(0, 1).
 struct Deterministic {
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     const int weight = g.buffer("weight", {experts.count, C}, Init::normal);
     const ops::Linear op{.in = C, .out = experts.count, .bias = false};
     return {g.record(op, {g.global_avg_pool(x).edge}, experts.count, {g.extent(x).n, 1, 1}, {weight})};
@@ -19,7 +19,7 @@ struct Deterministic {
 /// Means over pixels of the first N channels are the logits. Needs C ≥ N.
 struct SingleEntry {
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
     check(experts.count <= g.channels(x),
           "{}: a single-entry gate reads one channel per expert; {} channels are too few for {}", g.place(),
           g.channels(x), experts.count);
@@ -35,8 +35,8 @@ struct Random {
   bool takes_noise() const { return false; }
 
   template <int N, int C>
-  Scores<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
-    return g.template random_scores<N>(x, experts.count);
+  Logits<N> wire(Recorder& g, Value<C> x, Experts<N> experts) const {
+    return g.template random_logits<N>(x, experts.count);
   }
 };
 

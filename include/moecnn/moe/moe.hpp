@@ -53,8 +53,8 @@ struct MoE {
 
   Value<out> wire(Recorder& g, Value<in> x) const {
     const auto policy = checked_policy(g);
-    const auto [scores, noise] = score(g, x, policy->wants_noise() && experts > 1);
-    const auto routing = g.route(policy, scores, noise);
+    const auto [logits, noise] = score(g, x, policy->wants_noise() && experts > 1);
+    const auto routing = g.route(policy, logits, noise);
     if constexpr (detail::is_tuple<Expert>) {
       return g.combine_experts<out>("experts", expert, x, routing);
     } else {
@@ -72,16 +72,16 @@ struct MoE {
   }
 
   /// The gate's logits, and the learned scales of its noise: `gate.noise.weight` [N, in] on the pooled input.
-  std::pair<Scores<N>, Scores<N>> score(Recorder& g, Value<in> x, bool noisy) const {
+  std::pair<Logits<N>, Logits<N>> score(Recorder& g, Value<in> x, bool noisy) const {
     const auto scope = g.scope("gate");
     if constexpr (requires { gate.takes_noise(); })
       check(!noisy || gate.takes_noise(),
-            "{}: the scores of this gate are random already, and learned noise would decide instead of them; choose a "
+            "{}: the logits of this gate are random already, and learned noise would decide instead of them; choose a "
             "router with Noise::none",
             g.place());
-    const Scores<N> scores = gate.template wire<N, in>(g, x, Experts<N>{experts});
-    if (!noisy) return {scores, {}};
-    return {scores, scores_of<N>(g("noise", Linear<in, N, Bias::no>{experts}, g.global_avg_pool(x)))};
+    const Logits<N> logits = gate.template wire<N, in>(g, x, Experts<N>{experts});
+    if (!noisy) return {logits, {}};
+    return {logits, logits_of<N>(g("noise", Linear<in, N, Bias::no>{experts}, g.global_avg_pool(x)))};
   }
 };
 

@@ -14,7 +14,7 @@
 namespace moecnn {
 namespace detail {
 
-/// ln(1 + exp(x)) and its slope, without overflow.
+/// ln(1 + exp(x)) and its gradient, without overflow.
 inline double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 inline double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
 
@@ -121,7 +121,7 @@ class PolicyOf final : public RoutePolicy {
           state_size_, context.state.size());
 
     out.resize(logits.rows(), experts_, k_now(context));
-    out.balance_slope.start(out.rows, experts_);
+    out.balance_grad.start(out.rows, experts_);
     out.balance_loss = 0;
     detail::take_logits(logits, noise ? &raw_noise : nullptr, context.noise, out);
     if (judged) {
@@ -139,31 +139,30 @@ class PolicyOf final : public RoutePolicy {
 
   void finish(RouteContext& context, Routing& out) const override {
     if (fixed(context) || out.rows == 0) return;
-    if (experts_ > 1) out.balance_loss = balance_(out, out.balance_slope);
+    if (experts_ > 1) out.balance_loss = balance_(out, out.balance_grad);
     if (constraint_.active && context.training) constraint_.update(context.state, out);
   }
 
   void backward(const Matrix& raw_noise, const RouteContext& context, const Routing& routing,
-                RoutingSlopes& slopes) const override {
-    check(same_size(slopes.weights, routing.weights), "slopes are {} × {}, the routing has {} × {} weights",
-          slopes.weights.rows(), slopes.weights.cols(), routing.rows, routing.experts);
-    for (Matrix* m : {&slopes.total, &slopes.logits, &slopes.noise})
-      m->resize(routing.rows, routing.experts), m->fill(0);
+                RoutingGrads& grads) const override {
+    check(same_size(grads.weights, routing.weights), "gradients are {} × {}, the routing has {} × {} weights",
+          grads.weights.rows(), grads.weights.cols(), routing.rows, routing.experts);
+    for (Matrix* m : {&grads.total, &grads.logits, &grads.noise}) m->resize(routing.rows, routing.experts), m->fill(0);
     if (fixed(context)) return;
 
-    const BalanceSlope& balance = routing.balance_slope;
+    const BalanceGrad& balance = routing.balance_grad;
     for (int r = 0; r < routing.rows; ++r)
       for (int e = 0; e < routing.experts; ++e)
-        if (routing.weights(r, e) > 0) slopes.total(r, e) = slopes.weights(r, e) + balance.weight(r, e);
-    router_.backward(routing, slopes.total, slopes.logits);
+        if (routing.weights(r, e) > 0) grads.total(r, e) = grads.weights(r, e) + balance.weight(r, e);
+    router_.backward(routing, grads.total, grads.logits);
     for (int r = 0; r < routing.rows && balance.has_scores(); ++r)
-      detail::softmax_backward(routing.scores.row(r), balance.scores().row(r), slopes.logits.row(r));
+      detail::softmax_backward(routing.scores.row(r), balance.scores().row(r), grads.logits.row(r));
     for (int r = 0; r < routing.rows && balance.has_logits(); ++r)
-      for (int e = 0; e < routing.experts; ++e) slopes.logits(r, e) += balance.logits()(r, e);
+      for (int e = 0; e < routing.experts; ++e) grads.logits(r, e) += balance.logits()(r, e);
     for (int r = 0; r < routing.rows && noisy(context); ++r)
       for (int e = 0; e < routing.experts; ++e)
-        slopes.noise(r, e) = slopes.logits(r, e) * detail::noise_at(context.noise, r, e, routing.experts) *
-                             detail::sigmoid(raw_noise(r, e) + detail::noise_shift);
+        grads.noise(r, e) = grads.logits(r, e) * detail::noise_at(context.noise, r, e, routing.experts) *
+                            detail::sigmoid(raw_noise(r, e) + detail::noise_shift);
   }
 
  private:

@@ -140,7 +140,7 @@ inline void top_k_backward(Weights weights, const Routing& routing, const Matrix
     const auto w = routing.weights.row(r), dw = dweights.row(r);
     const auto dz = dlogits.row(r);
     if (weights == Weights::renormalised) {
-      softmax_backward(w, dw, dz);  // w is 0 at the others: no share in the sum, no slope
+      softmax_backward(w, dw, dz);  // w is 0 at the others: no share in the sum, no gradient
       continue;
     }
     const FreeSoftmax s(routing.logits.row(r), routing.barred);

@@ -6,7 +6,7 @@
 
 #include "moecnn/core/matrix.hpp"
 #include "moecnn/core/rng.hpp"
-#include "moecnn/ops/balance_slope.hpp"
+#include "moecnn/ops/balance_grad.hpp"
 #include "moecnn/ops/traits.hpp"
 
 #include <memory>
@@ -38,8 +38,8 @@ struct Routing {
   /// Where experts are of several types: for each the rows that it serves, as a routing of one expert. Empty otherwise.
   std::vector<Routing> parts;
 
-  double balance_loss = 0;     ///< already multiplied by its weight
-  BalanceSlope balance_slope;  ///< slopes of `balance_loss`, kept for backward
+  double balance_loss = 0;   ///< already multiplied by its weight
+  BalanceGrad balance_grad;  ///< gradients of `balance_loss`, kept for backward
 
   int slots() const { return offset.empty() ? 0 : offset.back(); }
   int slots_of(int e) const { return offset[e + 1] - offset[e]; }
@@ -60,10 +60,10 @@ struct Routing {
   }
 };
 
-/// Slopes of the total loss that routing needs for its backward pass, and those that it hands back.
-struct RoutingSlopes {
+/// Gradients of the total loss that routing needs for its backward pass, and those that it hands back.
+struct RoutingGrads {
   Matrix weights;  ///< in: rows × N, dL/dw of the *task* loss at executed slots (0 elsewhere)
-  Matrix total;    ///< out: rows × N, `weights` plus the balance loss's slope at executed slots
+  Matrix total;    ///< out: rows × N, `weights` plus the balance loss's gradient at executed slots
   Matrix logits;   ///< out: rows × N, dL/dlogits, balance loss included
   Matrix noise;    ///< out: rows × N, dL/d(raw noise scale); meaningful when the policy adds noise
 };
@@ -103,13 +103,13 @@ class RoutePolicy {
   /// in training, updates the constraint's state afterwards.
   virtual void route(const Matrix& logits, const Matrix& raw_noise, RouteContext& context, Routing& out) const = 0;
 
-  /// Computes the balance loss of `out`, its slopes and, in training, the constraint's statistics. route() ends with
+  /// Computes the balance loss of `out`, its gradients and, in training, the constraint's statistics. route() ends with
   /// this unless `grouped` is set. `out` may be several routings joined, row by row, without slots.
   virtual void finish(RouteContext& context, Routing& out) const = 0;
 
-  /// dL/dw → dL/dlogits and dL/dnoise; adds the balance loss's slope. `routing` is what route() produced.
+  /// dL/dw → dL/dlogits and dL/dnoise; adds the balance loss's gradient. `routing` is what route() produced.
   virtual void backward(const Matrix& raw_noise, const RouteContext& context, const Routing& routing,
-                        RoutingSlopes& slopes) const = 0;
+                        RoutingGrads& grads) const = 0;
 };
 
 namespace ops {

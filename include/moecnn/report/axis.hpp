@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What all charts with axes share: scales, round ticks, labels that do not overlap, thinning of long curves.
+/// Shared by all charts with axes: scales, round ticks, labels that do not overlap, thinning of long curves.
 
 #include "moecnn/report/text.hpp"
 

@@ -90,7 +90,7 @@ inline std::string training_and_test(const std::vector<std::string>& effects) {
 
 namespace detail {
 
-/// Who serves images together with whom.
+/// Pairs of experts that serve the same images.
 inline Figure pair_figure(const MixtureReport& m) {
   double sum = 0;
   for (int i = 0; i < m.experts; ++i)

@@ -16,7 +16,7 @@ struct SegmentationReport {
   std::vector<SceneSample> samples = {};
 };
 
-/// What a set of test images says about a mixture. Left to the caller: gate, constraint, what was recorded during training,
+/// Statistics of a mixture over a set of test images. Left to the caller: gate, constraint, what was recorded during training,
 /// and single experts.
 inline MixtureReport mixture_report(const analysis::PatchRouting& seen) {
   const RoutingStats& s = seen.stats();

@@ -23,7 +23,7 @@ struct StudyMetric {
   bool difference = false;  ///< adds a column with the distance to the baseline's mean
 };
 
-/// What the runs of one configuration gave for one metric.
+/// The results of the runs of one configuration for one metric.
 struct StudyValue {
   std::vector<double> runs = {};  ///< one per seed; NaN: that run has none, or is still to come
   std::optional<double> paper = {};

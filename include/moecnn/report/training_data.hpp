@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What a training report can show, as plain data. Everything is optional: an empty vector, an empty matrix or a missing
+/// The contents of a training report, as plain data. Everything is optional: an empty vector, an empty matrix or a missing
 /// optional leaves its part of the page out. Shares and accuracies are fractions 0 … 1.
 
 #include "moecnn/core/matrix.hpp"
@@ -53,7 +53,7 @@ struct AccuracyAtK {
   std::optional<double> top5 = {};
 };
 
-/// What a mixture decides for.
+/// The rows that a mixture decides for.
 enum class Routed { images, patches };
 inline const char* one(Routed r) { return r == Routed::images ? "image" : "patch"; }
 inline const char* many(Routed r) { return r == Routed::images ? "images" : "patches"; }

@@ -214,7 +214,7 @@ GradientCheck check_gate(const Gate& gate, Extent images = {5, 6, 6}, const Grad
   return check_net(detail::GateAlone<Gate, N, C>{gate}, images, opts);
 }
 
-/// The slopes of a balance policy, through the router and the gate of a mixture of N experts: its loss is the only one.
+/// The gradients of a balance policy, through the router and the gate of a mixture of N experts: its loss is the only one.
 template <int N = 4, class Balance>
 GradientCheck check_balance(const Balance& balance, GradientOpts opts = {}) {
   opts.balance_only = true;

@@ -55,7 +55,7 @@ inline Culprit find_non_finite(Program& program, const ParamStore& store, const 
     const Node& node = g.nodes[n];
     const std::string layer = node.name.empty() ? std::string() : " '" + node.name + "'";
     for (int p : node.params)
-      for (int i = p; i < p + node.copies; ++i)
+      for (int i = p; i < p + node.experts; ++i)
         if (i < store.size() && !math.all_finite(store.value_data(i), store.stored_elements(i), store.spec(i).dtype))
           return {formatted("parameter {} of layer{} ({}) is not finite", store.spec(i).name, layer, op_name(g, node)),
                   true};

@@ -20,7 +20,7 @@ struct ProgressOpts {
   int width = 0;             ///< columns of the bar; 0: the terminal's
 };
 
-/// What one step tells the display.
+/// The figures of one step for the display.
 struct ProgressStep {
   int epoch = 0, epochs = 0;  ///< the epoch that the batch belongs to, from 0
   int batch = 0, batches = 0;

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What a training run leaves behind besides weights: curves, the use of the experts, warnings. Plain data, enough to draw
+/// The results of a training run besides weights: curves, the use of the experts, warnings. Plain data, enough to draw
 /// a report from. Accuracies and shares are fractions 0 … 1.
 
 #include <algorithm>

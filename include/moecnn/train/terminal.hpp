@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What the terminal can show, and texts that fit into it.
+/// The abilities of the terminal, and texts that fit into it.
 
 #include <sys/ioctl.h>
 #include <unistd.h>

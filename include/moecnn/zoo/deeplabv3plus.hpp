@@ -79,7 +79,7 @@ struct Decoder {
 template <int Classes = 19>
 struct DeepLabV3Plus {
   static constexpr int in = 3, out = Classes;
-  static constexpr Slots slots{
+  static constexpr Candidates candidates{
       .net = "DeepLabv3+",
       .encoder_last = {"backbone.layer4.2.conv2", "backbone.layer4.1.conv2", "backbone.layer4.0.conv2"},
       .decoder_first = {"decoder.last_conv.0", "decoder.last_conv.4", "decoder.last_conv.8"},
@@ -87,7 +87,7 @@ struct DeepLabV3Plus {
   SegMoE moe{};
 
   Value<Classes> wire(Recorder& g, Value<3> image) const {
-    const Mixtures mix(g, moe, slots);
+    const Mixtures mix(g, moe, candidates);
     const auto features = g("backbone", deeplab::Backbone{}, image, mix);
     const auto x = g("aspp", deeplab::Aspp{}, features.high);
     const auto y = g("decoder", deeplab::Decoder<Classes>{}, x, features.low, mix);

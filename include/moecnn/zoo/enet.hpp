@@ -143,7 +143,7 @@ struct Up {
 template <int Classes = 19>
 struct ENet {
   static constexpr int in = 3, out = Classes;
-  static constexpr Slots slots{
+  static constexpr Candidates candidates{
       .net = "ENet",
       .encoder_last = {"dilated3_7.ext_conv2.0", "asymmetric3_6.ext_conv2.3", "asymmetric3_6.ext_conv2.0"},
       .decoder_first = {"regular4_1.ext_conv2.0", "regular4_2.ext_conv2.0", "regular5_1.ext_conv2.0"},
@@ -152,7 +152,7 @@ struct ENet {
 
   Value<Classes> wire(Recorder& g, Value<3> image) const {
     using namespace enet;
-    const Mixtures mix(g, moe, slots);
+    const Mixtures mix(g, moe, candidates);
     const auto stem = g("initial_block", Initial{}, image);
 
     const auto down1 = g("downsample1_0", Down<16, 64>{.drop = 0.01}, stem);

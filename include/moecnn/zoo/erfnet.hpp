@@ -70,7 +70,7 @@ struct Up {
 template <int Classes = 19>
 struct ERFNet {
   static constexpr int in = 3, out = Classes;
-  static constexpr Slots slots{
+  static constexpr Candidates candidates{
       .net = "ERFNet",
       .encoder_last = {"encoder.layers.14.conv1x3_2", "encoder.layers.14.conv3x1_2", "encoder.layers.14.conv1x3_1"},
       .decoder_first = {"decoder.layers.1.conv3x1_1", "decoder.layers.1.conv1x3_1", "decoder.layers.1.conv3x1_2"},
@@ -78,7 +78,7 @@ struct ERFNet {
   SegMoE moe{};
 
   Value<Classes> wire(Recorder& g, Value<3> image) const {
-    const Mixtures mix(g, moe, slots);
+    const Mixtures mix(g, moe, candidates);
     return decoder(g, encoder(g, image, mix), mix);
   }
 

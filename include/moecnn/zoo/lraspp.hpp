@@ -38,7 +38,7 @@ struct Classifier {
 template <int Classes = 19>
 struct LrAspp {
   static constexpr int in = 3, out = Classes;
-  static constexpr Slots slots{
+  static constexpr Candidates candidates{
       .net = "LR-ASPP",
       .encoder_last = {"backbone.16.0", "backbone.15.block.3.0", "backbone.15.block.0.0"},
       .decoder_first = {"classifier.cbr.0", "classifier.low_classifier", "classifier.high_classifier"},
@@ -47,7 +47,7 @@ struct LrAspp {
 
   Value<Classes> wire(Recorder& g, Value<3> image) const {
     using mobilenet::Stride;
-    const Mixtures mix(g, moe, slots);
+    const Mixtures mix(g, moe, candidates);
     const auto features = g("backbone", mobilenet::Backbone<Stride::sixteen>{}, image, mix);
     const auto y = g("classifier", lraspp::Classifier<Classes>{}, features.low, features.high, mix);
     return g.resize(y, g.size(image));

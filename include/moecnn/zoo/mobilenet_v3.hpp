@@ -100,7 +100,7 @@ struct Features {
   Value<960> high;
 };
 
-/// All but the classifier: `0` to `16`. The 1×1 convolutions of the last two blocks and the last one are slots.
+/// All but the classifier: `0` to `16`. The 1×1 convolutions of the last two blocks and the last one are candidates.
 enum class Stride : unsigned char { sixteen, thirtytwo };
 template <Stride S>
 struct Backbone {

@@ -59,10 +59,10 @@ struct Head {
 template <int Classes = 19>
 struct PspNet {
   static constexpr int in = 3, out = Classes;
-  static constexpr Slots slots{.net = "PSPNet",
-                               .encoder_last = {"layer4.2.conv2", "layer4.1.conv2", "layer4.0.conv2"},
-                               .decoder_first = {"cls.0", "cls.4"},
-                               .decoder_last = {"cls.4", "cls.0"}};
+  static constexpr Candidates candidates{.net = "PSPNet",
+                                         .encoder_last = {"layer4.2.conv2", "layer4.1.conv2", "layer4.0.conv2"},
+                                         .decoder_first = {"cls.0", "cls.4"},
+                                         .decoder_last = {"cls.4", "cls.0"}};
   SegMoE moe{};
   bool aux = true;  ///< false: no such head and no such parameters, as in the reference's networks for inference
 
@@ -72,7 +72,7 @@ struct PspNet {
           "PSPNet aligns the corners of its maps with those of the image, whose sides must be 8 n + 1, not {}x{}; crop "
           "or resize to {}x{}",
           size.h, size.w, (size.h + 6) / 8 * 8 + 1, (size.w + 6) / 8 * 8 + 1);
-    const Mixtures mix(g, moe, slots);
+    const Mixtures mix(g, moe, candidates);
     const auto a = g("layer1", BottleneckStage<128, 64, BottleneckOpts{}>{}, g("layer0", pspnet::DeepStem{}, image));
     const auto b = g("layer2", BottleneckStage<256, 128, BottleneckOpts{.blocks = 4, .stride = 2}>{}, a);
     static constexpr BottleneckOpts dilated{.blocks = 6, .first_dilation = 2, .dilation = 2};

@@ -66,7 +66,7 @@ struct BottleneckStage {
 };
 
 /// A last stage of three blocks on a map of 1/16 or 1/8: strides become dilation, each block with its own (a multi-grid).
-/// Its 3×3 convolutions are slots.
+/// Its 3×3 convolutions are candidates.
 template <int D0, int D1, int D2>
 struct DilatedStage {
   static constexpr int in = 1024, out = 2048;

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Mixtures that replace convolutions of a segmentation network. All of it is chosen at run time, so a study program
-/// compiles each network once. A network lists its slots, the convolutions that may be replaced, and wires them through
+/// compiles each network once. A network lists its candidates, the convolutions that may be replaced, and wires them through
 /// Mixtures.
 
 #include "moecnn/moe/gate_any.hpp"
@@ -14,7 +14,7 @@
 
 namespace moecnn {
 
-/// Which slots become mixtures; with several layers, the last ones or the first ones.
+/// Which candidates become mixtures; with several layers, the last ones or the first ones.
 enum class Placement : unsigned char { encoder_last, decoder_first, decoder_last };
 
 /// In the order of Placement.
@@ -44,7 +44,7 @@ struct SegMoE {
 
 /// A network's convolutions that may become mixtures, by name, in the order in which a placement takes them. An empty
 /// name ends a list.
-struct Slots {
+struct Candidates {
   std::string_view net;
   std::array<std::string_view, 3> encoder_last, decoder_first, decoder_last;
 
@@ -53,16 +53,16 @@ struct Slots {
   }
 };
 
-/// The slots that were chosen, for a network that is being wired.
+/// The candidates that were chosen, for a network that is being wired.
 class Mixtures {
  public:
   /// Names count from the scope that `g` is in now.
-  Mixtures(const Recorder& g, const SegMoE& moe, const Slots& slots) : moe_(moe) {
+  Mixtures(const Recorder& g, const SegMoE& moe, const Candidates& candidates) : moe_(moe) {
     if (!moe.on) return;
-    const auto& names = slots.at(moe.placement);
+    const auto& names = candidates.at(moe.placement);
     const auto most = std::find(names.begin(), names.end(), std::string_view()) - names.begin();
     check(moe.layers >= 1 && moe.layers <= most,
-          "{} has {} convolution(s) for the placement {}, not {}; choose 1 to {}", slots.net, most,
+          "{} has {} convolution(s) for the placement {}, not {}; choose 1 to {}", candidates.net, most,
           placement_names[static_cast<std::size_t>(moe.placement)], moe.layers, most);
     const std::string prefix = g.path().empty() ? "" : g.path() + '.';
     for (int i = 0; i < moe.layers; ++i) chosen_.push_back(prefix + std::string(names[static_cast<std::size_t>(i)]));
@@ -87,7 +87,7 @@ class Mixtures {
   std::vector<std::string> chosen_;
 };
 
-/// Has the same verb and never replaces a convolution: for blocks without slots, which then cost no compile time.
+/// Has the same verb and never replaces a convolution: for blocks without candidates, which then cost no compile time.
 struct NoMixtures {
   template <int In, int Out, ConvOpts O>
   Value<Out> conv(Recorder& g, std::string_view name, const Conv<In, Out, O>& plain, Value<In> x) const {

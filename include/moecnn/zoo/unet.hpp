@@ -54,7 +54,7 @@ struct Up {
 template <int Classes = 19>
 struct UNet {
   static constexpr int in = 3, out = Classes;
-  static constexpr Slots slots{
+  static constexpr Candidates candidates{
       .net = "U-Net",
       .encoder_last = {"down4.maxpool_conv.1.double_conv.3", "down4.maxpool_conv.1.double_conv.0",
                        "down3.maxpool_conv.1.double_conv.3"},
@@ -64,7 +64,7 @@ struct UNet {
 
   Value<Classes> wire(Recorder& g, Value<3> image) const {
     using namespace unet;
-    const Mixtures mix(g, moe, slots);
+    const Mixtures mix(g, moe, candidates);
     const auto a = g("inc", DoubleConv<3, 64>{}, image);
     const auto b = g("down1", Down<64, 128>{}, a);
     const auto c = g("down2", Down<128, 256>{}, b);

@@ -40,7 +40,7 @@ class ActivationKernel final : public PlaneKernel<T> {
       this->for_each_plane([&](long long plane) {
         const T* x = at.input[0] + plane * this->plane_size();
         T* y = at.output + plane * this->plane_size();
-        in_stretches(this->plane_size(), [=](long long i, int) { y[i] = curve_value<decltype(curve)::value>(x[i]); });
+        in_chunks(this->plane_size(), [=](long long i, int) { y[i] = curve_value<decltype(curve)::value>(x[i]); });
         this->clear_beyond(plane, y);  // a curve of zero need not be zero
       });
     });
@@ -92,8 +92,8 @@ class PReluKernel final : public PlaneKernel<T> {
       this->for_each_plane(first, count, [&](long long plane) {
         const T* x = at.input[0] + plane * this->plane_size();
         T* y = at.output + plane * this->plane_size();
-        const Stretch<T> a = slopes(plane, copy);
-        in_stretches(this->plane_size(), [=, &a](long long i, int j) {
+        const Chunk<T> a = slopes(plane, copy);
+        in_chunks(this->plane_size(), [=, &a](long long i, int j) {
           const T bent = a[j] * x[i];
           y[i] = x[i] > T(0) ? x[i] : bent;
         });
@@ -114,7 +114,7 @@ class PReluKernel final : public PlaneKernel<T> {
             return x[i] > T(0) ? T(0) : term;
           });
         if (!this->wants_input(0)) return;
-        const Stretch<T> a = slopes(plane, copy);
+        const Chunk<T> a = slopes(plane, copy);
         deliver_all(at.input_grad[0] + at0, this->adds_to_input(0), this->plane_size(), [=, &a](long long i, int j) {
           const T bent = a[j] * dy[i];
           return x[i] > T(0) ? dy[i] : bent;
@@ -126,7 +126,7 @@ class PReluKernel final : public PlaneKernel<T> {
 
  private:
   using NodeKernel<T>::at;
-  Stretch<T> slopes(long long plane, int copy) const {
+  Chunk<T> slopes(long long plane, int copy) const {
     const T* a = this->param(0, copy);
     const int c = this->first_channel(plane);
     return this->repeated(plane, [&](int lane) { return op_.weights == 1 ? *a : a[c + lane]; });

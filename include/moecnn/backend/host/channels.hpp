@@ -37,7 +37,7 @@ void move_channels(const Channels<const T>& from, const Channels<T>& to, int cou
       T* d = to.at(row, c, pixels) + begin * du;
       if (run == su && run == du) {
         if (add)
-          in_stretches(n * run, [s, d](long long k, int) { d[k] += s[k]; });
+          in_chunks(n * run, [s, d](long long k, int) { d[k] += s[k]; });
         else
           std::copy_n(s, n * run, d);
         continue;
@@ -139,7 +139,7 @@ class ScaleKernel final : public PlaneKernel<T> {
     if (!this->wants_input(1)) return;
     this->for_each_plane([&](long long plane) {
       const T *x = at.input[0] + plane * this->plane_size(), *dy = at.output_grad + plane * this->plane_size();
-      double sums[stretch];
+      double sums[chunk];
       this->sum_lanes(this->plane_size(), sums, [=](long long i, int) { return x[i] * dy[i]; });
       T* ds = at.input_grad[1] + first_factor(plane);
       const int there = this->channels(plane);

@@ -24,7 +24,7 @@ class Converted final : public Kernel {
     const Edge& out = g.output_of(node);
     output_ = {out.dtype, elements(out)};
     for (std::size_t i = 0; i < node.params.size(); ++i)
-      for (int e = 0; e < node.copies; ++e) {
+      for (int e = 0; e < node.experts; ++e) {
         const int id = node.params[i] + e;
         const ParamSpec& p = g.params[id];
         param_.push_back({p.dtype, static_cast<std::size_t>(p.elements())});

@@ -156,7 +156,7 @@ class HostOpKernel final : public host::NodeKernel<T> {
   /// Outside experts() all rows that are there, also where they are grouped by expert.
   template <class F>
   void for_each_expert(const F& work) const {
-    if (node_.copies == 1) return work(0, 0, this->rows());
+    if (node_.experts == 1) return work(0, 0, this->rows());
     this->for_each_copy(work);
   }
 

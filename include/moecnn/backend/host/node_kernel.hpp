@@ -48,7 +48,7 @@ class NodeKernel : public Kernel {
   template <class F>
   void for_each_copy(const F& work) const {
     if (node_.routing < 0) return work(0, 0, out_.extent.n);
-    for (int e = 0; e < node_.copies; ++e) work(e, at.routing->offset[e], at.routing->slots_of(e));
+    for (int e = 0; e < node_.experts; ++e) work(e, at.routing->offset[e], at.routing->slots_of(e));
   }
 
   /// The same in pieces: `work(copy, first row, rows, group)` with at most `most` rows.
@@ -66,8 +66,8 @@ class NodeKernel : public Kernel {
   /// Numbers of the output in these rows.
   long long size() const { return rows() * (out_.elements() / out_.extent.n); }
 
-  T* param(int i, int copy = 0) const { return at.param[i * node_.copies + copy]; }
-  T* param_grad(int i, int copy = 0) const { return at.param_grad[i * node_.copies + copy]; }
+  T* param(int i, int copy = 0) const { return at.param[i * node_.experts + copy]; }
+  T* param_grad(int i, int copy = 0) const { return at.param_grad[i * node_.experts + copy]; }
   bool wants_input(std::size_t i) const { return input_mode_[i] != GradMode::ignore; }
   bool wants_param(std::size_t i) const { return param_mode_[i] != GradMode::ignore; }
   /// True where this node adds to a gradient that another node has started.

@@ -18,7 +18,7 @@ class BatchNormKernel final : public NodeKernel<T> {
     n.keeps_output = op_.relu;
     n.rebuilds_output = training_ && !op_.residual;
     // Mean and 1/σ of every channel of every copy.
-    if (training_) n.saved = {2 * sizeof(double) * static_cast<std::size_t>(op_.channels) * node_.copies};
+    if (training_) n.saved = {2 * sizeof(double) * static_cast<std::size_t>(op_.channels) * node_.experts};
     if (op_.residual) n.inplace_backward = 1;
     return n;
   }

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What kernels share that do not look at more than one channel at a time. A map is to them so many planes of pixels of
+/// Shared by kernels that look at one channel at a time. A map is to them a number of planes of pixels of
 /// `unit` numbers: in plain order one plane of single numbers per channel, in blocks of B channels one plane of B numbers
 /// per block, with zeros beyond the last channel. So every host backend uses them.
 
@@ -11,30 +11,30 @@
 
 namespace moecnn::host {
 
-/// Numbers per stretch of a plane: a multiple of every unit, so that an element's channel follows from its place in the
-/// stretch, and enough for any vectors.
-inline constexpr int stretch = 64;
+/// Elements per chunk of a plane: a multiple of every unit, so that an element's channel follows from its place in the
+/// chunk, and enough for any vectors.
+inline constexpr int chunk = 64;
 template <class T>
-using Stretch = std::array<T, stretch>;
+using Chunk = std::array<T, chunk>;
 
-/// Calls `visit(i, place in the stretch)` for i in [0, n).
+/// Calls `visit(i, place in the chunk)` for i in [0, n).
 template <class F>
-void in_stretches(long long n, const F& visit) {
+void in_chunks(long long n, const F& visit) {
   long long i = 0;
-  for (; i + stretch <= n; i += stretch) {
+  for (; i + chunk <= n; i += chunk) {
 #pragma omp simd
-    for (int j = 0; j < stretch; ++j) visit(i + j, j);
+    for (int j = 0; j < chunk; ++j) visit(i + j, j);
   }
   for (int j = 0; i + j < n; ++j) visit(i + j, j);
 }
 
-/// NodeKernel::deliver() for `n` numbers: of(i, place in the stretch).
+/// NodeKernel::deliver() for `n` numbers: of(i, place in the chunk).
 template <class T, class F>
 void deliver_all(T* grad, bool adds, long long n, const F& of) {
   if (adds)
-    in_stretches(n, [&of, grad](long long i, int j) { grad[i] += of(i, j); });
+    in_chunks(n, [&of, grad](long long i, int j) { grad[i] += of(i, j); });
   else
-    in_stretches(n, [&of, grad](long long i, int j) { grad[i] = of(i, j); });
+    in_chunks(n, [&of, grad](long long i, int j) { grad[i] = of(i, j); });
 }
 
 /// Calls `work` with the unit as a type, so that loops over a pixel's numbers are unrolled.
@@ -83,13 +83,13 @@ class PlaneKernel : public NodeKernel<T> {
   int first_channel(long long plane) const { return static_cast<int>(plane % planes_) * unit_; }
   int channels(long long plane) const { return std::min(unit_, this->out_.channels - first_channel(plane)); }
 
-  /// `of(lane)` for every channel of a plane, for in_stretches(); zero beyond the last channel.
+  /// `of(lane)` for every channel of a plane, for in_chunks(); zero beyond the last channel.
   template <class F>
-  Stretch<T> repeated(long long plane, const F& of) const {
-    Stretch<T> s{};
+  Chunk<T> repeated(long long plane, const F& of) const {
+    Chunk<T> s{};
     const int there = channels(plane);
     for (int l = 0; l < there; ++l) s[l] = of(l);
-    for (int j = unit_; j < stretch; ++j) s[j] = s[j - unit_];
+    for (int j = unit_; j < chunk; ++j) s[j] = s[j - unit_];
     return s;
   }
 
@@ -104,12 +104,11 @@ class PlaneKernel : public NodeKernel<T> {
   template <class F>
   void sum_lanes(long long n, double* sums, const F& term) const {
     std::fill_n(sums, unit_, 0.0);
-    constexpr long long run = 512 * stretch;  // so many are added up in T
+    constexpr long long run = 512 * chunk;  // so many are added up in T
     for (long long begin = 0; begin < n; begin += run) {
-      Stretch<T> part{};
-      in_stretches(std::min(run, n - begin),
-                   [&part, &term, begin](long long i, int j) { part[j] += term(begin + i, j); });
-      for (int j = 0; j < stretch; ++j) sums[j % unit_] += part[j];
+      Chunk<T> part{};
+      in_chunks(std::min(run, n - begin), [&part, &term, begin](long long i, int j) { part[j] += term(begin + i, j); });
+      for (int j = 0; j < chunk; ++j) sums[j % unit_] += part[j];
     }
   }
 

@@ -39,8 +39,8 @@ class DropoutKernel final : public PlaneKernel<T> {
         const auto f = this->repeated(plane, [&](int lane) { return on ? factor(mask.keeps(channel + lane)) : T(1); });
         return deliver_all(y, adds, n, [x, &f](long long i, int j) { return x[i] * f[j]; });
       }
-      T f[16 * stretch];
-      const long long pixels = this->out_.extent.pixels(), run = 16 * stretch / this->unit_;
+      T f[16 * chunk];
+      const long long pixels = this->out_.extent.pixels(), run = 16 * chunk / this->unit_;
       std::fill(std::begin(f), std::end(f), T(0));
       for (long long p = 0; p < pixels; p += run) {
         const long long count = std::min(run, pixels - p), first = p * this->unit_;

@@ -55,14 +55,14 @@ class ResizeKernel final : public PlaneKernel<T> {
         const T* dy = at.output_grad + plane * this->plane_size();
         T* dx = at.input_grad[0] + (plane * x.h + line) * x.w * u;
         this->start(dx, x.w * u, this->adds_to_input(0));
-        constexpr int part = 16 * stretch / u;  // columns at a time
+        constexpr int part = 16 * chunk / u;  // columns at a time
         for (int c = 0; c < y.w; c += part) {
-          T sums[16 * stretch] = {};
+          T sums[16 * chunk] = {};
           const int count = std::min(part, y.w - c);
           for (int l = readers_[line].first; l < readers_[line].second; ++l) {
             const T* from = dy + (1LL * l * y.w + c) * u;
             const T weight = (lines_.lo[l] == line ? 1 - lines_.t[l] : 0) + (lines_.hi[l] == line ? lines_.t[l] : 0);
-            if (weight != 0) in_stretches(count * u, [=, &sums](long long i, int) { sums[i] += weight * from[i]; });
+            if (weight != 0) in_chunks(count * u, [=, &sums](long long i, int) { sums[i] += weight * from[i]; });
           }
           for (int i = 0; i < count; ++i) {
             const T t = columns_.t[c + i];

@@ -24,8 +24,8 @@ class RouteKernel final : public NodeKernel<T> {
     NodeKernel<T>::bind(b);
     at.routing->resize(spec_.rows, spec_.experts, spec_.k);
     for (Routing& part : at.routing->parts) part.resize(spec_.rows, 1, 1);
-    if (at.slopes)
-      for (Matrix* m : {&at.slopes->weights, &at.slopes->logits, &at.slopes->noise})
+    if (at.routing_grads)
+      for (Matrix* m : {&at.routing_grads->weights, &at.routing_grads->logits, &at.routing_grads->noise})
         m->resize(spec_.rows, spec_.experts);
   }
 
@@ -55,23 +55,23 @@ class RouteKernel final : public NodeKernel<T> {
   }
 
   void backward(const StepContext&) override {
-    spec_.policy->backward(noise_, context_, *at.routing, *at.slopes);
-    hand_over(0, at.slopes->logits);
-    if (node_.inputs.size() > 1) hand_over(1, at.slopes->noise);
+    spec_.policy->backward(noise_, context_, *at.routing, *at.routing_grads);
+    hand_over(0, at.routing_grads->logits);
+    if (node_.inputs.size() > 1) hand_over(1, at.routing_grads->noise);
   }
 
  private:
   using NodeKernel<T>::at;
   using NodeKernel<T>::node_;
 
-  /// The balance loss of all members' rows. It is the last member's; each has the slopes of its own rows.
+  /// The balance loss of all members' rows. It is the last member's; each has the gradients of its own rows.
   void finish_group() {
     int rows = 0;
     for (int i : members_) rows += at.routings[i].rows;
     joined_.resize(rows, spec_.experts, spec_.k);
     joined_.barred = at.routing->barred;
     joined_.balance_loss = 0;
-    joined_.balance_slope.start(rows, spec_.experts);
+    joined_.balance_grad.start(rows, spec_.experts);
     rows = 0;
     for (int i : members_) {
       const Routing& r = at.routings[i];
@@ -86,7 +86,7 @@ class RouteKernel final : public NodeKernel<T> {
     at.routing->balance_loss = joined_.balance_loss;
     rows = 0;
     for (int i : members_) {
-      at.routings[i].balance_slope.take_rows(joined_.balance_slope, rows);
+      at.routings[i].balance_grad.take_rows(joined_.balance_grad, rows);
       rows += at.routings[i].rows;
     }
   }
@@ -102,10 +102,10 @@ class RouteKernel final : public NodeKernel<T> {
     for (int s = 0; s < count; ++s) part.row_slots[part.slot_row[s]] = s;
   }
 
-  void hand_over(std::size_t i, const Matrix& slope) const {
+  void hand_over(std::size_t i, const Matrix& from) const {
     if (!this->wants_input(i)) return;
     T* grad = at.input_grad[i];
-    for (double s : slope.flat()) this->deliver(*grad++, s, this->adds_to_input(i));
+    for (double s : from.flat()) this->deliver(*grad++, s, this->adds_to_input(i));
   }
 
   RoutingSpec spec_;
@@ -169,7 +169,7 @@ class CombineKernel final : public NodeKernel<T> {
 
   NodeNeeds needs() const override {
     NodeNeeds n = this->plain_needs();
-    n.keeps_input.assign(n.keeps_input.size(), 1);  // the slope of a weight is ⟨dy, x⟩
+    n.keeps_input.assign(n.keeps_input.size(), 1);  // the gradient of a weight is ⟨dy, x⟩
     return n;
   }
 
@@ -196,13 +196,13 @@ class CombineKernel final : public NodeKernel<T> {
 
   void backward(const StepContext&) override {
     const Routing& r = *at.routing;
-    at.slopes->weights.fill(0);
+    at.routing_grads->weights.fill(0);
 #pragma omp parallel for if (worth_sharing(1LL * r.slots() * row_))
     for (int e = 0; e < r.experts; ++e)
       for (int s = r.offset[e]; s < r.offset[e + 1]; ++s) {
         const std::size_t i_of_expert = at.input.size() > 1 ? static_cast<std::size_t>(e) : 0;
         const T *x = slot(at.input, s), *dy = at.output_grad + r.slot_row[s] * row_;
-        at.slopes->weights(r.slot_row[s], e) = dot(x, dy);
+        at.routing_grads->weights(r.slot_row[s], e) = dot(x, dy);
         if (!this->wants_input(i_of_expert)) continue;
         T* dx = slot(at.input_grad, s);
         const T w = static_cast<T>(r.slot_weight[s]);

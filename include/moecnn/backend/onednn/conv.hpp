@@ -8,7 +8,7 @@
 
 namespace moecnn::onednn {
 
-/// What a convolution node asks of oneDNN. `op`: the node's, or of a transposed one its mirror image.
+/// A convolution node's request to oneDNN. `op`: the node's, or of a transposed one its mirror image.
 inline ConvUse conv_use(const Graph& g, const Flow& f, int n, const ops::Conv& op, const Options& options) {
   const Node& node = g.nodes[n];
   const auto wants_param = [&](std::size_t i) { return f.param_mode[n][i] != GradMode::ignore; };
@@ -105,13 +105,13 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
   }
 
   void refresh() override {
-    for (int e = 0; e < node_.copies; ++e) {
+    for (int e = 0; e < node_.experts; ++e) {
       if (to_native_) {
-        own_weights_.resize(node_.copies * native_->elements());
+        own_weights_.resize(node_.experts * native_->elements());
         to_native_->run(param(0, e), own_weights_.data() + e * native_->elements());
       }
       if (pads_bias()) {
-        own_bias_.resize(static_cast<std::size_t>(node_.copies) * problem().out(), 0.f);
+        own_bias_.resize(static_cast<std::size_t>(node_.experts) * problem().out(), 0.f);
         std::copy_n(param(1, e), op_.out, own_bias_.data() + 1LL * e * problem().out());
       }
     }

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What computes a convolution node, one of oneDNN's convolutions or Winograd's form by own loops, and in which formats.
+/// The choice of the kernel of a convolution node, one of oneDNN's or Winograd's form by own loops, and of its formats.
 
 #include "moecnn/backend/onednn/winograd_call.hpp"
 
@@ -38,7 +38,7 @@ inline Options& options() {
   return o;
 }
 
-/// What was chosen for a node. Weights in three formats: of the node's forward pass, as its backward data reads them, and
+/// The choice for a node. Weights in three formats: of the node's forward pass, as its backward data reads them, and
 /// as backward weights writes their gradient.
 struct ConvChoice {
   ConvProblem problem;  ///< of a transposed convolution: the convolution whose data gradient it is
@@ -94,7 +94,7 @@ struct Found {
   int rank = 3;
 };
 
-/// What oneDNN has for a pass when weights are in a given format, or in any.
+/// oneDNN's primitive for a pass when weights are in a given format, or in any.
 inline Found ask(Pass pass, const ConvProblem& p, const ConvUse& use, const Desc& weights) try {
   const auto attr = user_scratchpad();
   const auto d = p.descs(use.rows, weights, use.bias);

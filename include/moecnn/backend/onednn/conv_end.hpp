@@ -3,7 +3,7 @@
 
 namespace moecnn::onednn {
 
-/// What own loops add to the sums of a convolution, and where the result goes. Maps of one block of channels.
+/// Additions of own loops to the sums of a convolution, and the place of the result. Maps of one block of channels.
 struct ConvEnd {
   const float* bias = nullptr;  ///< B numbers; null: none
   const float* add = nullptr;   ///< a map of the result's shape, perhaps the result itself; null: none

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What a transposed convolution has beyond the convolution whose data gradient it is: that convolution, and a bias.
+/// A transposed convolution: the convolution whose data gradient it is, and a bias.
 
 #include "moecnn/backend/onednn/lanes.hpp"
 #include "moecnn/backend/onednn/layout.hpp"

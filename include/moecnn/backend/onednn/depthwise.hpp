@@ -40,7 +40,7 @@ class DepthwiseKernel final : public host::NodeKernel<float>, public Described {
     stored_ = stored ? std::move(stored) : native_;
     if (stored_->desc() == native_->desc()) return;
     to_native_ = std::make_unique<WeightsConversion>(stored_, native_);
-    own_weights_.resize(node_.copies * native_->elements());
+    own_weights_.resize(node_.experts * native_->elements());
     if (!trains_ || !wants_param(0)) return;
     to_stored_ = std::make_unique<WeightsConversion>(native_, stored_);
     own_grad_.resize(native_->elements()), stored_grad_.resize(stored_->elements());
@@ -65,7 +65,7 @@ class DepthwiseKernel final : public host::NodeKernel<float>, public Described {
 
   void refresh() override {
     if (!to_native_) return;
-    for (int e = 0; e < node_.copies; ++e) to_native_->run(param(0, e), own_weights_.data() + e * native_->elements());
+    for (int e = 0; e < node_.experts; ++e) to_native_->run(param(0, e), own_weights_.data() + e * native_->elements());
   }
 
   void forward(const StepContext&) override {

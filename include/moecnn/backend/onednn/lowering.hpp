@@ -71,7 +71,7 @@ class Lowering {
   Made lower_conv(const ops::Conv& op, Formats... formats) {
     const int id = g_.nodes[n_].params[0];
     auto kernel = std::make_unique<K>(g_, f_, n_, formats..., stored(op, id));
-    for (int e = 0; e < g_.nodes[n_].copies; ++e)
+    for (int e = 0; e < g_.nodes[n_].experts; ++e)
       if (!decided_[id + e]) low_.param_layout[id + e] = kernel->weights_layout(), decided_[id + e] = 1;
     return kernel;
   }

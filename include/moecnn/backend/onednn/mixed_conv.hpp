@@ -45,7 +45,7 @@ class MixedConvKernel final : public host::NodeKernel<float>, public Described {
     inner_.scratch_forward = round_to_line(inner_.scratch_forward);
     inner_.scratch_backward = round_to_line(inner_.scratch_backward);
     team_forward_ = round_to_line(shared.scratch_forward), team_backward_ = round_to_line(shared.scratch_backward);
-    if (trains) slopes_.resize(static_cast<std::size_t>(blocks()) * rows_at_once * node_.copies);
+    if (trains) slopes_.resize(static_cast<std::size_t>(blocks()) * rows_at_once * node_.experts);
     bindings_.resize(workers_.size());
     for (BindingsOf<float>& b : bindings_)
       b.input.resize(1), b.input_grad.resize(1), b.param.resize(params()), b.param_grad.resize(params());
@@ -77,7 +77,7 @@ class MixedConvKernel final : public host::NodeKernel<float>, public Described {
   void backward(const StepContext& step) override {
     std::byte* grads = at.scratch_backward + workers_backward();
     const auto grad = [&](int row, int first) { return grads + (row - first) * kernel_bytes(); };
-    at.slopes->weights.fill(0);
+    at.routing_grads->weights.fill(0);
     for (int first = 0; first < rows_; first += rows_at_once) {
       const int end = std::min(rows_, first + rows_at_once);
       run(
@@ -153,7 +153,7 @@ class MixedConvKernel final : public host::NodeKernel<float>, public Described {
   /// Numbers [begin, end) of a row's weights or biases.
   void mix(int row, int i, float* kernel, long long begin, long long end) const {
     bool first = true;
-    for (int e = 0; e < node_.copies; ++e) {
+    for (int e = 0; e < node_.experts; ++e) {
       const auto w = static_cast<float>(at.routing->weights(row, e));
       if (w == 0) continue;
       const float* from = param(i, e);
@@ -171,14 +171,14 @@ class MixedConvKernel final : public host::NodeKernel<float>, public Described {
 
   /// dW_e = Σ_r w_re · dW_r, and dw_re = ⟨dW_r, W_e⟩, for rows [first, end) whose kernels' gradients lie in `grads`.
   void unmix(const float* grads, int first, int end) {
-    const int pairs = rows_at_once * node_.copies;
-    [[maybe_unused]] const long long numbers = (end - first) * sizes_[0] * node_.copies;
+    const int pairs = rows_at_once * node_.experts;
+    [[maybe_unused]] const long long numbers = (end - first) * sizes_[0] * node_.experts;
 #pragma omp parallel for schedule(static) num_threads(threads_) if (worth_sharing(numbers))
     for (long long n = 0; n < blocks(); ++n) {
       const int i = op_.bias && n + 1 == blocks() ? 1 : 0;
       const long long begin = i ? 0 : n * block, stop = i ? sizes_[1] : std::min(sizes_[0], begin + block);
       double* slopes = slopes_.data() + n * pairs;
-      for (int e = 0; e < node_.copies; ++e) {
+      for (int e = 0; e < node_.experts; ++e) {
         const float* weights = param(i, e);
         float* grad = wants_param(i) ? param_grad(i, e) : nullptr;
         if (grad && first == 0) start(grad + begin, stop - begin, adds_to_param(i));
@@ -186,7 +186,7 @@ class MixedConvKernel final : public host::NodeKernel<float>, public Described {
           const auto w = static_cast<float>(at.routing->weights(r, e));
           if (w == 0) continue;
           const float* dw = grads + (r - first) * (kernel_bytes() / sizeof(float)) + (i ? sizes_[0] : 0);
-          slopes[(r - first) * node_.copies + e] = dot(dw, weights, begin, stop);
+          slopes[(r - first) * node_.experts + e] = dot(dw, weights, begin, stop);
           if (!grad) continue;
 #pragma omp simd
           for (long long j = begin; j < stop; ++j) grad[j] += w * dw[j];
@@ -194,10 +194,10 @@ class MixedConvKernel final : public host::NodeKernel<float>, public Described {
       }
     }
     for (int r = first; r < end; ++r)
-      for (int e = 0; e < node_.copies; ++e)
+      for (int e = 0; e < node_.experts; ++e)
         if (at.routing->weights(r, e) > 0)
           for (long long n = 0; n < blocks(); ++n)
-            at.slopes->weights(r, e) += slopes_[n * pairs + (r - first) * node_.copies + e];
+            at.routing_grads->weights(r, e) += slopes_[n * pairs + (r - first) * node_.experts + e];
   }
 
   static double dot(const float* a, const float* b, long long begin, long long end) {

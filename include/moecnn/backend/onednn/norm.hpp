@@ -25,7 +25,7 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
     const std::size_t tiles = static_cast<std::size_t>(out_.extent.n) * blocks_;
     if (training_) {
       n.keeps_input[0] = 1;
-      n.saved = {sizeof(Moments<B>) * blocks_ * node_.copies};
+      n.saved = {sizeof(Moments<B>) * blocks_ * node_.experts};
       if (op_.relu) n.saved.push_back(sizeof(LaneMask) * tiles * pixels_);
       n.scratch_forward = n.scratch_backward = sizeof(Sums<B>) * tiles;
       n.inplace_backward = op_.residual ? 1 : 0;

@@ -15,7 +15,7 @@ struct Sums {
   double a[B], b[B];
 };
 
-/// What the forward pass keeps: mean and 1/σ per channel.
+/// Kept by the forward pass: mean and 1/σ per channel.
 template <int B>
 struct Moments {
   float mean[B], inverse[B];
@@ -69,7 +69,7 @@ void sum_and_squares(const float* x, const float* base, long long pixels, Sums<B
   });
 }
 
-/// What normalise() does besides scaling and shifting.
+/// Work of normalise() besides scaling and shifting.
 struct Finish {
   const float* residual = nullptr;  ///< added when not null
   bool relu = false;

@@ -20,7 +20,7 @@ inline bool knows_winograd(const ConvProblem& p) {
 /// A convolution of stride 1 with a 3×3, 3×1 or 1×3 kernel and any dilation in Winograd's form, by own loops. Maps and
 /// weights lie in blocks of B channels (nChw16c and OIhw16i16o, or with 8).
 ///
-/// With few channels, threads take stretches of tiles, so few that what they transform stays in their caches, and all
+/// With few channels, threads take chunks of tiles, so few that what they transform stays in their caches, and all
 /// transformed weights are there at once. With many, they take panels of output channels and transform the weights of a
 /// panel as they go, for a slice of input channels at a time. Sums over channels are formed in an order that depends on
 /// the channels alone, sums over tiles in one that depends on sizes alone: never on the number of threads.
@@ -40,17 +40,17 @@ class Winograd {
 
   std::size_t scratch_bytes(Pass pass, int rows) const {
     if (pass == Pass::backward_weights) {
-      const int n = sums_stretches(rows).most();
+      const int n = sums_chunks(rows).most();
       return sizeof(float) * points() * (sums_apart() + apart(n, slice_channels(in_)) + apart(n, out_.count()));
     }
     const Direction& d = pass == Pass::forward ? forward_ : backward_;
     if (many_channels()) {
-      const int n = shared_stretches(d, rows).most();
+      const int n = shared_chunks(d, rows).most();
       return sizeof(float) * points() *
              (threads_ * panel_apart(slice_channels(d.from)) + apart(n, slice_channels(d.from)) +
               apart(n, d.to.count()));
     }
-    const int n = own_stretches(d, rows).most();
+    const int n = own_chunks(d, rows).most();
     return sizeof(float) * points() *
            (d.to.panels() * panel_apart(d.from.count()) +
             threads_ * (apart(n, d.from.count()) + apart(n, d.to.count())));
@@ -136,12 +136,12 @@ class Winograd {
   long long sums_apart() const { return 1LL * slice_channels(in_) * out_.count() + line; }
   static int slice_channels(const Channels& c) { return std::min(slice, c.blocks) * B; }
 
-  /// Tiles of all rows, one after the other, in stretches of nearly equal sizes. All but the last hold a multiple of
+  /// Tiles of all rows, one after the other, in chunks of nearly equal sizes. All but the last hold a multiple of
   /// row_block tiles.
-  class Stretches {
+  class Chunks {
    public:
     /// Of about `wanted` tiles; their number is a multiple of `parts`.
-    Stretches(long long tiles, long long wanted, int parts)
+    Chunks(long long tiles, long long wanted, int parts)
         : tiles_(tiles),
           blocks_(pieces(static_cast<int>(tiles), winograd::row_block)),
           count_(std::min(blocks_, round_up(pieces(static_cast<int>(tiles), static_cast<int>(wanted)), parts))) {}
@@ -156,18 +156,18 @@ class Winograd {
     long long tiles_;
     int blocks_, count_;
   };
-  /// What a thread takes at once. Each stretch reads all transformed weights.
-  Stretches own_stretches(const Direction& d, int rows) const {
+  /// Tiles that a thread takes at once. Each chunk reads all transformed weights.
+  Chunks own_chunks(const Direction& d, int rows) const {
     const long long tile = 1LL * points() * (d.from.count() + d.to.count());
     return {d.tiling.tiles() * rows, std::max<long long>(48, own_cache / tile), threads_};
   }
-  /// What all threads take together. Each stretch transforms all weights once more.
-  Stretches shared_stretches(const Direction& d, int rows) const {
+  /// Tiles that all threads take together. Each chunk transforms all weights once more.
+  Chunks shared_chunks(const Direction& d, int rows) const {
     const long long tile = 1LL * points() * (slice_channels(d.from) + d.to.count());
     return {d.tiling.tiles() * rows, std::max<long long>(128, shared_cache / tile), 1};
   }
-  /// The same for the gradient of the weights, where each stretch adds to all sums.
-  Stretches sums_stretches(int rows) const {
+  /// The same for the gradient of the weights, where each chunk adds to all sums.
+  Chunks sums_chunks(int rows) const {
     const long long tile = 1LL * points() * (slice_channels(in_) + out_.count());
     return {forward_.tiling.tiles() * rows, std::max<long long>(64, 4 * own_cache / tile), 1};
   }
@@ -245,9 +245,9 @@ class Winograd {
   template <bool Plane, bool Mirrored>
   void by_tiles(const Direction& d, const float* x, const float* w, const ConvEnd& end, int rows, float* u) const {
     const Channels &from = d.from, &to = d.to;
-    const Stretches stretches = own_stretches(d, rows);
+    const Chunks chunks = own_chunks(d, rows);
     const long long u_apart = panel_apart(from.count());
-    const long long v_apart = apart(stretches.most(), from.count()), m_apart = apart(stretches.most(), to.count());
+    const long long v_apart = apart(chunks.most(), from.count()), m_apart = apart(chunks.most(), to.count());
     float* rooms = u + points() * to.panels() * u_apart;
 #pragma omp parallel num_threads(threads_)
     {
@@ -258,9 +258,9 @@ class Winograd {
       float* v = rooms + thread_number() * points() * (v_apart + m_apart);
       float* m = v + points() * v_apart;
 #pragma omp for schedule(static)
-      for (int s = 0; s < stretches.count(); ++s) {
-        const long long first = stretches.first(s);
-        const int n = stretches.size(s);
+      for (int s = 0; s < chunks.count(); ++s) {
+        const long long first = chunks.first(s);
+        const int n = chunks.size(s);
         for (int b = 0; b < from.blocks; ++b) input_tiles<Plane>(d, x, b, first, n, v + b * B, from.count(), v_apart);
         for (int p = 0; p < points(); ++p)
           for (int q = 0; q < to.panels(); ++q)
@@ -275,16 +275,16 @@ class Winograd {
   template <bool Plane, bool Mirrored>
   void by_panels(const Direction& d, const float* x, const float* w, const ConvEnd& end, int rows, float* v) const {
     const Channels &from = d.from, &to = d.to;
-    const Stretches stretches = shared_stretches(d, rows);
+    const Chunks chunks = shared_chunks(d, rows);
     const long long u_apart = panel_apart(slice_channels(from));
-    const long long v_apart = apart(stretches.most(), slice_channels(from));
-    const long long m_apart = apart(stretches.most(), to.count());
+    const long long v_apart = apart(chunks.most(), slice_channels(from));
+    const long long m_apart = apart(chunks.most(), to.count());
     float *m = v + points() * v_apart, *rooms = m + points() * m_apart;
-    const int parts = pieces(threads_, to.panels());  // of a stretch, so that there is work for all threads
+    const int parts = pieces(threads_, to.panels());  // of a chunk, so that there is work for all threads
 #pragma omp parallel num_threads(threads_)
-    for (int s = 0; s < stretches.count(); ++s) {
-      const long long first = stretches.first(s);
-      const int n = stretches.size(s), strips = pieces(n, strip);
+    for (int s = 0; s < chunks.count(); ++s) {
+      const long long first = chunks.first(s);
+      const int n = chunks.size(s), strips = pieces(n, strip);
       for (int begin = 0; begin < from.blocks; begin += slice) {
         const int blocks = std::min(slice, from.blocks - begin), channels = blocks * B;
 #pragma omp for schedule(static)
@@ -319,17 +319,17 @@ class Winograd {
   template <bool Plane>
   void sum_kernels(const float* x, const float* dy, float* dw, int rows, float* sums) const {
     const Tiling& t = forward_.tiling;
-    const Stretches stretches = sums_stretches(rows);
-    const long long v_apart = apart(stretches.most(), slice_channels(in_));
-    const long long z_apart = apart(stretches.most(), out_.count());
+    const Chunks chunks = sums_chunks(rows);
+    const long long v_apart = apart(chunks.most(), slice_channels(in_));
+    const long long z_apart = apart(chunks.most(), out_.count());
     float *v = sums + points() * sums_apart(), *z = v + points() * v_apart;
     constexpr int group = 64 / B;  // blocks of input channels whose products are summed in one task
 #pragma omp parallel num_threads(threads_)
     for (int begin = 0; begin < in_.blocks; begin += slice) {
       const int blocks = std::min(slice, in_.blocks - begin), channels = blocks * B, groups = pieces(blocks, group);
-      for (int s = 0; s < stretches.count(); ++s) {
-        const long long first = stretches.first(s);
-        const int n = stretches.size(s), strips = pieces(n, strip);
+      for (int s = 0; s < chunks.count(); ++s) {
+        const long long first = chunks.first(s);
+        const int n = chunks.size(s), strips = pieces(n, strip);
 #pragma omp for schedule(static)
         for (int task = 0; task < strips * (blocks + out_.blocks); ++task) {
           const int from = task % strips * strip, size = std::min(strip, n - from), b = task / strips;

@@ -3,12 +3,12 @@
 
 namespace moecnn::reference {
 
+using host::Chunk;
+using host::chunk;
 using host::deliver_all;
 using host::exp_of;
-using host::in_stretches;
+using host::in_chunks;
 using host::NodeKernel;
-using host::Stretch;
-using host::stretch;
 
 /// Which kernel computes an operation: one of this folder, whose header says so at its end, or else one of those that all
 /// CPU backends share.

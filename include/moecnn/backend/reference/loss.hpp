@@ -30,7 +30,7 @@ class LossKernel : public NodeKernel<T> {
 
   long long pixels() const { return this->in_[0].extent.pixels(); }
   long long all_pixels() const { return this->in_[0].extent.n * pixels(); }
-  long long parts_per_image() const { return (pixels() + runs * stretch - 1) / (runs * stretch); }
+  long long parts_per_image() const { return (pixels() + runs * chunk - 1) / (runs * chunk); }
   long long parts() const { return this->in_[0].extent.n * parts_per_image(); }
   int classes() const { return this->in_[0].channels; }
   double weight_of(int c) const { return weights_.empty() ? 1.0 : weights_[c]; }
@@ -44,9 +44,9 @@ class LossKernel : public NodeKernel<T> {
   void for_each_run(const F& visit) const {
 #pragma omp parallel for schedule(static) if (worth_sharing(all_pixels() * classes()))
     for (long long part = 0; part < parts(); ++part) {
-      const long long image = part / parts_per_image(), from = part % parts_per_image() * runs * stretch;
-      for (long long p = from; p < std::min(from + runs * stretch, pixels()); p += stretch)
-        visit(part, image * pixels() + p, static_cast<int>(std::min<long long>(stretch, pixels() - p)),
+      const long long image = part / parts_per_image(), from = part % parts_per_image() * runs * chunk;
+      for (long long p = from; p < std::min(from + runs * chunk, pixels()); p += chunk)
+        visit(part, image * pixels() + p, static_cast<int>(std::min<long long>(chunk, pixels() - p)),
               image * classes() * pixels() + p);
     }
   }
@@ -100,7 +100,7 @@ class CrossEntropyKernel final : public LossKernel<T> {
       T* log_z = log_sums() + first;
       Best best;
       log_sum_exp(x, count, log_z, best);
-      Stretch<T> all{};  // Σ of the weighted logits
+      Chunk<T> all{};  // Σ of the weighted logits
       if (op_.smoothing > 0) weighted_sum(x, count, all);
       for (int j = 0; j < count; ++j) {
         const int label = labels_[first + j];
@@ -119,7 +119,7 @@ class CrossEntropyKernel final : public LossKernel<T> {
       const T *x = at.input[0] + at_x, *log_z = log_sums() + first;
       T* dx = at.input_grad[0] + at_x;
       const std::int32_t* label = labels_ + first;
-      Stretch<T> scale, common;
+      Chunk<T> scale, common;
       for (int j = 0; j < count; ++j) {
         const bool counts = label[j] != op_.ignore && this->weight() > 0;
         const double one = counts ? op_.factor / this->weight() : 0;
@@ -144,38 +144,37 @@ class CrossEntropyKernel final : public LossKernel<T> {
   using LossKernel<T>::weight_of;
 
   struct Best {
-    Stretch<T> top;
-    std::array<std::int32_t, stretch> winner;
+    Chunk<T> top;
+    std::array<std::int32_t, chunk> winner;
   };
 
   T* log_sums() const { return reinterpret_cast<T*>(at.saved[0]); }
 
-  /// log Σ_c exp x_c for up to `stretch` pixels, and the highest logit, of the lowest class that has it.
+  /// log Σ_c exp x_c for up to `chunk` pixels, and the highest logit, of the lowest class that has it.
   void log_sum_exp(const T* x, int count, T* result, Best& best) const {
-    Stretch<T> sum{};
+    Chunk<T> sum{};
     std::copy_n(x, count, best.top.begin());
     std::fill_n(best.winner.begin(), count, 0);
     for (int c = 1; c < classes(); ++c)
-      in_stretches(count, [c, &best, l = x + c * pixels()](long long j, int) {
+      in_chunks(count, [c, &best, l = x + c * pixels()](long long j, int) {
         best.winner[j] = l[j] > best.top[j] ? c : best.winner[j];
         best.top[j] = l[j] > best.top[j] ? l[j] : best.top[j];
       });
     for (int c = 0; c < classes(); ++c)
-      in_stretches(count,
-                   [&best, &sum, l = x + c * pixels()](long long j, int) { sum[j] += exp_of(l[j] - best.top[j]); });
+      in_chunks(count, [&best, &sum, l = x + c * pixels()](long long j, int) { sum[j] += exp_of(l[j] - best.top[j]); });
     for (int j = 0; j < count; ++j) result[j] = best.top[j] + std::log(sum[j]);
   }
 
-  void weighted_sum(const T* x, int count, Stretch<T>& all) const {
+  void weighted_sum(const T* x, int count, Chunk<T>& all) const {
     for (int c = 0; c < classes(); ++c)
-      in_stretches(count, [&all, w = static_cast<T>(weight_of(c)), l = x + c * pixels()](long long j, int) {
+      in_chunks(count, [&all, w = static_cast<T>(weight_of(c)), l = x + c * pixels()](long long j, int) {
         all[j] += w * l[j];
       });
   }
 
   /// Backward with label smoothing.
-  void smoothed(const T* x, T* dx, const T* log_z, const std::int32_t* label, int count, const Stretch<T>& scale,
-                const Stretch<T>& common) const {
+  void smoothed(const T* x, T* dx, const T* log_z, const std::int32_t* label, int count, const Chunk<T>& scale,
+                const Chunk<T>& common) const {
     const T all = static_cast<T>(all_weights_);
     for (int c = 0; c < classes(); ++c, x += pixels(), dx += pixels())
       deliver_all(dx, this->adds_to_input(0), count,

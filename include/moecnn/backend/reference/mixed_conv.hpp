@@ -15,7 +15,7 @@ class MixedConvKernel final : public NodeKernel<T> {
     one.routings.resize(1);
     one.routings[0].rows = one.routings[0].experts = rows_, one.routings[0].k = 1;
     Node& conv = one.nodes.emplace_back();
-    conv.op = op_, conv.inputs = {0}, conv.output = 1, conv.routing = 0, conv.copies = rows_, conv.name = node_.name;
+    conv.op = op_, conv.inputs = {0}, conv.output = 1, conv.routing = 0, conv.experts = rows_, conv.name = node_.name;
     Flow flow;
     flow.input_mode = {{this->input_mode_[0]}};
     flow.param_mode = {std::vector<GradMode>(op_.bias ? 2 : 1, GradMode::overwrite)};
@@ -77,7 +77,7 @@ class MixedConvKernel final : public NodeKernel<T> {
   template <class F>
   void for_each_pair(const F& f) const {
     for (int r = 0; r < rows_; ++r)
-      for (int e = 0; e < node_.copies; ++e)
+      for (int e = 0; e < node_.experts; ++e)
         if (const double w = at.routing->weights(r, e); w > 0) f(r, e, w);
   }
 
@@ -93,15 +93,15 @@ class MixedConvKernel final : public NodeKernel<T> {
 
   /// dW_e = Σ_r w_re · dW_r, and dw_re = ⟨dW_r, W_e⟩.
   void unmix(const T* grads) const {
-    at.slopes->weights.fill(0);
+    at.routing_grads->weights.fill(0);
     for (int i = 0; i < param_count(); ++i) {
       if (this->wants_param(i))
-        for (int e = 0; e < node_.copies; ++e) this->start(this->param_grad(i, e), size_of(i), this->adds_to_param(i));
+        for (int e = 0; e < node_.experts; ++e) this->start(this->param_grad(i, e), size_of(i), this->adds_to_param(i));
       for_each_pair([&](int r, int e, double w) {
         const T *dw = grads + place(i, r), *weights = this->param(i, e);
         double slope = 0;
         for (long long j = 0; j < size_of(i); ++j) slope += static_cast<double>(dw[j]) * weights[j];
-        at.slopes->weights(r, e) += slope;
+        at.routing_grads->weights(r, e) += slope;
         if (!this->wants_param(i)) return;
         T* grad = this->param_grad(i, e);
         for (long long j = 0; j < size_of(i); ++j) grad[j] += static_cast<T>(w) * dw[j];

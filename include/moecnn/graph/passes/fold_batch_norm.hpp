@@ -26,11 +26,11 @@ inline void fold_batch_norm(Graph& g, const std::vector<int>& keep = {}) {
     fold.bias = op.bias ? conv.params[1] : -1;
     fold.norm = norm.params;
     fold.eps = bn.eps;
-    fold.copies = conv.copies;
+    fold.experts = conv.experts;
     fold.derived_weight = static_cast<int>(g.params.size());
-    for (int e = 0; e < conv.copies; ++e) g.params.push_back(g.params[conv.params[0] + e]);
+    for (int e = 0; e < conv.experts; ++e) g.params.push_back(g.params[conv.params[0] + e]);
     fold.derived_bias = static_cast<int>(g.params.size());
-    for (int e = 0; e < conv.copies; ++e) g.params.push_back(g.params[norm.params[1] + e]);
+    for (int e = 0; e < conv.experts; ++e) g.params.push_back(g.params[norm.params[1] + e]);
     for (std::size_t i = fold.derived_weight; i < g.params.size(); ++i)
       g.params[i].name += " (folded)", g.params[i].trained = false;
     g.derived.push_back(fold);

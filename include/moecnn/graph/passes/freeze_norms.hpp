@@ -20,7 +20,7 @@ inline void freeze_norms(Graph& g, const std::vector<std::string>& patterns) {
       if (!glob_matches(pattern, n.name)) continue;
       found = norm->frozen = true;
       for (const int first : n.params)
-        for (int p = first; p < first + n.copies; ++p) g.params[p].frozen = g.params[p].trained;
+        for (int p = first; p < first + n.experts; ++p) g.params[p].frozen = g.params[p].trained;
     }
     check(found, "frozen norms: \"{}\" matches no batch norm; {} (* stands for any characters, ? for one)", pattern,
           names.empty() ? "the network has none" : "names that come close: " + closest_names(pattern, names));

@@ -34,7 +34,7 @@ inline void mix_linear_experts(Graph& g, const std::vector<int>& keep = {}, Mixi
     combine.op = ops::MixedConv{*conv};
     combine.inputs = g.nodes[gather].inputs;
     combine.params = g.nodes[n].params;
-    combine.copies = g.nodes[n].copies;
+    combine.experts = g.nodes[n].experts;
     dead[n] = dead[gather] = 1;
   }
   remove(g, dead);

@@ -72,14 +72,14 @@ inline void lower_precision(Graph& g, DType low, const std::vector<int>& keep = 
         const int master = node.params[0];
         const auto [at, is_new] = cast_params.emplace(master, static_cast<int>(g.params.size()));
         if (is_new) {
-          for (int e = 0; e < node.copies; ++e) {
+          for (int e = 0; e < node.experts; ++e) {
             ParamSpec p = g.params[master + e];
             if (p.trained) p.source = master + e;
             p.dtype = low, p.name += " (cast)";
             g.params.push_back(std::move(p));
           }
           g.derived.push_back(
-              {.how = Derived::How::cast, .weight = master, .derived_weight = at->second, .copies = node.copies});
+              {.how = Derived::How::cast, .weight = master, .derived_weight = at->second, .experts = node.experts});
         }
         node.params[0] = at->second;
       }

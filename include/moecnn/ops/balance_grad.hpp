@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Where a balance policy leaves the slopes of its loss.
+/// Where a balance policy leaves the gradients of its loss.
 
 #include <algorithm>
 #include <span>
@@ -10,9 +10,9 @@
 
 namespace moecnn {
 
-/// Slopes of one batch's balance loss, weight included. A policy asks only for what its formula depends on; that part
+/// Gradients of one batch's balance loss, weight included. A policy asks only for what its formula depends on; that part
 /// then starts at zero and the policy adds to it. Unused parts cost nothing, neither here nor in backward.
-class BalanceSlope {
+class BalanceGrad {
  public:
   /// Forgets the last batch. Allocates nothing; the parts allocate when they are first asked for.
   void start(int rows, int experts) {
@@ -38,8 +38,8 @@ class BalanceSlope {
     return scratch_;
   }
 
-  /// Takes over what `all`, the slopes of several routings joined, says about the rows from `first` on.
-  void take_rows(const BalanceSlope& all, int first) {
+  /// Takes over what `all`, the gradients of several routings joined, says about the rows from `first` on.
+  void take_rows(const BalanceGrad& all, int first) {
     if (all.has_importance_) std::copy(all.importance_.begin(), all.importance_.end(), importance().begin());
     const auto rows = [&](const Matrix& from, Matrix& to) {
       for (int r = 0; r < rows_; ++r) std::copy_n(from.row(first + r).begin(), experts_, to.row(r).begin());
