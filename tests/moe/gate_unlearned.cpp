@@ -91,7 +91,7 @@ TEST_CASE("the experts that the random gate chooses have the same weight, to the
 TEST_CASE("the random gate refuses learned noise, which would decide in its place") {
   using Noisy = MoE<Conv<5, 3>, 4, TopK<2>, gate::Random>;
   const std::string words =
-      "layer.gate: the scores of this gate are random already, and learned noise would decide instead of them; choose "
+      "layer.gate: the logits of this gate are random already, and learned noise would decide instead of them; choose "
       "a "
       "router with Noise::none";
   const auto message = [](const auto& layer) -> std::string {
