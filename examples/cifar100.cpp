@@ -35,7 +35,8 @@ int train(const Options& o, const std::string& command) {
   goes_on(o.out, start);  // says so before data are loaded where it may not
   const bool initialised = !o.init.empty() && start != Start::resume;
   if (initialised) check_input("--init", o.init);
-  const auto [train_set, test_set] = load_parts(o);
+  const data::Parts sets = load_parts(o);
+  const data::ImageSet &train_set = sets.train, &test_set = sets.validation;
   check(o.batch <= train_set.n, "--batch is {}, but the training set has {}; choose a smaller batch", o.batch,
         counted(train_set.n, "image"));
   AnyModel model(make_backend(o.backend), {o.batch, train_set.h, train_set.w}, {.seed = o.seed}, o.net());

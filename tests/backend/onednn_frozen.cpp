@@ -1,4 +1,5 @@
 // Frozen norms and frozen parameters: what oneDNN computes for the rest is what the reference computes.
+#if MOECNN_HAS_ONEDNN
 #include "backend/onednn_compare.hpp"
 #include "moecnn/graph/passes/freeze_norms.hpp"
 #include "moecnn/layer/basic_block.hpp"
@@ -127,3 +128,4 @@ TEST_CASE("frozen parameters leave the gradients of the others as they are") {
   others_unmoved<backend::Reference<double>>(0);
   others_unmoved<backend::OneDnn>(1e-6);
 }
+#endif
