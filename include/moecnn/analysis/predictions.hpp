@@ -53,8 +53,7 @@ namespace detail {
 inline Predictions predict(AnyModel& model, AnyBatches& source, const PredictOpts& opts) {
   if (!source.image_size()) moecnn::detail::check_images(source, model.images(), model.channels());
   Predictions p;
-  const moecnn::detail::EvaluationRun run{
-      .k = opts.k, .fixed_expert = opts.fixed_expert, .equal_weights = opts.equal_weights, .stop = opts.stop};
+  const auto run = moecnn::detail::EvaluationRun::of(opts);
   std::vector<float> logits;
   const auto add = [&](Program& program, const AnyBatch& batch, int first) {
     const Graph& g = program.graph();

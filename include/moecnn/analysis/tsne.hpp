@@ -15,7 +15,7 @@ namespace moecnn::analysis {
 
 struct TsneOpts {
   double perplexity = 30;  ///< about the number of neighbours that count for a row; less than the number of rows
-  double rate = 0;         ///< 0: rows / 48, at least 50
+  double rate = 0;         ///< 0: rows / (4 · exaggeration), at least 50
   int iterations = 1000;
   double exaggeration = 12;  ///< factor of the attraction …
   int exaggerated = 250;     ///< … in the first iterations

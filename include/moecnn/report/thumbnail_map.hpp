@@ -9,7 +9,7 @@
 
 namespace moecnn::report {
 
-/// `side` × `side` pixels, white, with the picture of every row in `shown` (RGB, all of one size) at its point. Coordinates are
+/// `side` × `side` pixels, white, with the picture of every row in `shown` (RGB) at its point. Coordinates are
 /// scaled from the least to the largest of all points, each axis by itself, so that maps of parts of the rows can be laid
 /// over each other. Later rows cover earlier ones.
 inline Image thumbnail_map(std::span<const analysis::Point> points, std::span<const int> shown,

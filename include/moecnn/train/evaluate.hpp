@@ -73,14 +73,16 @@ struct EvaluationRun {
   bool losses = false;  ///< programs with the losses of the task, which are given the targets
   int first_batch = 0;  ///< of the epoch
 
-  template <class Batch>
-  static EvaluationRun of(const EvaluateOptsOf<Batch>& o) {
+  /// The options of evaluate(), of predict(), or others with the same names.
+  template <class Opts>
+  static EvaluationRun of(const Opts& o) {
     return {.k = o.k, .fixed_expert = o.fixed_expert, .equal_weights = o.equal_weights, .stop = o.stop};
   }
 };
 
-/// The only loop over a test set: one epoch of `source` from `run.first_batch` on, through inference programs for images of the
-/// source's size. `each(program, batch, images before)` is called after every forward pass. Returns the number of images.
+/// The only loop over a test set: one epoch of `source` from `run.first_batch` on, through inference programs for images of
+/// the source's size. `each(program, batch, images before)` is called after every forward pass. Returns the number of
+/// images.
 int run_evaluation(AnyModel& model, AnyBatches& source, const EvaluationRun& run,
                    const std::function<void(Program&, const AnyBatch&, int)>& each);
 
@@ -93,8 +95,8 @@ void rehearse_evaluation(AnyModel& model, AnyBatches& source);
 }  // namespace detail
 
 /// Runs one epoch of `source` from its beginning through the model's inference programs and counts as the model's task
-/// does. Batch norm uses its running
-/// statistics, gates have no noise. The order of the images is the source's: for dumps give a loader without shuffling.
+/// does. Batch norm uses its running statistics, gates have no noise. The order of the images is the source's: for dumps give
+/// a loader without shuffling.
 template <BatchSource Source>
 Evaluation evaluate(AnyModel& model, Source& source, const EvaluateOpts& opts = {}) {
   BatchesOf<Source> batches(source);

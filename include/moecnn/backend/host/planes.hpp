@@ -104,7 +104,7 @@ class PlaneKernel : public NodeKernel<T> {
   template <class F>
   void sum_lanes(long long n, double* sums, const F& term) const {
     std::fill_n(sums, unit_, 0.0);
-    constexpr long long run = 512 * chunk;  // so many are added up in T
+    constexpr long long run = 512 * chunk;  // elements are added up in T, their sums in double
     for (long long begin = 0; begin < n; begin += run) {
       Chunk<T> part{};
       in_chunks(std::min(run, n - begin), [&part, &term, begin](long long i, int j) { part[j] += term(begin + i, j); });
