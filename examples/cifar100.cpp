@@ -156,18 +156,10 @@ std::string take_network(Options& o, const CLI::App& eval) {
 int run(int argc, char** argv) {
   Options o;
   CLI::App app{"ResNet-18 with sparse mixtures of experts on CIFAR-100", "cifar100"};
-  app.footer(examples);
-  app.require_subcommand(1);
-  // Scripts put their own options behind common ones: the last one counts.
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  const auto command = [&](const char* name, const char* text) {
-    CLI::App* c = app.add_subcommand(name, text);
-    c->footer(examples);
-    return c;
-  };
-  CLI::App* train_command = command("train", "train a network and write weights, metrics and a report");
-  CLI::App* eval_command = command("eval", "accuracy of trained weights");
-  CLI::App* info_command = command("info", "layers, parameters, multiply-adds and memory");
+  begin_commands(app, examples);
+  CLI::App* train_command = add_command(app, "train", "train a network and write weights, metrics and a report");
+  CLI::App* eval_command = add_command(app, "eval", "accuracy of trained weights");
+  CLI::App* info_command = add_command(app, "info", "layers, parameters, multiply-adds and memory");
 
   add_network(*train_command, o);
   add_k(*train_command, o);

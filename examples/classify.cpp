@@ -1,14 +1,14 @@
 // Trains a classifier with experts on your own pictures: a folder that holds one folder per class. Then it tests the
 // network, and says what single pictures show and which experts served them. `classify --help` shows the options.
-#include "classify/options.hpp"
+#include "classify/command_line.hpp"
+#include "common/class_names.hpp"
 #include "common/classifier_report.hpp"
 #include "common/expert_analysis.hpp"
 #include "common/parse.hpp"
 #include "common/show_classes.hpp"
 
+#include <moecnn/graph/passes/set_k.hpp>
 #include <moecnn/model/summary.hpp>
-
-#include <charconv>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -19,11 +19,9 @@ namespace classify {
 /// --val is a share or a folder.
 data::FolderParts load(const Options& o) {
   data::ImageFolder all = data::image_folder(o.data);
-  double share = 0;
-  const auto [end, error] = std::from_chars(o.val.data(), o.val.data() + o.val.size(), share);
-  if (error == std::errc() && end == o.val.data() + o.val.size()) {
-    check(share > 0 && share < 1, "--val is {}; expected a share above 0 and below 1, or a folder", o.val);
-    return data::split_off(all, share);
+  if (const auto share = o.val_share()) {
+    check(*share > 0 && *share < 1, "--val is {}; expected a share above 0 and below 1, or a folder", o.val);
+    return data::split_off(all, *share);
   }
   data::FolderParts parts{std::move(all), data::image_folder(o.val)};
   data::check_same_classes(parts.train, parts.validation);
@@ -54,7 +52,7 @@ Thumbnails thumbnails(const data::ImageFolder& set, int most) {
     try {
       picture = data::read_image(file.path, set.largest);
     } catch (const Error&) {
-      continue;  // training has said so
+      continue;  // the loader has said so
     }
     const auto values = data::folder_input(picture, side, {.mean = {0, 0, 0}, .std = {1, 1, 1}});
     for (const float v : values)
@@ -180,11 +178,12 @@ int evaluate_weights(Options& o) {
   for (const std::string& warning : loader.warnings()) fmt::print("left out: {}\n", warning);
   print_accuracy(p, p.labels);
   const auto accuracy = analysis::class_accuracy(p, p.labels);
-  std::vector<double> wrong;
-  for (const double a : accuracy) wrong.push_back(1 - a);
+  std::vector<double> wrong;  // below 0 where no picture of a class could be read
+  for (const double a : accuracy) wrong.push_back(std::isnan(a) ? -1 : 1 - a);
   fmt::print("hardest ");
   for (const int c : largest(wrong, o.top))
-    fmt::print("  {} {:.1f} %", t.names[static_cast<std::size_t>(c)], 100 * accuracy[static_cast<std::size_t>(c)]);
+    if (wrong[static_cast<std::size_t>(c)] >= 0)
+      fmt::print("  {} {:.1f} %", t.names[static_cast<std::size_t>(c)], 100 * accuracy[static_cast<std::size_t>(c)]);
   fmt::print("\n");
   print_shares(p);
   if (o.analysis.empty()) return 0;
@@ -195,7 +194,7 @@ int evaluate_weights(Options& o) {
 
 int predict(Options& o) {
   const Trained t = trained(o, 1);
-  auto& program = t.model->inference(1, o.eval_k.value_or(0));
+  auto& program = t.model->inference(1, o.equal_weights ? every_expert : o.eval_k.value_or(0));
   for (const std::string& file : o.pictures) {
     const data::RgbImage picture = data::read_image(file);
     const auto input = data::folder_input(picture, o.size, o.middle());
@@ -219,17 +218,11 @@ The folder holds one folder of PNG and JPEG files per class, which gives the cla
 int run(int argc, char** argv) {
   Options o;
   CLI::App app{"A classifier with sparse mixtures of experts, trained on folders of your own pictures", "classify"};
-  app.footer(examples);
-  app.require_subcommand(1);
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  const auto command = [&](const char* name, const char* text) {
-    CLI::App* c = app.add_subcommand(name, text);
-    c->footer(examples);
-    return c;
-  };
-  CLI::App* train_command = command("train", "train a network and write weights, metrics and a report");
-  CLI::App* eval_command = command("eval", "accuracy of trained weights on a folder of the same classes");
-  CLI::App* predict_command = command("predict", "classes of single pictures, and the experts that served them");
+  begin_commands(app, examples);
+  CLI::App* train_command = add_command(app, "train", "train a network and write weights, metrics and a report");
+  CLI::App* eval_command = add_command(app, "eval", "accuracy of trained weights on a folder of the same classes");
+  CLI::App* predict_command =
+      add_command(app, "predict", "classes of single pictures, and the experts that served them");
 
   add_training(*train_command, o);
   add_classify_network(*train_command, o);

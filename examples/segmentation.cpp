@@ -26,22 +26,16 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   Options o;
   o.command = typed;
   CLI::App app{"Semantic segmentation of street scenes with sparse mixtures of experts", "segmentation"};
-  app.footer(examples);
-  app.require_subcommand(1);
-  // Options may come twice: `study` puts its own before those of the command line, which take precedence.
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  const auto command = [&](const char* name, const char* text) {
-    CLI::App* c = app.add_subcommand(name, text);
-    c->footer(examples);
-    return c;
-  };
-  CLI::App* train_command = command("train", "train a network and write weights and metrics");
-  CLI::App* eval_command = command("eval", "mIoU, a table of classes and the use of the experts, of trained weights");
-  CLI::App* predict_command = command("predict", "colour pictures by class, and show the experts of each patch");
-  CLI::App* check_command = command("check", "decode every file of a data set and list all faults");
+  begin_commands(app, examples);
+  CLI::App* train_command = add_command(app, "train", "train a network and write weights and metrics");
+  CLI::App* eval_command =
+      add_command(app, "eval", "mIoU, a table of classes and the use of the experts, of trained weights");
+  CLI::App* predict_command =
+      add_command(app, "predict", "colour pictures by class, and show the experts of each patch");
+  CLI::App* check_command = add_command(app, "check", "decode every file of a data set and list all faults");
   CLI::App* study_command =
-      command("study", "the experiments of the study, one after the other; finished runs are skipped");
-  CLI::App* info_command = command("info", "layers, parameters, multiply-adds and memory");
+      add_command(app, "study", "the experiments of the study, one after the other; finished runs are skipped");
+  CLI::App* info_command = add_command(app, "info", "layers, parameters, multiply-adds and memory");
 
   add_network(*train_command, o);
   add_data(*train_command, o);

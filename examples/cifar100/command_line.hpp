@@ -41,9 +41,7 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--epochs", o.epochs, "passes over the data; 150 in the study")
       ->check(between(1, 1'000'000))
       ->capture_default_str();
-  app.add_option("--optimizer", o.optimizer, "adam, adamw or sgd")
-      ->check(one_of({"adam", "adamw", "sgd"}))
-      ->capture_default_str();
+  add_optimizer(app, o);
   app.add_option("--lr", o.lr, "learning rate at the start (default 1e-3, with sgd 0.1)")->check(above(0));
   app.add_option("--schedule", o.schedule,
                  "auto: the study's, without its warm-up where --lr is given; or constant, cosine, poly")
@@ -53,9 +51,6 @@ inline void add_training(CLI::App& app, Options& o) {
          "--warm-up", o.warm_up,
          "epochs in which the rate rises linearly, with every schedule and instead of the study's (default: none)")
       ->check(above(0));
-  CLI::Option* momentum =
-      app.add_option("--momentum", o.momentum, "with sgd")->check(from_to_below(0, 1))->capture_default_str();
-  CLI::Option* nesterov = app.add_flag("--nesterov", o.nesterov, "Nesterov momentum, with sgd");
   app.add_option("--weight-decay", o.weight_decay, "weight decay, as the optimiser defines it")
       ->check(at_least(0))
       ->capture_default_str();
@@ -75,10 +70,6 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--loader-threads", o.loader_threads, "threads that prepare batches; 0: the training thread does it")
       ->check(between(0, 64))
       ->capture_default_str();
-  app.final_callback([&o, momentum, nesterov] {
-    check(o.optimizer == "sgd" || momentum->count() + nesterov->count() == 0,
-          "--momentum and --nesterov go with --optimizer sgd, not {}", o.optimizer);
-  });
 }
 
 inline void add_evaluation(CLI::App& app, Options& o) {

@@ -1,17 +1,14 @@
 #pragma once
-/// The options of the program and their meaning.
+/// The options of the program and their meaning. command_line.hpp adds them to the command line.
 
-#include "../common/class_names.hpp"
-#include "../common/machine_options.hpp"
 #include "../common/make_backend.hpp"
 #include "../common/network_options.hpp"
 #include "../common/optimizer.hpp"
-#include "../common/paths.hpp"
-#include "../common/run_control.hpp"
-#include "../common/run_options.hpp"
 #include "network.hpp"
 
 #include <moecnn/data/folder_loader.hpp>
+
+#include <charconv>
 
 namespace classify {
 
@@ -43,6 +40,12 @@ struct Options : NetworkOptions, ExpertChoice {
   std::vector<std::string> pictures;
   int top = 3;
 
+  /// The share of --data that is cut off for validation; none: --val is a folder.
+  std::optional<double> val_share() const {
+    double share = 0;
+    const auto [end, error] = std::from_chars(val.data(), val.data() + val.size(), share);
+    return error == std::errc() && end == val.data() + val.size() ? std::optional(share) : std::nullopt;
+  }
   double base_rate() const { return lr.value_or(optimizer == "sgd" ? 0.05 : 1e-3); }
   PhotoNet net(int classes) const { return {.body = NetworkOptions::net(), .classes = classes}; }
   data::FolderAugment middle() const { return {}; }
@@ -53,83 +56,6 @@ inline Settings lasting_options(const Options& o) {
   Settings all = lasting_network(o);
   all.emplace_back("size", fmt::format("{}", o.size));
   return all;
-}
-
-inline void add_classify_network(CLI::App& app, Options& o) {
-  add_network(app, o);
-  app.add_option("--size", o.size, "side of the square that the network sees, in pixels; every picture is scaled to it")
-      ->check(number_checks::whole_between(32, 1024))
-      ->capture_default_str();
-}
-
-inline void add_batch(CLI::App& app, Options& o) {
-  app.add_option("--batch", o.batch, "pictures per batch")
-      ->check(number_checks::whole_between(1, 65536))
-      ->capture_default_str();
-  app.add_option("--most-broken", o.most_broken, "share of the pictures that may be unreadable; more end the run")
-      ->check(number_checks::between(0, 1))
-      ->capture_default_str();
-  app.add_option("--loader-threads", o.loader_threads, "threads that decode pictures; 0: the training thread does it")
-      ->check(number_checks::whole_between(0, 64))
-      ->capture_default_str();
-}
-
-inline void add_training(CLI::App& app, Options& o) {
-  using namespace number_checks;
-  app.add_option("--data", o.data, "folder with one folder of PNG and JPEG files per class")->required();
-  app.add_option("--val", o.val, "another such folder to test on, or the share of --data that is cut off for it")
-      ->capture_default_str();
-  add_batch(app, o);
-  app.add_option("--smallest-crop", o.smallest_crop,
-                 "training sees random crops of at least this share of a picture's area; 0.08 for large sets")
-      ->check(between(0.01, 1))
-      ->capture_default_str();
-  app.add_flag("!--no-augment", o.augment, "training sees the middle of every picture, without crops and flips");
-  app.add_option("--epochs", o.epochs, "passes over the data")
-      ->check(whole_between(1, 1'000'000))
-      ->capture_default_str();
-  app.add_option("--optimizer", o.optimizer, "adam, adamw or sgd")
-      ->check(one_of({"adam", "adamw", "sgd"}))
-      ->capture_default_str();
-  app.add_option("--lr", o.lr, "largest learning rate (default 1e-3, with sgd 0.05)")->check(above(0));
-  app.add_option("--schedule", o.schedule, "of the learning rate: constant, cosine or poly")
-      ->check(one_of({"constant", "cosine", "poly"}))
-      ->capture_default_str();
-  app.add_option("--warm-up", o.warm_up, "epochs in which the rate rises linearly; 0: none")
-      ->check(at_least(0))
-      ->capture_default_str();
-  app.add_option("--momentum", o.momentum, "with sgd")->check(from_to_below(0, 1))->capture_default_str();
-  app.add_flag("--nesterov", o.nesterov, "Nesterov momentum, with sgd");
-  app.add_option("--weight-decay", o.weight_decay, "weight decay; norms and biases have none")
-      ->check(at_least(0))
-      ->capture_default_str();
-  app.add_option("--label-smoothing", o.smoothing, "share of the target that all classes get alike")
-      ->check(from_to_below(0, 1))
-      ->capture_default_str();
-  app.add_option("--clip", o.clip, "largest global norm of the gradients (default: no clipping)")->check(above(0));
-  app.add_option("--accumulate", o.accumulate, "batches per update, for batches that do not fit into memory")
-      ->check(whole_between(1, 10000))
-      ->capture_default_str();
-  app.add_option(
-      "--backbone", o.backbone,
-      "start from these weights (safetensors, torchvision's names of resnet18); the last layer and the mixture "
-      "begin at random");
-  app.add_option("--backbone-rate", o.backbone_rate, "factor of the learning rate of the layers that --backbone filled")
-      ->check(at_least(0))
-      ->capture_default_str();
-  app.add_option("--freeze", o.freeze, "patterns of parameters that are not trained, such as 'conv1.*' or 'layer1.*'")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--max-steps", o.max_steps, "stop after this many updates, for a trial (default: no limit)")
-      ->check(whole_between(1, 1'000'000'000'000));
-  app.add_option("--out", o.out, "folder for weights, checkpoint, metrics.jsonl and report.html")
-      ->capture_default_str();
-  add_start(app, o);
-}
-
-inline void add_weights(CLI::App& app, Options& o) {
-  app.add_option("--weights", o.weights,
-                 "best.safetensors or last.safetensors of a training run; it holds network, size and class names")
-      ->required();
 }
 
 inline AnySchedule schedule_of(const Options& o) {
@@ -144,9 +70,9 @@ inline AnySchedule schedule_of(const Options& o) {
 inline Settings settings_of(const Options& o, const data::FolderParts& sets) {
   Settings all = network_settings(o);
   const auto add = [&](const char* name, std::string text) { all.emplace_back(name, std::move(text)); };
-  add("pictures", fmt::format("{} for training, {} for validation, {} classes, of {}", sets.train.size(),
-                              sets.validation.size(), sets.train.classes(),
-                              o.val.find_first_not_of("0123456789.") == o.val.npos ? "one folder" : "two folders"));
+  add("pictures",
+      fmt::format("{} for training, {} for validation, {} classes, of {}", sets.train.size(), sets.validation.size(),
+                  sets.train.classes(), o.val_share() ? "one folder" : "two folders"));
   add("input", fmt::format("{0} × {0} pixels", o.size));
   add("label smoothing", fmt::format("{}", o.smoothing));
   add("schedule", fmt::format("{} from {}, warm-up of {} epochs", o.schedule, o.base_rate(), o.warm_up));

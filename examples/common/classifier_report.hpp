@@ -4,8 +4,7 @@
 #include "describe_run.hpp"
 #include "network_options.hpp"
 
-#include <moecnn/analysis/predictions.hpp>
-#include <moecnn/analysis/specialisation.hpp>
+#include <moecnn/analysis/experts.hpp>
 #include <moecnn/report/training_effects.hpp>
 #include <moecnn/report/training_report.hpp>
 
@@ -49,15 +48,9 @@ inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, c
   r.gate = o.gate_text();
   r.balance = o.balance_text(), r.constraint = o.constraint_text();
   report::add_history(r, run, m);
-  r.test_load.assign(r.experts, 0);
-  r.test_importance.assign(r.experts, 0);
-  for (int i = 0; i < seen.weights.rows(); ++i)
-    for (int e = 0; e < r.experts; ++e) {
-      r.test_importance[e] += seen.weights(i, e) / seen.weights.rows();
-      r.test_load[e] += (seen.weights(i, e) > 0) / static_cast<double>(seen.weights.rows());
-    }
-  r.cv_load = coefficient_of_variation(r.test_load);
-  r.cv_importance = coefficient_of_variation(r.test_importance);
+  const analysis::Utilisation use = analysis::utilisation(seen.weights);
+  r.test_importance = use.importance, r.cv_importance = use.cv_importance;
+  r.test_load = use.counts, r.cv_load = use.cv_counts;
   double entropy = 0;
   for (double u : r.test_importance) entropy -= u > 0 ? u * std::log(u) : 0;
   if (r.experts > 1) r.entropy = entropy / std::log(r.experts);

@@ -1,5 +1,5 @@
 #pragma once
-/// The first word of a command line: which command is meant.
+/// The commands of a program: how they are added, and which one the first word means.
 
 #include <CLI/CLI.hpp>
 #include <moecnn/core/error.hpp>
@@ -24,6 +24,20 @@ inline int typing_errors(const std::string& a, const std::string& b) {
         at(i, j) = std::min(at(i, j), at(i - 2, j - 2) + 1);
     }
   return d.back();
+}
+
+/// Makes `app` a program of several commands, with `examples` under each help text. Where an option comes twice, the last
+/// one counts: scripts put their own behind common ones.
+inline void begin_commands(CLI::App& app, const char* examples) {
+  app.footer(examples);
+  app.require_subcommand(1);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+inline CLI::App* add_command(CLI::App& app, const char* name, const char* text) {
+  CLI::App* command = app.add_subcommand(name, text);
+  command->footer(app.get_footer());
+  return command;
 }
 
 /// Throws Error unless the first word is a command of `app` or an option such as --help: "there is no command 'trian'.

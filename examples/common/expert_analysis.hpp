@@ -3,9 +3,9 @@
 
 #include "classifier_report.hpp"
 
-#include <moecnn/analysis/experts.hpp>
 #include <moecnn/analysis/tsne.hpp>
 #include <moecnn/io/json.hpp>
+#include <moecnn/report/study_table.hpp>
 #include <moecnn/report/thumbnail_map.hpp>
 #include <moecnn/train/terminal.hpp>
 
@@ -60,13 +60,6 @@ inline ExpertAnalysis analyse_experts(const Tested& test, const analysis::Predic
   return a;
 }
 
-/// A name inside a table of Markdown.
-inline std::string cell(const std::string& name) {
-  std::string text;
-  for (const char c : name) text += c == '|' ? "\\|" : std::string(1, c == '\n' ? ' ' : c);
-  return text;
-}
-
 /// A correlation with four decimals; where one of the two does not vary there is none.
 inline std::string text_of(double correlation) {
   return std::isnan(correlation) ? "undefined" : fmt::format("{:.4f}", correlation);
@@ -81,7 +74,7 @@ inline std::string markdown(const ExpertAnalysis& a, int images, int classes) {
     const auto at = static_cast<std::size_t>(e);
     std::string list;
     for (const auto& [name, weight] : a.favourites[at])
-      list += fmt::format("{}{} {:.2f}", list.empty() ? "" : ", ", cell(name), weight);
+      list += fmt::format("{}{} {:.2f}", list.empty() ? "" : ", ", report::detail::plain(name), weight);
     text += fmt::format("| {} | {:.0f} | {:.2f} % | {:.2f} % | {} |\n", e, a.use.counts[at], 100 * a.use.importance[at],
                         100 * a.alone.accuracy[at], list);
   }

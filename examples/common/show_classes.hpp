@@ -1,7 +1,7 @@
 #pragma once
 /// Prints the results of a classifier.
 
-#include <moecnn/analysis/predictions.hpp>
+#include <moecnn/analysis/experts.hpp>
 #include <moecnn/model/program.hpp>
 
 #include <algorithm>
@@ -55,11 +55,7 @@ inline void print_accuracy(const moecnn::analysis::Predictions& p, std::span<con
 inline void print_shares(const moecnn::analysis::Predictions& p) {
   for (const auto& m : p.mixtures) {
     fmt::print("{}, k = {}: share of the weight per expert:", m.name, m.k);
-    for (int e = 0; e < m.weights.cols(); ++e) {
-      double sum = 0;
-      for (int i = 0; i < m.weights.rows(); ++i) sum += m.weights(i, e);
-      fmt::print(" {:.1f} %", 100 * sum / m.weights.rows());
-    }
+    for (const double share : moecnn::analysis::utilisation(m.weights).importance) fmt::print(" {:.1f} %", 100 * share);
     fmt::print("\n");
   }
 }

@@ -92,6 +92,11 @@ TEST_CASE("a folder of pictures becomes a classifier that needs nothing but its 
   CHECK(has(said.output.substr(first, second - first), "red things\n"));
   CHECK(has(said.output.substr(second), "%  blue\n"));
   CHECK(has(said.output, "layer4:  expert "));
+  const Words one{out / "more" / "blue" / "p1.png"};
+  CHECK(has(classify(predict + Words{"--fixed-expert", "1"} + one).output, "layer4:  expert 1 (1.000)\n"));
+  const Ran equal = classify(predict + Words{"--equal-weights"} + one);
+  INFO(equal.output);
+  CHECK(has(equal.output, "layer4:  expert 0 (0.333)  expert 1 (0.333)  expert 2 (0.333)\n"));
 
   // Folders of other classes are refused by name.
   std::filesystem::rename(out / "more" / "green", out / "more" / "grey");
@@ -131,14 +136,7 @@ TEST_CASE("errors name the option or the file and say what is expected") {
   NEEDS_PROGRAM(classify)
   const Scratch out;
   put_folder(out / "photos", 2);
-  const auto says = [&](const Words& words, const std::string& text) {
-    const Ran ran = classify(words);
-    CAPTURE(text);
-    INFO(ran.output);
-    CHECK(ran.status != 0);
-    CHECK(has(ran.output, text));
-    CHECK_FALSE(has(ran.output, "::"));
-  };
+  const auto says = [](const Words& words, const std::string& text) { check_fails(classify, words, text); };
   says(train(out / "nothing", out / "run"), (out / "nothing").string() + " is not there");
   says(train(out / "photos", out / "run", {"--val", "1.5"}), "--val is 1.5; expected a share");
   says(train(out / "photos", out / "run", {"--val", out / "elsewhere"}),
@@ -148,6 +146,7 @@ TEST_CASE("errors name the option or the file and say what is expected") {
   says(train(out / "photos", out / "run", {"--backbone", out / "no.safetensors"}), "--backbone: ");
   says(train(out / "photos", out / "run", {"--backbone-rate", "0.5"}), "goes with --backbone");
   says({"train"}, "--data");
+  says(train(out / "photos", out / "run", {"--momentum", "0.5"}), "go with --optimizer sgd, not adamw");
   says({"predict", "--weights", out / "no.safetensors", "x.png"}, "--weights: ");
   put_texts(out / "bare.safetensors", {});
   says({"predict", "--weights", out / "bare.safetensors", "x.png"}, "holds no options");

@@ -1,6 +1,7 @@
 #pragma once
 // Runs an example program, as a user does.
 
+#include "io/scratch.hpp"
 #include "moecnn/core/error.hpp"
 
 #include <doctest/doctest.h>
@@ -93,3 +94,13 @@ class Program {
   std::string name_;
   std::filesystem::path path_;
 };
+
+/// Checks that the program fails and says `text`, in the words of the command line instead of the library's.
+inline void check_fails(const Program& program, const Words& words, const std::string& text) {
+  const Ran ran = program(words);
+  CAPTURE(text);
+  INFO(ran.output);
+  CHECK(ran.status != 0);
+  CHECK(has(ran.output, text));
+  CHECK_FALSE(has(ran.output, "::"));
+}
