@@ -209,8 +209,8 @@ inline std::vector<Point> beginning(const Matrix& rows, std::uint64_t seed) {
 }  // namespace detail
 
 /// A map of `rows`, such as gate logits, one point per row. Deterministic: the same rows and options give the same map,
-/// with any number of threads. 9,000 rows of 4 to 10 columns take less than a minute on two cores. Throws Error on values that are not finite and
-/// on a perplexity that the number of rows does not allow.
+/// with any number of threads. 9,000 rows of 4 to 10 columns take less than a minute on two cores. Throws Error on values
+/// that are not finite and on a perplexity that the number of rows does not allow.
 inline TsneMap tsne(const Matrix& rows, const TsneOpts& opts = {}) {
   const int n = rows.rows();
   check(n >= 3 && rows.cols() >= 1, "t-SNE of {} × {} values was asked for; expected three rows or more", n,
