@@ -20,9 +20,10 @@ ARROWS = {
     "moe": ["layer"],
     "zoo": ["moe"],
     "backend": ["graph"],  # a kernel is a node, lowered: the contract between the two is graph/kernel.hpp
-    "model": ["backend"],
+    "detection": ["core"],
+    "model": ["backend", "detection"],
     "testing": ["model", "moe"],
-    "data": ["core"],
+    "data": ["core", "detection"],
     "io": ["core"],
     "train": ["model", "io", "moe"],  # moe: statistics and warnings about experts
     "analysis": ["train", "data"],
