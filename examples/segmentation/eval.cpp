@@ -1,7 +1,7 @@
 #include "../common/make_backend.hpp"
+#include "../common/run_folder.hpp"
 #include "commands.hpp"
 #include "data_sets.hpp"
-#include "run_folder.hpp"
 
 #include <moecnn/analysis/evaluate_maps.hpp>
 #include <moecnn/analysis/median_seconds.hpp>
@@ -126,7 +126,7 @@ int evaluate(const Options& o) {
   for (const auto& [i, reason] : batches.broken().all()) fmt::print("left out: {}\n", reason);
   if (!o.json.empty()) {
     const double seconds = seconds_per_image(model, batches, opts);
-    write_text(o.json, json_of(o, e, model.recorded(1), names, seconds).dump(2) + "\n");
+    runs::write_text(o.json, json_of(o, e, model.recorded(1), names, seconds).dump(2) + "\n");
     fmt::print("json     {}\n", o.json);
   }
   if (!o.dump.empty()) dump.write(o.dump);

@@ -138,17 +138,6 @@ inline AnySchedule schedule_of(const Options& o) {
   return warmed_up(schedule::Constant{.rate = lr}, o.warm_up);
 }
 
-/// A path as a text of its own in files that hold UTF-8: other bytes, and backslashes, are written as \xff.
-inline std::string path_text(const std::string& path) {
-  if (io::is_utf8(path) && path.find('\\') == path.npos) return path;
-  std::string text;
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += byte < 0x80 && c != '\\' ? std::string(1, c) : formatted("\\x{:02x}", byte);
-  }
-  return text;
-}
-
 /// Options of the network and of how pictures are prepared, by the names they have on the command line: `train` writes
 /// them beside the weights, and other commands take them from there, and these alone. Paths are not among them: weights
 /// may come from elsewhere.

@@ -1,7 +1,7 @@
 #include "../common/make_backend.hpp"
+#include "../common/run_folder.hpp"
 #include "commands.hpp"
 #include "data_sets.hpp"
-#include "run_folder.hpp"
 
 #include <moecnn/analysis/read_maps.hpp>
 #include <moecnn/analysis/routing.hpp>
@@ -12,7 +12,7 @@ namespace segmentation {
 
 inline void write_png(const std::filesystem::path& path, const report::Image& image) {
   const auto bytes = report::encode_png(image);
-  write_text(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  runs::write_text(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   fmt::print("{}\n", path.string());
 }
 

@@ -2,6 +2,7 @@
 /// The settings that a checkpoint stores.
 
 #include "../common/make_backend.hpp"
+#include "../common/run_folder.hpp"
 #include "data_sets.hpp"
 
 namespace segmentation {
@@ -49,8 +50,8 @@ inline Settings settings_of(const Options& o) {
     add("schedule", formatted("{} from {}{}, warm-up of {} epochs", o.schedule, o.base_rate(),
                               o.schedule == "poly" ? formatted(", power {}", o.power) : "", o.warm_up));
   add("seed", formatted("{}", o.seed));
-  add("initial weights", o.init.empty() ? "random" : path_text(o.init));
-  if (!o.backbone.empty()) add("encoder", path_text(o.backbone));
+  add("initial weights", o.init.empty() ? "random" : runs::path_text(o.init));
+  if (!o.backbone.empty()) add("encoder", runs::path_text(o.backbone));
   add("backend", make_backend(o.backend)->title());
   return all;
 }

@@ -1,23 +1,15 @@
 // The experiments E1 to E10 of the segmentation study, as a list of runs that can be interrupted and resumed.
+#include "../common/study_runs.hpp"
 #include "commands.hpp"
-#include "study_settings.hpp"
 
 #include <moecnn/report/study_table.hpp>
 
-#include <fstream>
 #include <map>
-#include <set>
 
 namespace segmentation {
 namespace {
 
-using Words = std::vector<std::string>;
-using Program = std::function<int(const Words&)>;
-
-Words operator+(Words a, const Words& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
+using runs::Words, runs::operator+;
 
 /// Common to a number of runs.
 struct Protocol {
@@ -185,99 +177,29 @@ double figure(const io::Json& eval, const std::string& key) {
   return mixtures.empty() ? none : sum;
 }
 
-/// The options for `train` that `eval` needs, too.
-Words for_eval(const Words& passed_on) {
-  Words found;
-  for (std::size_t i = 0; i < passed_on.size(); ++i)
-    for (const std::string option : {"--threads", "--backend", "--eval-batch"}) {
-      if (passed_on[i] == option && i + 1 < passed_on.size()) found = found + Words{option, passed_on[i + 1]};
-      if (passed_on[i].starts_with(option + "=")) found.push_back(passed_on[i]);
-    }
-  return found;
-}
-
 /// One configuration with one seed, in a folder that its options name.
-class Run {
- public:
-  Run(const StudyOptions& o, const Protocol& protocol, const Row& row, int seed)
-      : protocol_(protocol), eval_(protocol.eval + for_eval(o.passed_on)) {
-    auto options = row.options;
-    if (const auto e = options.find("expert"); e != options.end()) expert_ = e->second, options.erase(e);
-    options.try_emplace("net", o.net);
-    std::string name = options["net"];
-    for (const auto& [key, value] : options) {
-      const auto usual = reference.find(key);
-      if (usual != reference.end() && usual->second == value) continue;
-      words_ = words_ + Words{"--" + key, value};
-      if (key != "net" && key != "data") name += "_" + key + "-" + value;
-    }
-    folder_ = std::filesystem::path(o.out) / "runs" / formatted("{}_seed-{}", name, seed);
-    if (o.scale == "paper" && !options.contains("data"))
-      words_ = words_ + Words{"--dataset", "cityscapes", "--data", o.data};
-    words_ = protocol.train + words_ + Words{"--seed", std::to_string(seed)};
-    own_ = escaped(settings_from(words_));
-    words_ = words_ + o.passed_on;
-    settings_ = settings_from(words_);
-    for (const auto& [key, value] : settings_from(protocol.eval)) settings_.emplace_back("eval " + key, value);
-    settings_.emplace_back("eval weights", protocol.weights);
-    other_ = not_the_run(folder_, settings_);
+runs::Run run_of(const StudyOptions& o, const Protocol& protocol, const Row& row, int seed) {
+  auto options = row.options;
+  std::string expert;
+  if (const auto e = options.find("expert"); e != options.end()) expert = e->second, options.erase(e);
+  options.try_emplace("net", o.net);
+  std::string name = options["net"];
+  Words train;
+  for (const auto& [key, value] : options) {
+    const auto usual = reference.find(key);
+    if (usual != reference.end() && usual->second == value) continue;
+    train = train + Words{"--" + key, value};
+    if (key != "net" && key != "data") name += "_" + key + "-" + value;
   }
-
-  const std::filesystem::path& folder() const { return folder_; }
-  std::filesystem::path result() const {
-    return folder_ / (expert_.empty() ? std::string("eval.json") : "expert_" + expert_ + ".json");
-  }
-  /// Why the run in the folder has other settings and is not used; "" where it is this run.
-  const std::string& other() const { return other_; }
-  bool done() const { return other_.empty() && std::filesystem::exists(result()); }
-  /// The settings of a finished run that are neither in its row nor in the protocol.
-  Settings additions() const {
-    Settings some;
-    for (const auto& one : read_record(folder_))
-      if (!one.first.starts_with("eval ") && std::find(own_.begin(), own_.end(), one) == own_.end())
-        some.push_back(one);
-    return some;
-  }
-
-  /// Trains where that is still to do, and evaluates. Returns 0, or the exit status of a training that a signal stopped.
-  /// An error of one run is written down and does not stop the others.
-  int work(const Program& program) const {
-    try {
-      if (!std::filesystem::exists(folder_ / "trained")) {
-        write_record(folder_, settings_);
-        const bool begun = std::filesystem::exists(folder_ / "checkpoint.safetensors");
-        const Words words = Words{"train"} + words_ + Words{"--out", folder_.string()};
-        const int status = program(begun ? words + Words{"--resume"} : words);
-        if (status > 128) return status;
-        check(status == 0, "training ended with status {}", status);
-        write_text(folder_ / "trained", "yes\n");
-      }
-      Words eval = Words{"eval", "--weights", (folder_ / protocol_.weights).string(), "--json", result().string()};
-      for (const auto& [key, value] : settings_)
-        if (key == "data") eval = eval + Words{"--data", value};
-      if (!expert_.empty()) eval = eval + Words{"--expert", expert_};
-      check(program(eval + eval_) == 0, "the evaluation failed");
-      std::filesystem::remove(folder_ / "error.txt");
-    } catch (const std::exception& e) {
-      fmt::print(stderr, "segmentation study: {}: {}\n", folder_.string(), e.what());
-      write_text(folder_ / "error.txt", std::string(e.what()) + "\n");
-    }
-    return 0;
-  }
-
- private:
-  const Protocol& protocol_;
-  Words words_, eval_;
-  Settings own_;       ///< from the row and the protocol, as in a record
-  Settings settings_;  ///< with all that was passed on, and how it is evaluated
-  std::string expert_, other_;
-  std::filesystem::path folder_;
-};
-
-/// The settings that all runs of a table share and that are neither in its rows nor in the protocol.
-std::string in_every_run(const std::vector<Settings>& additions) {
-  const std::string words = typed(common(additions));
-  return words.empty() ? "" : " Other than that, every run had " + words + ".";
+  if (o.scale == "paper" && !options.contains("data"))
+    train = train + Words{"--dataset", "cityscapes", "--data", o.data};
+  runs::RunPlan plan{.folder = std::filesystem::path(o.out) / "runs" / formatted("{}_seed-{}", name, seed),
+                     .train = protocol.train + train + Words{"--seed", std::to_string(seed)},
+                     .passed_on = o.passed_on,
+                     .eval = protocol.eval + runs::for_eval(o.passed_on, {"--threads", "--backend", "--eval-batch"}),
+                     .weights = protocol.weights};
+  if (!expert.empty()) plan.eval = plan.eval + Words{"--expert", expert}, plan.result = "expert_" + expert + ".json";
+  return runs::Run(std::move(plan));
 }
 
 /// The table as far as runs are finished.
@@ -299,33 +221,26 @@ void write_table(const StudyOptions& o, const Protocol& protocol, const Experime
         to.values.back().paper = known->second;
     }
     for (int s = 0; s < seeds; ++s) {
-      const Run run(o, protocol, row, 42 + s);
-      const io::Json eval = run.done() ? read_json(run.result()) : io::Json();
+      const runs::Run run = run_of(o, protocol, row, 42 + s);
+      const io::Json eval = run.figures();
       for (std::size_t m = 0; m < t.metrics.size(); ++m)
         to.values[m].runs.push_back(run.done() ? figure(eval, t.metrics[m].key) : std::nan(""));
       if (run.done()) additions.push_back(run.additions());
       const std::string name = formatted("{} with seed {}", row.name, 42 + s);
       if (const long long left_out = eval["left_out"].whole_or(0); left_out > 0)
         t.notes.push_back(formatted("{}: {} images could not be read and are left out.", name, left_out));
-      if (!run.other().empty()) {
-        t.notes.push_back(formatted("{} is not known: {} holds a run of other settings ({}).", name,
-                                    run.folder().string(), run.other()));
-      } else if (const auto error = run.folder() / "error.txt"; std::filesystem::exists(error)) {
-        std::ifstream in(error);
-        std::string text;
-        std::getline(in, text);
-        t.notes.push_back(formatted("{} failed with seed {}: {}", row.name, 42 + s, text));
-      }
+      if (const std::string trouble = run.trouble(); !trouble.empty())
+        t.notes.push_back(formatted("{} {}: {}", name, run.other().empty() ? "failed" : "is not known", trouble));
     }
     t.rows.push_back(std::move(to));
   }
-  t.about = e.about + " " + protocol.about + in_every_run(additions);
+  t.about = e.about + " " + protocol.about + runs::in_every_run(additions);
   report::write_study(t, o.out);
 }
 
 }  // namespace
 
-int study(const StudyOptions& o, const Program& program) {
+int study(const StudyOptions& o, const runs::Program& program) {
   const Protocol protocol = protocol_of(o);
   const int seeds = o.seeds > 0 ? o.seeds : protocol.seeds;
   const auto all = experiments(o);
@@ -335,31 +250,20 @@ int study(const StudyOptions& o, const Program& program) {
   const auto wanted = [&](const Experiment& e) {
     return o.only.empty() || std::find(o.only.begin(), o.only.end(), e.id) != o.only.end();
   };
-  make_folder(o.out);
-  std::set<std::string> others;
+  runs::make_folder(o.out);
+  runs::Worker work(program, o.out, o.list);
   // One seed of everything comes before the second of anything.
   for (int s = 0; s < seeds; ++s)
     for (const Experiment& e : all) {
       if (!wanted(e)) continue;
-      for (const Row& row : e.rows) {
-        const Run run(o, protocol, row, 42 + s);
-        fmt::print("{} {}, seed {}: {}\n", e.id, row.name, 42 + s,
-                   !run.other().empty()
-                       ? formatted("not used: {} holds a run of other settings: {}", run.folder().string(), run.other())
-                   : run.done() ? "done"
-                                : run.folder().string());
-        std::fflush(stdout);
-        if (!run.other().empty()) others.insert(run.folder().string());
-        if (o.list || run.done() || !run.other().empty()) continue;
-        if (const int status = run.work(program)) return status;
-      }
+      for (const Row& row : e.rows)
+        if (const int status =
+                work(formatted("{} {}, seed {}", e.id, row.name, 42 + s), run_of(o, protocol, row, 42 + s)))
+          return status;
       if (!o.list) write_table(o, protocol, e, seeds);
     }
   if (!o.list) fmt::print("tables   {}\n", (std::filesystem::path(o.out) / "E*.md").string());
-  check(others.empty(),
-        "{} run(s) in {} have other settings than those that are wanted now and are not used; give another --out, or "
-        "remove these folders, the first of which is {}",
-        others.size(), o.out, others.empty() ? "" : *others.begin());
+  work.finish();
   return 0;
 }
 

@@ -3,7 +3,6 @@
 #include "../common/run_options.hpp"
 #include "commands.hpp"
 #include "report.hpp"
-#include "run_folder.hpp"
 #include "settings.hpp"
 
 #include <moecnn/analysis/evaluate_maps.hpp>

@@ -4,11 +4,13 @@
 
 #include "run_folder.hpp"
 
+#include <moecnn/train/settings.hpp>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
 
-namespace segmentation {
+namespace runs {
 
 /// Words of a command line as names without dashes and values; a flag's value is "on". Of an option that comes twice the
 /// last value counts, as it does for the commands.
@@ -28,9 +30,10 @@ inline Settings settings_from(const std::vector<std::string>& words) {
 
 /// Those that decide what is learned and measured: not where files lie, how fast it goes and what is written besides.
 inline Settings deciding(const Settings& settings) {
-  constexpr std::array<std::string_view, 13> others{
-      "out",        "resume",    "data",    "threads",          "loader-threads", "cache-mb", "no-report",
-      "eval-batch", "log-steps", "rebuild", "checkpoint-steps", "max-megapixels", "overwrite"};
+  constexpr std::array<std::string_view, 16> others{
+      "out",       "resume",     "data",      "threads", "loader-threads",   "cache-mb",
+      "no-report", "eval-batch", "log-steps", "rebuild", "checkpoint-steps", "max-megapixels",
+      "overwrite", "json",       "analysis",  "weights"};
   Settings some;
   for (const auto& one : settings)
     if (std::find(others.begin(), others.end(), one.first) == others.end()) some.push_back(one);
@@ -88,4 +91,4 @@ inline std::string typed(const Settings& settings) {
   return text;
 }
 
-}  // namespace segmentation
+}  // namespace runs
