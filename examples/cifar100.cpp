@@ -1,6 +1,8 @@
 // The CIFAR-100 study in one program: train, evaluate and describe ResNet-18 with a mixture of experts instead of one of
 // its stages. `cifar100 --help` shows what can be chosen.
 #include "cifar100/command_line.hpp"
+#include "cifar100/commands.hpp"
+#include "cifar100/study.hpp"
 #include "common/class_names.hpp"
 #include "common/classifier_report.hpp"
 #include "common/expert_analysis.hpp"
@@ -10,6 +12,8 @@
 #include <moecnn/io/tensor_writer.hpp>
 #include <moecnn/model/summary.hpp>
 #include <moecnn/train/checkpoint.hpp>
+
+#include <chrono>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -24,9 +28,9 @@ data::Loader make_loader(const data::ImageSet& set, const Options& o, bool train
 }
 
 Tested tested_on(AnyModel& model, const data::ImageSet& set, int batch = 100) {
-  return {set, [&model, &set, batch](analysis::PredictOpts opts) {
-            opts.batch = batch;
-            return analysis::predict(model, set, opts);
+  return {set, [&model, &set, batch] { return analysis::predict(model, set, {.batch = batch}); },
+          [&model, &set, batch](const std::vector<analysis::ExpertsOf>& choices) {
+            return analysis::predict_each(model, set, choices, {.batch = batch});
           }};
 }
 
@@ -103,6 +107,31 @@ void write_dump(const analysis::Predictions& p, const std::string& path) {
   fmt::print("dump     {}\n", path);
 }
 
+/// Accuracy and the use of the experts; `mixtures`: what analyse() has given, or null.
+io::Json json_of(const AnyModel& model, const Options& o, const analysis::Predictions& p, const data::ImageSet& test,
+                 const io::Json& mixtures) {
+  io::Json all = io::Json::object({{"network", o.net_text()},
+                                   {"data", test.name},
+                                   {"images", p.images},
+                                   {"parameters", parameter_count(model.recorded())},
+                                   {"macs_per_image", macs_per_image(model.recorded())},
+                                   {"top1", analysis::top_k_accuracy(p, test.labels, 1)},
+                                   {"top5", analysis::top_k_accuracy(p, test.labels, 5)}});
+  if (mixtures.is_array()) return all.set("mixtures", mixtures), all;
+  io::Json list = io::Json::array();
+  for (const auto& m : p.mixtures) {
+    const analysis::Utilisation use = analysis::utilisation(m.weights);
+    list.add(io::Json::object({{"mixture", m.name},
+                               {"k", m.k},
+                               {"cv_counts", use.cv_counts},
+                               {"cv_importance", use.cv_importance},
+                               {"living", use.living},
+                               {"mean_weights", use.importance}}));
+  }
+  all.set("mixtures", list);
+  return all;
+}
+
 /// `from`: where the network's options come from, in words.
 int evaluate_weights(const Options& o, const std::string& from) {
   const data::ImageSet test = load_split(o);
@@ -115,6 +144,7 @@ int evaluate_weights(const Options& o, const std::string& from) {
          o.position, o.experts, o.gate, o.constraint, from);
   }
   check_output(o.dump);
+  check_output(o.json);
   analysis::PredictOpts opts = o.predict();
   opts.batch = o.batch;
   const auto p = analysis::predict(model, test, opts);
@@ -123,8 +153,27 @@ int evaluate_weights(const Options& o, const std::string& from) {
   print_accuracy(p, test.labels);
   print_shares(p);
   if (!o.dump.empty()) write_dump(p, o.dump);
-  if (!o.analysis.empty()) classifier::analyse(tested_on(model, test, o.batch), p, o.points, o.analysis);
+  io::Json mixtures;
+  if (!o.analysis.empty()) mixtures = classifier::analyse(tested_on(model, test, o.batch), p, o.points, o.analysis);
+  if (!o.json.empty()) {
+    runs::write_text(o.json, json_of(model, o, p, test, mixtures).dump(1) + "\n");
+    fmt::print("figures  {}\n", o.json);
+  }
   return 0;
+}
+
+double training_rate(const Options& o) {
+  constexpr int steps = 3;
+  data::ImageSet images = data::synthetic(steps * o.batch, o.seed, data::Split::train);
+  AnyModel model(make_backend(o.backend), {o.batch, 32, 32}, {.seed = o.seed}, o.net());
+  data::Loader batches = make_loader(images, o, true);
+  NoBatches none;
+  std::chrono::steady_clock::time_point from;
+  fit(model, batches, none,
+      {.max_steps = steps, .progress = {.show = ShowProgress::none}, .on_step = [&](const StepInfo& s) {
+         if (s.step == 1) from = std::chrono::steady_clock::now();  // the first step makes code
+       }});
+  return (steps - 1) * o.batch / std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
 }
 
 int info(const Options& o) {
@@ -140,6 +189,9 @@ constexpr const char* examples = R"(examples:
   cifar100 eval --data cifar-100-binary --weights out/a/last.safetensors
   cifar100 eval --data cifar-100-binary --weights out/a/last.safetensors --k 1 --dump out/a/test.safetensors
   cifar100 eval --data cifar-100-binary --weights out/a/last.safetensors --analysis out/a/experts
+  cifar100 predict --weights out/a/last.safetensors --page out/a/photo.html photo.jpg
+  cifar100 study --data cifar-100-binary --scale quick --list
+  cifar100 study --data cifar-100-binary --scale quick --out out/study_cifar100
   cifar100 info --position 1 --experts 10)";
 
 /// Takes the options of the network from its weights; returns where they come from, in words.
@@ -153,12 +205,34 @@ std::string take_network(Options& o, const CLI::App& eval) {
   return run_options::origin(saved, o.weights);
 }
 
-int run(int argc, char** argv) {
+/// Images per second in training a network of the study with the options that every run is given.
+double rate_of(const Cell& cell, const std::vector<std::string>& passed_on) {
   Options o;
+  CLI::App train;
+  add_network(train, o);
+  add_k(train, o);
+  add_data(train, o);
+  add_training(train, o);
+  add_seed_and_machine(train, o);
+  const runs::Words words = cell.words() + passed_on;
+  train.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+#ifdef _OPENMP
+  if (o.threads > 0) omp_set_num_threads(o.threads);
+#endif
+  return training_rate(o);
+}
+
+int run(const std::vector<std::string>& words, const std::string& typed) {
+  PredictOptions o;
+  StudyOptions s;
   CLI::App app{"ResNet-18 with sparse mixtures of experts on CIFAR-100", "cifar100"};
   begin_commands(app, examples);
   CLI::App* train_command = add_command(app, "train", "train a network and write weights, metrics and a report");
-  CLI::App* eval_command = add_command(app, "eval", "accuracy of trained weights");
+  CLI::App* eval_command = add_command(app, "eval", "accuracy of trained weights, and what their experts do");
+  CLI::App* predict_command =
+      add_command(app, "predict", "classes of single pictures, and the experts that served them");
+  CLI::App* study_command =
+      add_command(app, "study", "every table and figure of the paper, run by run; finished runs are skipped");
   CLI::App* info_command = add_command(app, "info", "layers, parameters, multiply-adds and memory");
 
   add_network(*train_command, o);
@@ -172,22 +246,38 @@ int run(int argc, char** argv) {
   add_network(*eval_command, o);
   add_seed_and_machine(*eval_command, o);
 
+  add_prediction(*predict_command, o);
+  add_network(*predict_command, o);
+  add_seed_and_machine(*predict_command, o);
+
+  add_study(*study_command, s);
+
   add_network(*info_command, o);
   add_k(*info_command, o);
   add_batch(*info_command, o);
   add_seed_and_machine(*info_command, o);
 
-  if (const auto status = parse_words(app, {argv + 1, argv + argc})) return *status;
+  if (const auto status = parse_words(app, words)) return *status;
+  if (*study_command) {
+    s.passed_on = study_command->remaining();
+    return study(
+        s,
+        [](const std::vector<std::string>& other) {
+          return run(other, "cifar100 " + fmt::format("{}", fmt::join(other, " ")));
+        },
+        [&](const Cell& cell) { return rate_of(cell, s.passed_on); });
+  }
   std::string from = "the command line";
   if (*eval_command) from = take_network(o, *eval_command);
+  if (*predict_command) take_options(o, *predict_command);
   check_network(o);
-  if (*eval_command) check_expert_choice(o, o);
+  if (*eval_command || *predict_command) check_expert_choice(o, o);
 #ifdef _OPENMP
   if (o.threads > 0) omp_set_num_threads(o.threads);
 #endif
-  const std::string typed = environment::command_line(argc, argv);
   if (*train_command) return train(o, typed);
   if (*eval_command) return evaluate_weights(o, from);
+  if (*predict_command) return predict(o);
   return info(o);
 }
 
@@ -195,7 +285,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) try {
   flush_every_line();
-  return cifar::run(argc, argv);
+  return cifar::run({argv + 1, argv + argc}, environment::command_line(argc, argv));
 } catch (const std::exception& e) {
   fmt::print(stderr, "cifar100: {}\n", e.what());
   return 1;

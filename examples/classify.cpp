@@ -5,6 +5,7 @@
 #include "common/classifier_report.hpp"
 #include "common/expert_analysis.hpp"
 #include "common/parse.hpp"
+#include "common/predict_page.hpp"
 #include "common/show_classes.hpp"
 
 #include <moecnn/graph/passes/set_k.hpp>
@@ -65,9 +66,14 @@ Thumbnails thumbnails(const data::ImageFolder& set, int most) {
 }
 
 Tested tested(AnyModel& model, const Options& o, const Thumbnails& t) {
-  return {t.images, [&](const analysis::PredictOpts& opts) {
+  return {t.images,
+          [&] {
             auto loader = test_loader(t.files, o);
-            return analysis::predict(model, loader, opts);
+            return analysis::predict(model, loader);
+          },
+          [&](const std::vector<analysis::ExpertsOf>& choices) {
+            auto loader = test_loader(t.files, o);
+            return analysis::predict_each(model, loader, choices);
           }};
 }
 
@@ -193,15 +199,23 @@ int evaluate_weights(Options& o) {
 }
 
 int predict(Options& o) {
+  check_output(o.page);
   const Trained t = trained(o, 1);
   auto& program = t.model->inference(1, o.equal_weights ? every_expert : o.eval_k.value_or(0));
+  std::vector<PredictedPicture> all;
   for (const std::string& file : o.pictures) {
     const data::RgbImage picture = data::read_image(file);
     const auto input = data::folder_input(picture, o.size, o.middle());
     program.set_images(input.data());
     program.forward({.fixed_expert = o.fixed_expert.value_or(-1), .equal_weights = o.equal_weights});
     fmt::print("{} ({} x {})\n", file, picture.w, picture.h);
-    print_classes(program, t.names, o.top);
+    const Seen seen = seen_by(program, t.names, o.top);
+    print(seen);
+    all.push_back({file, pixels_of(input, o.size, o.middle().mean, o.middle().std), seen});
+  }
+  if (!o.page.empty()) {
+    write_predict_page(all, o.net_text(), o.page);
+    fmt::print("page     {}\n", o.page);
   }
   return 0;
 }
@@ -241,6 +255,8 @@ int run(int argc, char** argv) {
     add_machine(*c, o, "plays no part");
   }
   add_weights(*predict_command, o);
+  predict_command->add_option("--page", o.page,
+                              "write the pictures, their classes and their experts to this HTML file");
   predict_command->add_option("pictures", o.pictures, "PNG or JPEG files of any size; the middle square is looked at")
       ->required()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

@@ -6,7 +6,8 @@
 #include "../common/paths.hpp"
 #include "../common/run_control.hpp"
 #include "../common/run_options.hpp"
-#include "options.hpp"
+#include "commands.hpp"
+#include "study.hpp"
 
 namespace cifar {
 
@@ -82,8 +83,41 @@ inline void add_evaluation(CLI::App& app, Options& o) {
       ->check(one_of({"test", "val", "train"}))
       ->capture_default_str();
   app.add_option("--dump", o.dump, "write logits and sparse gate weights, in file order, to this file");
+  app.add_option("--json", o.json, "write all figures to this file");
   add_expert_choice(app, o);
   add_analysis(app, o);
+}
+
+inline void add_prediction(CLI::App& app, PredictOptions& o) {
+  app.add_option("pictures", o.pictures, "PNG or JPEG files of any size; the middle square is looked at")
+      ->required()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--weights", o.weights, "last.safetensors of a training run; it holds the options of its network")
+      ->required();
+  app.add_option("--names", o.names, "file with a name per class, one a line, instead of the names in the weights");
+  app.add_option("--top", o.top, "classes to print")->check(between(1, CifarMoENet::out))->capture_default_str();
+  app.add_option("--page", o.page, "write the pictures, their classes and their experts to this HTML file");
+  add_expert_choice(app, o);
+}
+
+inline void add_study(CLI::App& app, StudyOptions& s) {
+  app.add_option(
+         "--scale", s.scale,
+         "quick: 10 epochs, one seed, a part of the tables: about a day on two cores; paper: the protocol, 150 epochs "
+         "and three seeds; smoke: a minute on generated images")
+      ->check(one_of({"quick", "paper", "smoke"}))
+      ->capture_default_str();
+  app.add_option("--data", s.data, "folder with train.bin and test.bin of CIFAR-100 (binary version)");
+  app.add_option("--out", s.out, "folder for runs, tables and study.html; give it again to go on")
+      ->capture_default_str();
+  app.add_option("--only", s.only, "experiments, with commas between: T1, T2, T3, T4, K, G, M, F (default: all)")
+      ->delimiter(',')
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--seeds", s.seeds, "runs of each network, with seeds from 42 on (default: the scale's)")
+      ->check(between(1, 1000));
+  app.add_flag("--list", s.list, "print the runs and the time that each takes on this machine, and start none");
+  app.allow_extras();
+  app.footer("All other options are passed on to every training run: --threads 2 --epochs 5");
 }
 
 /// Gives the options in the weights file to those that were not typed, and returns them.

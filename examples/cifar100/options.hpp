@@ -35,7 +35,7 @@ struct Options : NetworkOptions, ExpertChoice {
   std::string backend = "auto";
   int threads = 0, loader_threads = 1;
   // evaluation
-  std::string weights, dump, split = "test";
+  std::string weights, dump, json, split = "test";
 
   /// The images that training is tested on.
   const char* tested() const { return val > 0 ? "validation" : "test"; }

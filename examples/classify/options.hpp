@@ -38,6 +38,7 @@ struct Options : NetworkOptions, ExpertChoice {
   // use
   std::string weights;
   std::vector<std::string> pictures;
+  std::string page;  ///< of `predict`, HTML; empty: none
   int top = 3;
 
   /// The share of --data that is cut off for validation; none: --val is a folder.

@@ -2,6 +2,7 @@
 /// From a finished training run of a classifier to the data of its report.
 
 #include "describe_run.hpp"
+#include "expert_maps.hpp"
 #include "network_options.hpp"
 
 #include <moecnn/analysis/experts.hpp>
@@ -12,30 +13,15 @@
 struct Tested {
   /// Labels, names, and pixels to show: those of the set, or smaller ones.
   const moecnn::data::ImageSet& images;
-  std::function<moecnn::analysis::Predictions(const moecnn::analysis::PredictOpts&)> predict;  ///< of all of them
+  /// Of all of them: as the network was built, and for each of several choices of experts.
+  std::function<moecnn::analysis::Predictions()> predict;
+  std::function<std::vector<moecnn::analysis::Predictions>(const std::vector<moecnn::analysis::ExpertsOf>&)>
+      predict_each;
 };
 
 namespace classifier {
 
 using namespace moecnn;
-
-/// Interleaved pixels of a planar image.
-inline report::Image picture(const data::ImageSet& set, int i) {
-  report::Image image{.width = set.w, .height = set.h, .channels = 3};
-  const int plane = set.w * set.h;
-  image.pixels.resize(3 * static_cast<std::size_t>(plane));
-  for (int p = 0; p < plane; ++p)
-    for (int c = 0; c < 3; ++c) image.pixels[3 * static_cast<std::size_t>(p) + c] = set.image(i)[c * plane + p];
-  return image;
-}
-
-/// Places of at most `most` of `n` samples, evenly spaced.
-inline std::vector<int> thin_places(int n, int most) {
-  std::vector<int> places;
-  for (int j = 0; j < std::min(n, most); ++j)
-    places.push_back(n <= most ? j : static_cast<int>(static_cast<long long>(j) * n / most));
-  return places;
-}
 
 /// How one mixture was used, over time and on the test set.
 inline report::MixtureReport mixture_of(const TrainResult& run, std::size_t m, const NetworkOptions& o,
@@ -78,14 +64,35 @@ inline void probe_experts(const Tested& part, report::TrainingReport& report) {
   const std::vector<int>& labels = part.images.labels;
   for (report::MixtureReport& r : report.mixtures) {
     if (part.images.n < report.test_images) r.probed = part.images.n;
-    for (int k = 1; k <= std::min(r.experts, 10); ++k) {
-      const auto p = part.predict({.k = k});
+    const int most_k = std::min(r.experts, 10), alone = r.experts <= 16 ? r.experts : 0;  // all of them or none
+    std::vector<analysis::ExpertsOf> choices = analysis::each_alone(alone);
+    for (int k = 1; k <= most_k; ++k) choices.push_back({.k = k});
+    const auto all = part.predict_each(choices);
+    for (int k = 1; k <= most_k; ++k) {
+      const auto& p = all[static_cast<std::size_t>(alone + k - 1)];
       r.accuracy_at_k.push_back({k, analysis::top_k_accuracy(p, labels, 1), analysis::top_k_accuracy(p, labels, 5)});
     }
-    const int alone = r.experts <= 16 ? r.experts : 0;  // all of them or none
     for (int e = 0; e < alone; ++e)
-      r.expert_accuracy.push_back(analysis::top_k_accuracy(part.predict({.fixed_expert = e}), labels, 1));
+      r.expert_accuracy.push_back(analysis::top_k_accuracy(all[static_cast<std::size_t>(e)], labels, 1));
   }
+}
+
+/// t-SNE maps of a mixture over at most 2,000 of the images.
+inline std::vector<report::ImageMap> maps_of(const data::ImageSet& images,
+                                             const analysis::Predictions::Mixture& mixture) {
+  constexpr int most = 2000, side = 1200;
+  if (images.n < ExpertMaps::fewest || mixture.weights.cols() < 2) return {};
+  const ExpertMaps maps(images, mixture, most);
+  const std::string which =
+      maps.count() < images.n ? fmt::format("{} of the test images", maps.count()) : "Test images";
+  return {
+      {"Logits of the gate",
+       which + " by t-SNE of the gate's logits: the gate tells neighbours hardly apart. Pictures of one kind that "
+               "lie together say what the gate looks at.",
+       maps.logits(side)},
+      {"Sparse weights",
+       which + " by t-SNE of the experts' weights: each island is a team of experts, with the images that it serves.",
+       maps.weights(side)}};
 }
 
 /// `description`: a sentence on network and data. `part` is looked at with every expert alone.
@@ -105,13 +112,14 @@ inline report::TrainingReport report_of(const Graph& g, const TrainResult& run, 
   r.class_images.assign(images.class_names.size(), 0);
   for (int label : images.labels) ++r.class_images[static_cast<std::size_t>(label)];
 
-  const auto seen = test.predict({});
+  const auto seen = test.predict();
   r.top1 = analysis::top_k_accuracy(seen, images.labels, 1);
   r.top5 = analysis::top_k_accuracy(seen, images.labels, 5);
   for (std::size_t m = 0; m < seen.mixtures.size(); ++m) {
     r.mixtures.push_back(mixture_of(run, m, o, seen.mixtures[m], images, r.class_images));
     r.mixtures[m].only_in_training =
         report::only_in_training(g, g.routings[m], {.noise = o.noise, .augmentation = chosen.augmented});
+    r.mixtures[m].maps = maps_of(images, seen.mixtures[m]);
   }
   probe_experts(part, r);
   return r;

@@ -2,6 +2,7 @@
 /// The part of a report that all programs have, for any kind of run.
 
 #include "environment.hpp"
+#include "time_text.hpp"
 
 #include <moecnn/report/history.hpp>
 #include <moecnn/train/optimizer.hpp>
@@ -32,10 +33,7 @@ inline void describe_run(moecnn::report::TrainingReport& r, const moecnn::TrainR
   r.date = environment::date();
   r.version = environment::version();
   r.command = from_the_start(chosen.command);
-  const std::string time = run.seconds < 90     ? moecnn::formatted("{:.0f} s", run.seconds)
-                           : run.seconds < 7200 ? moecnn::formatted("{:.1f} min", run.seconds / 60)
-                                                : moecnn::formatted("{:.1f} h", run.seconds / 3600);
-  r.facts.push_back({"Training", time, moecnn::report::grouped(run.step) + " steps"});
+  r.facts.push_back({"Training", time_text(run.seconds), moecnn::report::grouped(run.step) + " steps"});
   for (const auto& [key, value] : chosen.settings)
     if (key != "backend") r.settings.push_back({key, value});  // it stands with the machine
   r.settings.push_back({"optimiser", moecnn::text_of(chosen.optimizer)});

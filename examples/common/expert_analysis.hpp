@@ -2,31 +2,36 @@
 /// Everything about the experts of a trained classifier: tables on the screen, in Markdown and JSON, and t-SNE maps.
 
 #include "classifier_report.hpp"
+#include "run_folder.hpp"
 
-#include <moecnn/analysis/tsne.hpp>
 #include <moecnn/io/json.hpp>
+#include <moecnn/io/tensor_writer.hpp>
+#include <moecnn/report/jpeg.hpp>
 #include <moecnn/report/study_table.hpp>
-#include <moecnn/report/thumbnail_map.hpp>
-#include <moecnn/train/terminal.hpp>
-
-#include <cstdio>
 
 namespace classifier {
+
+struct FavouriteClass {
+  int index;
+  std::string name;
+  double mean_weight;
+};
 
 /// Results for one mixture.
 struct ExpertAnalysis {
   std::string name = {};
   int k = 0;
   analysis::Utilisation use = {};
-  std::vector<std::vector<std::pair<std::string, double>>> favourites = {};  ///< per expert: class, mean weight
-  Matrix pairs = {};                                                         ///< N × N images that both experts serve
-  double accuracy = 0;                                                       ///< top-1 of the whole mixture
+  std::vector<std::vector<FavouriteClass>> favourites = {};  ///< per expert, the dearest first
+  Matrix pairs = {};                                         ///< N × N images that both experts serve
+  double accuracy = 0;                                       ///< top-1 of the whole mixture
   analysis::SingleExperts alone = {};
   int at_least_best = 0;  ///< classes in which the whole mixture is at least as good as its best expert
   analysis::Correlation sparse = {}, dense = {},
                         activations = {};  ///< of accuracy alone with weights, scores and counts per class
   std::vector<analysis::Correlation> sparse_of = {}, dense_of = {}, activations_of = {};  ///< per expert
   std::vector<double> accuracy_at_k = {};                                                 ///< for k = 1 … N
+  std::vector<int> guesses = {};  ///< 2 N × images: classes by each expert alone, then for k = 1 … N
 };
 
 /// `seen`: predictions of all of `test` as the network was built.
@@ -40,11 +45,15 @@ inline ExpertAnalysis analyse_experts(const Tested& test, const analysis::Predic
   for (int e = 0; e < experts; ++e) {
     auto& list = a.favourites.emplace_back();
     for (const int c : analysis::top_groups(weights, e, 5))
-      list.emplace_back(images.class_names[static_cast<std::size_t>(c)], weights(c, e));
+      list.push_back({c, images.class_names[static_cast<std::size_t>(c)], weights(c, e)});
   }
   a.pairs = analysis::pair_counts(mixture.weights);
   a.accuracy = analysis::top_k_accuracy(seen, labels, 1);
-  a.alone = analysis::single_experts(experts, labels, [&](int e) { return test.predict({.fixed_expert = e}); });
+  std::vector<analysis::ExpertsOf> choices = analysis::each_alone(experts);
+  for (int k = 1; k <= experts; ++k) choices.push_back({.k = k});
+  const std::vector<analysis::Predictions> all = test.predict_each(choices);
+  const auto count = static_cast<std::size_t>(experts);
+  a.alone = analysis::single_experts(std::span(all).first(count), labels);
   a.at_least_best = analysis::classes_at_least_best(analysis::class_accuracy(seen, labels), a.alone.class_accuracy);
   const Matrix dense = analysis::mean_weights(mixture.scores, labels, classes);
   const Matrix counts = analysis::activations(mixture.weights, labels, classes);
@@ -54,9 +63,13 @@ inline ExpertAnalysis analyse_experts(const Tested& test, const analysis::Predic
   a.sparse_of = analysis::column_correlations(accuracy, weights);
   a.dense_of = analysis::column_correlations(accuracy, dense);
   a.activations_of = analysis::column_correlations(accuracy, counts);
-  for (int k = 1; k <= experts; ++k)
-    a.accuracy_at_k.push_back(k == mixture.k ? a.accuracy
-                                             : analysis::top_k_accuracy(test.predict({.k = k}), labels, 1));
+  for (const analysis::Predictions& p : all)
+    for (int i = 0; i < p.images; ++i) {
+      const auto row = p.row(i);
+      a.guesses.push_back(static_cast<int>(std::max_element(row.begin(), row.end()) - row.begin()));
+    }
+  for (const analysis::Predictions& p : std::span(all).subspan(count))
+    a.accuracy_at_k.push_back(analysis::top_k_accuracy(p, labels, 1));
   return a;
 }
 
@@ -73,8 +86,8 @@ inline std::string markdown(const ExpertAnalysis& a, int images, int classes) {
   for (int e = 0; e < experts; ++e) {
     const auto at = static_cast<std::size_t>(e);
     std::string list;
-    for (const auto& [name, weight] : a.favourites[at])
-      list += fmt::format("{}{} {:.2f}", list.empty() ? "" : ", ", report::detail::plain(name), weight);
+    for (const auto& [index, name, weight] : a.favourites[at])
+      if (weight > 0) list += fmt::format("{}{} {:.2f}", list.empty() ? "" : ", ", report::detail::plain(name), weight);
     text += fmt::format("| {} | {:.0f} | {:.2f} % | {:.2f} % | {} |\n", e, a.use.counts[at], 100 * a.use.importance[at],
                         100 * a.alone.accuracy[at], list);
   }
@@ -106,8 +119,8 @@ inline io::Json json_of(const ExpertAnalysis& a) {
   io::Json experts = io::Json::array();
   for (std::size_t e = 0; e < a.favourites.size(); ++e) {
     io::Json classes = io::Json::array();
-    for (const auto& [name, weight] : a.favourites[e])
-      classes.add(io::Json::object({{"class", name}, {"mean_weight", weight}}));
+    for (const auto& [index, name, weight] : a.favourites[e])
+      classes.add(io::Json::object({{"class", name}, {"index", index}, {"mean_weight", weight}}));
     experts.add(io::Json::object({{"images", a.use.counts[e]},
                                   {"mean_weight", a.use.importance[e]},
                                   {"top1_alone", a.alone.accuracy[e]},
@@ -136,69 +149,64 @@ inline io::Json json_of(const ExpertAnalysis& a) {
                            {"experts", experts}});
 }
 
-/// t-SNE maps of at most `most` images, with thumbnails: `NAME-logits.png` of the gate's logits, and `NAME-weights.png`
-/// and one `NAME-expert-E.png` each of the sparse weights. Perplexities are the study's, 15 and 30, or a third of the
-/// images where these are few; rates are the library's.
+/// t-SNE maps of at most `most` images, with thumbnails: `NAME-logits.jpg` of the gate's logits, and `NAME-weights.jpg`
+/// and one `NAME-expert-E.jpg` each of the sparse weights.
 inline void write_maps(const data::ImageSet& images, const analysis::Predictions::Mixture& mixture, int most,
                        const std::filesystem::path& folder) {
-  const std::vector<int> places = thin_places(images.n, most);
-  if (places.size() < 12) return;
-  const auto map_of = [&](const Matrix& all, double perplexity, const char* what) {
-    Matrix rows(static_cast<int>(places.size()), all.cols());
-    for (int i = 0; i < rows.rows(); ++i)
-      std::ranges::copy(all.row(places[static_cast<std::size_t>(i)]), rows.row(i).begin());
-    perplexity = std::min(perplexity, rows.rows() / 3.0);
-    const bool screen = Terminal::of(stdout).interactive;
-    return analysis::tsne(rows, {.perplexity = perplexity, .progress = [&](int done, double divergence) {
-                                   if (screen)
-                                     fmt::print("\rt-SNE of {} of {}: {:.0f} %, divergence {:.3f}{}", what,
-                                                mixture.name, done / 10.0, divergence, done == 1000 ? "\n" : ""),
-                                         std::fflush(stdout);
-                                 }});
-  };
-  std::vector<int> all(places.size());
-  std::iota(all.begin(), all.end(), 0);
-  const auto write = [&](const analysis::TsneMap& map, const std::vector<int>& shown, const std::string& name) {
-    const auto file = folder / fmt::format("{}-{}.png", mixture.name, name);
-    report::write_png(
-        report::thumbnail_map(map.points, shown,
-                              [&](int i) { return picture(images, places[static_cast<std::size_t>(i)]); }),
-        file);
+  constexpr int side = 1600;
+  if (std::min(images.n, most) < ExpertMaps::fewest) return;
+  const ExpertMaps maps(images, mixture, most);
+  const auto write = [&](const report::Image& map, const std::string& name) {
+    const auto file = folder / fmt::format("{}-{}.jpg", mixture.name, name);
+    report::write_jpeg(map, file);
     fmt::print("map      {}\n", file.string());
   };
-  write(map_of(mixture.gate_logits, 15, "the logits"), all, "logits");
-  const auto weights = map_of(mixture.weights, 30, "the weights");
-  write(weights, all, "weights");
-  for (int e = 0; e < mixture.weights.cols(); ++e) {
-    std::vector<int> served;
-    for (const int i : all)
-      if (mixture.weights(places[static_cast<std::size_t>(i)], e) > 0) served.push_back(i);
-    write(weights, served, fmt::format("expert-{}", e));
-  }
+  write(maps.logits(side), "logits");
+  write(maps.weights(side), "weights");
+  for (int e = 0; e < mixture.weights.cols(); ++e) write(maps.weights_of(e, side), fmt::format("expert-{}", e));
 }
 
-/// Prints the tables and writes them with the maps into `folder`: analysis.md, analysis.json, PNG files.
-inline void analyse(const Tested& test, const analysis::Predictions& seen, int most_points,
-                    const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  check(!error, "cannot make the folder {}: {}; choose another one", folder.string(), error.message());
+/// What the tables were computed from, exactly: `analysis.safetensors`. tests/golden/check_analysis.py computes them again.
+inline void write_numbers(const Tested& test, const analysis::Predictions& seen, const std::vector<ExpertAnalysis>& all,
+                          const std::filesystem::path& file) {
+  io::TensorWriter w;
+  const std::int64_t images = seen.images;
+  w.add<float>("logits", {images, seen.classes}, seen.logits);
+  w.add<int>("labels", {images}, test.images.labels);
+  for (std::size_t m = 0; m < all.size(); ++m) {
+    const auto& from = seen.mixtures[m];
+    const std::int64_t experts = from.weights.cols();
+    w.add<double>(from.name + ".gate_logits", {images, experts}, from.gate_logits.flat());
+    w.add<double>(from.name + ".scores", {images, experts}, from.scores.flat());
+    w.add<double>(from.name + ".weights", {images, experts}, from.weights.flat());
+    w.add<int>(from.name + ".classes_alone", {experts, images}, std::span(all[m].guesses).first(experts * images));
+    w.add<int>(from.name + ".classes_at_k", {experts, images}, std::span(all[m].guesses).last(experts * images));
+  }
+  w.write(file);
+  fmt::print("numbers  {}\n", file.string());
+}
+
+/// Prints the tables and writes them with the maps into `folder`: analysis.md, analysis.json, analysis.safetensors, JPEG files. Returns what is in
+/// analysis.json: an array with an object for each mixture.
+inline io::Json analyse(const Tested& test, const analysis::Predictions& seen, int most_points,
+                        const std::filesystem::path& folder) {
+  runs::make_folder(folder);
   std::string text;
   io::Json all = io::Json::array();
+  std::vector<ExpertAnalysis> of_mixtures;
   for (std::size_t m = 0; m < seen.mixtures.size(); ++m) {
-    const ExpertAnalysis a = analyse_experts(test, seen, m);
-    text += (m ? "\n" : "") + markdown(a, test.images.n, test.images.classes());
-    all.add(json_of(a));
+    of_mixtures.push_back(analyse_experts(test, seen, m));
+    text += (m ? "\n" : "") + markdown(of_mixtures[m], test.images.n, test.images.classes());
+    all.add(json_of(of_mixtures[m]));
   }
   fmt::print("\n{}\n", text);
   for (const auto& [name, content] : {std::pair{"analysis.md", text}, {"analysis.json", all.dump(1) + "\n"}}) {
-    io::AtomicFile file(folder / name);
-    file.write(content);
-    file.commit();
+    runs::write_text(folder / name, content);
     fmt::print("tables   {}\n", (folder / name).string());
   }
-  if (most_points == 0) return;
+  write_numbers(test, seen, of_mixtures, folder / "analysis.safetensors");
   for (const auto& mixture : seen.mixtures) write_maps(test.images, mixture, most_points, folder);
+  return all;
 }
 
 }  // namespace classifier

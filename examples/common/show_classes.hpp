@@ -31,17 +31,37 @@ inline std::vector<double> softmax(const std::vector<float>& logits) {
   return p;
 }
 
-/// Of a program for one image that has just run: the `top` likeliest classes, and each mixture's experts with their weights.
-inline void print_classes(const moecnn::Program& program, const std::vector<std::string>& names, int top) {
+/// A picture's likeliest classes, and the experts that served it.
+struct Seen {
+  std::vector<std::pair<std::string, double>> classes;  ///< with their probability, the likeliest first
+  struct Mixture {
+    std::string name;
+    int active;                   ///< experts that ran
+    std::vector<double> weights;  ///< of all experts
+  };
+  std::vector<Mixture> mixtures;
+};
+
+/// Of a program for one image that has just run: the `top` likeliest classes.
+inline Seen seen_by(const moecnn::Program& program, const std::vector<std::string>& names, int top) {
+  Seen seen;
   const moecnn::Graph& g = program.graph();
   const auto p = softmax(program.read<float>(g.outputs[0]));
   for (int c : largest(p, top))
-    fmt::print("  {:5.1f} %  {}\n", 100 * p[static_cast<std::size_t>(c)], names[static_cast<std::size_t>(c)]);
+    seen.classes.emplace_back(names[static_cast<std::size_t>(c)], p[static_cast<std::size_t>(c)]);
   for (std::size_t m = 0; m < g.routings.size(); ++m) {
     const auto weights = program.routings()[m].weights.row(0);
-    fmt::print("  {}:", g.routings[m].name);
-    for (int e : largest(weights, program.routings()[m].slots()))
-      fmt::print("  expert {} ({:.3f})", e, weights[static_cast<std::size_t>(e)]);
+    seen.mixtures.push_back({g.routings[m].name, program.routings()[m].slots(), {weights.begin(), weights.end()}});
+  }
+  return seen;
+}
+
+inline void print(const Seen& seen) {
+  for (const auto& [name, share] : seen.classes) fmt::print("  {:5.1f} %  {}\n", 100 * share, name);
+  for (const Seen::Mixture& m : seen.mixtures) {
+    fmt::print("  {}:", m.name);
+    for (int e : largest(m.weights, m.active))
+      fmt::print("  expert {} ({:.3f})", e, m.weights[static_cast<std::size_t>(e)]);
     fmt::print("\n");
   }
 }

@@ -230,7 +230,8 @@ void write_table(const StudyOptions& o, const Protocol& protocol, const Experime
       if (const long long left_out = eval["left_out"].whole_or(0); left_out > 0)
         t.notes.push_back(formatted("{}: {} images could not be read and are left out.", name, left_out));
       if (const std::string trouble = run.trouble(); !trouble.empty())
-        t.notes.push_back(formatted("{} {}: {}", name, run.other().empty() ? "failed" : "is not known", trouble));
+        t.notes.push_back(run.other().empty() ? formatted("{} failed with seed {}: {}", row.name, 42 + s, trouble)
+                                              : formatted("{} is not known: {}", name, trouble));
     }
     t.rows.push_back(std::move(to));
   }

@@ -54,9 +54,8 @@ TEST_CASE("activations count the images of each class that an expert serves") {
 
 TEST_CASE("single experts: accuracy in all and per class, and where the whole is as good as the best of them") {
   const std::vector<int> labels{0, 0, 1, 1};
-  const SingleExperts s = single_experts(2, labels, [&](int e) {
-    return e == 0 ? guesses({0, 0, 2, 0}, 3) : guesses({1, 0, 1, 1}, 3);
-  });
+  const std::vector<Predictions> alone{guesses({0, 0, 2, 0}, 3), guesses({1, 0, 1, 1}, 3)};
+  const SingleExperts s = single_experts(alone, labels);
   CHECK(s.accuracy == std::vector<double>{0.5, 0.75});
   CHECK(s.class_accuracy(0, 0) == 1);
   CHECK(s.class_accuracy(0, 1) == 0.5);

@@ -40,6 +40,7 @@ inline Utilisation utilisation(const Matrix& weights) {
 
 /// groups × N: images of each group (class or family) that each expert serves.
 inline Matrix activations(const Matrix& weights, std::span<const int> group, int groups) {
+  detail::check_groups(weights, group);
   Matrix counts(groups, weights.cols());
   counts.fill(0);
   for (int i = 0; i < weights.rows(); ++i)
@@ -53,13 +54,19 @@ struct SingleExperts {
   Matrix class_accuracy;         ///< classes × N: top-1 over the images of a class; NaN for classes without images
 };
 
-/// `predict_with(e)` gives the predictions of the set with expert e alone, such as
-/// `predict(model, images, {.fixed_expert = e})`.
-template <class F>
-SingleExperts single_experts(int experts, std::span<const int> labels, const F& predict_with) {
+/// The choices for predict_each() in which each of N experts alone serves every image.
+inline std::vector<ExpertsOf> each_alone(int experts) {
+  std::vector<ExpertsOf> all;
+  for (int e = 0; e < experts; ++e) all.push_back({.fixed_expert = e});
+  return all;
+}
+
+/// Of the predictions with each expert alone, in their order, such as `predict_each(model, images, each_alone(N))`.
+inline SingleExperts single_experts(std::span<const Predictions> alone, std::span<const int> labels) {
   SingleExperts s;
+  const auto experts = static_cast<int>(alone.size());
   for (int e = 0; e < experts; ++e) {
-    const Predictions p = predict_with(e);
+    const Predictions& p = alone[static_cast<std::size_t>(e)];
     const auto of_class = class_accuracy(p, labels);
     if (e == 0) s.class_accuracy.resize(p.classes, experts);
     for (int c = 0; c < p.classes; ++c) s.class_accuracy(c, e) = of_class[static_cast<std::size_t>(c)];

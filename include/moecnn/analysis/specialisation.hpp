@@ -9,8 +9,19 @@
 
 namespace moecnn::analysis {
 
+namespace detail {
+
+/// Throws Error unless each row of the weights has its group.
+inline void check_groups(const Matrix& weights, std::span<const int> group) {
+  check(std::ssize(group) == weights.rows(), "there are {} rows of weights, but the group of {} is given",
+        weights.rows(), group.size());
+}
+
+}  // namespace detail
+
 /// groups × N: mean weight over the images of each group (class or family). Rows of empty groups are 0.
 inline Matrix mean_weights(const Matrix& weights, std::span<const int> group, int groups) {
+  detail::check_groups(weights, group);
   Matrix mean(groups, weights.cols());
   mean.fill(0);
   std::vector<int> count(groups);
@@ -34,6 +45,7 @@ inline std::vector<int> top_groups(const Matrix& mean, int e, int count) {
 
 /// Images that give weight to `e`, the heaviest first, among those of one group.
 inline std::vector<int> top_images(const Matrix& weights, std::span<const int> group, int which, int e, int count) {
+  detail::check_groups(weights, group);
   std::vector<int> order;
   for (int i = 0; i < weights.rows(); ++i)
     if (group[i] == which && weights(i, e) > 0) order.push_back(i);

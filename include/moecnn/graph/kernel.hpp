@@ -29,6 +29,9 @@ class Layout {
 using Layouts = std::vector<std::shared_ptr<const Layout>>;
 
 /// Settings that may change from one run of a program to the next.
+/// StepContext::k: as the network was built, in a program that has room for more.
+inline constexpr int as_built = -1;
+
 struct StepContext {
   bool training = false;
   std::uint64_t seed = 0;
@@ -36,6 +39,7 @@ struct StepContext {
   bool noise_off = false;      ///< no gate noise, no dropout
   int fixed_expert = -1;       ///< ≥ 0: all rows go to this expert with weight 1
   bool equal_weights = false;  ///< all experts run with weight 1/N; needs a program with k = every_expert
+  int k = 0;                   ///< experts per row, at most those of the program, or as_built; 0: those of the program
 };
 
 /// Memory that one node asks for, in bytes, and what it still reads in its backward pass.

@@ -59,10 +59,16 @@ class AnyModel {
   Program& inference(int rows = 0, int k = 0) { return inference(with_rows(rows), k); }
 
   /// The same for images of another size than those of training.
-  Program& inference(Extent images, int k = 0) { return inference(Key{images, k}); }
+  Program& inference(Extent images, int k = 0) { return inference(Key{.images = images, .k = k}); }
+
+  /// Inference of which all experts run, once, and whose results can then be had for any choice of them: forward() with
+  /// equal_weights, then Program::forward_again() with other steps.
+  Program& inference_of_all(Extent images) {
+    return inference(Key{.images = images, .k = every_expert, .again = true});
+  }
 
   /// Inference with the losses of the task behind it, whose targets have to be given: for tests.
-  Program& evaluation(Extent images, int k = 0) { return inference({images, k, true}); }
+  Program& evaluation(Extent images, int k = 0) { return inference({.images = images, .k = k, .losses = true}); }
 
   std::size_t arena_bytes() const { return arena_.bytes(); }
 
@@ -71,6 +77,7 @@ class AnyModel {
     Extent images;
     int k = 0;
     bool losses = false;
+    bool again = false;
     bool operator==(const Key&) const = default;
   };
 

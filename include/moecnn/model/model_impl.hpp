@@ -93,7 +93,8 @@ MOECNN_BODY std::unique_ptr<Program> AnyModel::make_inference(const Key& key) {
   passes::set_dtype(g, backend_->dtype());
   passes::for_inference(g, keep, opts_.mix_linear_experts);
   lower_precision(g, keep);
-  return std::make_unique<Program>(std::move(g), *backend_, store_, arena_, ProgramOpts{.keep = keep});
+  return std::make_unique<Program>(std::move(g), *backend_, store_, arena_,
+                                   ProgramOpts{.keep = keep, .repeats_mixtures = key.again});
 }
 
 MOECNN_BODY void AnyModel::lower_precision(Graph& g, const std::vector<int>& keep) const {

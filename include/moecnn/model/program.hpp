@@ -16,6 +16,7 @@ struct ProgramOpts {
   bool input_grad = false;                 ///< also the gradient of the images
   std::vector<int> seeds = {};             ///< edges whose gradient the caller gives, for graphs without a loss
   std::vector<int> keep = {};              ///< edges that stay readable after a run
+  bool repeats_mixtures = false;           ///< for forward_again(); takes memory for what mixtures add up
   Rebuild rebuild = Rebuild::where_cheap;  ///< memory for time, see plan.hpp
 };
 
@@ -58,6 +59,11 @@ class Program {
   void set_labels(const std::int32_t* labels) { set_target("labels", labels); }
 
   void forward(const StepContext& step);
+  /// After forward() with equal weights, where all experts have run: the same images with the experts and weights that
+  /// `step` asks for (k, fixed_expert, equal_weights). Only the sums of the first mixtures and what lies behind them run
+  /// again, not the experts. For inference programs with `repeats_mixtures` and room for every expert; any number of
+  /// times.
+  void forward_again(const StepContext& step);
   void backward(const StepContext& step);
   /// One node's part of it, to be called from the last node to the first: first makes again what this node is the first
   /// to read.
@@ -111,6 +117,9 @@ class Program {
   std::byte* grad_data(int edge) const { return bytes_at(plan_.grad[edge]); }
 
  private:
+  void find_first_sum();
+  void run_from(std::size_t first, const StepContext& step);
+  void weigh(std::size_t routing);
   void allocate();
   std::vector<std::size_t> bytes(const Layouts& layouts) const;
   int readable_edge(std::string_view name) const;
@@ -137,6 +146,8 @@ class Program {
   Plan plan_;
   std::vector<Routing> routings_;
   std::vector<RoutingGrads> routing_grads_;
+  std::size_t first_sum_ = 0;     ///< with `repeats_mixtures`: the first node that weighs experts
+  std::vector<Routing> all_ran_;  ///< the tables of forward() with equal weights; empty after another forward()
   std::vector<std::byte> plain_, stored_;  ///< the images on their way in
   std::vector<int> targets_, loss_nodes_;
   std::vector<char> given_targets_;  ///< per target: its values are in the arena

@@ -27,6 +27,12 @@ MOECNN_BODY Program::Program(Graph graph, Backend& backend, ParamStore& store, A
       keep.push_back(graph_.nodes[n].output);
     }
   losses_.resize(loss_nodes_.size());
+  find_first_sum();
+  for (std::size_t n = first_sum_; opts_.repeats_mixtures && n < graph_.nodes.size(); ++n)
+    for (const int e : graph_.nodes[n].inputs) {
+      const int from = graph_.edges[e].producer;
+      if (from < 0 || static_cast<std::size_t>(from) < first_sum_) keep.push_back(e);
+    }
   plan_ =
       make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), keep, opts_.rebuild);
   name_ = std::make_shared<const std::string>(text());
@@ -88,6 +94,50 @@ MOECNN_BODY void Program::check_labels(int edge, const std::int32_t* labels) con
   }
 }
 
+MOECNN_BODY void Program::find_first_sum() {
+  const auto weighs = [](const Node& n) {
+    return std::holds_alternative<ops::Combine>(n.op) || std::holds_alternative<ops::MixedConv>(n.op);
+  };
+  while (first_sum_ < graph_.nodes.size() && !weighs(graph_.nodes[first_sum_])) ++first_sum_;
+}
+
+MOECNN_BODY void Program::run_from(std::size_t first, const StepContext& step) {
+  for (std::size_t n = first; n < lowered_.kernels.size(); ++n) lowered_.kernels[n]->forward(step);
+  backend_.finish();
+  for (std::size_t i = 0; i < losses_.size(); ++i)
+    backend_.memory().copy_out(&losses_[i], value_data(graph_.nodes[loss_nodes_[i]].output), sizeof(LossResult));
+}
+
+/// Gives the slots of all experts the weights of the routing, most of them 0.
+MOECNN_BODY void Program::weigh(std::size_t routing) {
+  Routing& now = routings_[routing];
+  const Routing& all = all_ran_[routing];
+  now.k = all.k, now.offset = all.offset, now.slot_row = all.slot_row, now.row_slots = all.row_slots;
+  now.parts = all.parts;
+  now.slot_weight.resize(now.slot_row.size());
+  for (int e = 0; e < now.experts; ++e) {
+    for (int s = now.offset[e]; s < now.offset[e + 1]; ++s) now.slot_weight[s] = now.weights(now.slot_row[s], e);
+    if (now.parts.empty()) continue;
+    Routing& part = now.parts[static_cast<std::size_t>(e)];
+    for (std::size_t s = 0; s < part.slot_weight.size(); ++s) part.slot_weight[s] = now.weights(part.slot_row[s], e);
+  }
+}
+
+MOECNN_BODY void Program::forward_again(const StepContext& step) {
+  check(opts_.repeats_mixtures && !step.training,
+        "{} cannot run mixtures again; ask the model for inference_of_all() and give it a step without training",
+        *name_);
+  check_values();
+  check(routings_.empty() || !all_ran_.empty(),
+        "{}: forward_again() needs a forward() with equal_weights before it, in which all experts run", *name_);
+  for (std::size_t n = 0; n < first_sum_; ++n) {
+    if (!std::holds_alternative<ops::Route>(graph_.nodes[n].op)) continue;
+    lowered_.kernels[n]->forward(step);
+    weigh(static_cast<std::size_t>(graph_.nodes[n].routing));
+  }
+  run_from(first_sum_, step);
+}
+
 MOECNN_BODY void Program::forward(const StepContext& step) {
   check(!step.training || opts_.training, "this program was made for inference; run the model's training program");
   watch_cores();
@@ -103,10 +153,9 @@ MOECNN_BODY void Program::forward(const StepContext& step) {
     for (auto& k : lowered_.kernels) k->refresh();
     refreshed_ = store_.version();
   }
-  for (auto& k : lowered_.kernels) k->forward(step);
-  backend_.finish();
-  for (std::size_t i = 0; i < losses_.size(); ++i)
-    backend_.memory().copy_out(&losses_[i], value_data(graph_.nodes[loss_nodes_[i]].output), sizeof(LossResult));
+  all_ran_.clear();
+  run_from(0, step);
+  if (opts_.repeats_mixtures && step.equal_weights) all_ran_ = routings_;
   ran_ = true;
   if (step.training) {
     store_.touch();  // running statistics have moved, which other programs have folded into weights

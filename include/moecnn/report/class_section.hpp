@@ -3,6 +3,7 @@
 /// The part of a training report that shows which classes go to which expert: sample images, heat maps, pairs.
 
 #include "moecnn/report/heat_map.hpp"
+#include "moecnn/report/jpeg.hpp"
 #include "moecnn/report/mixture_section.hpp"
 #include "moecnn/report/place_map.hpp"
 
@@ -106,6 +107,16 @@ inline void add_favourites(Page& page, const MixtureReport& m) {
     if (!m.top_classes[i].empty()) out += "</div>";
     page.add({out + "</div>\n"});
   }
+}
+
+inline void add_maps(Page& page, const MixtureReport& m) {
+  if (m.maps.empty()) return;
+  page.heading("Maps of the test images");
+  std::vector<Figure> figures;
+  for (const ImageMap& map : m.maps)
+    figures.push_back({map.title, map.caption + " A click enlarges the picture.",
+                       zoomable(encode_jpeg(map.picture), m.name + ": " + map.title)});
+  page.figures(figures);
 }
 
 /// Families and classes against experts, sorted into staircases.

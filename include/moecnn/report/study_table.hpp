@@ -27,6 +27,7 @@ struct StudyMetric {
 struct StudyValue {
   std::vector<double> runs = {};  ///< one per seed; NaN: that run has none, or is still to come
   std::optional<double> paper = {};
+  std::optional<double> paper_deviation = {};
 };
 
 /// A row.
@@ -143,6 +144,12 @@ inline std::string text_of(const Spread& s, int decimals) {
   return text;
 }
 
+/// The published number in the same form.
+inline std::string paper_text(const StudyValue& v, int decimals) {
+  const double none = std::nan("");
+  return text_of(Spread{1, v.paper.value_or(none), v.paper_deviation.value_or(none)}, decimals);
+}
+
 /// A heading, a paragraph, the table, the notes.
 inline std::string markdown(const StudyTable& t) {
   detail::check_study(t);
@@ -174,8 +181,7 @@ inline std::string markdown(const StudyTable& t) {
         out += " " + (self ? std::string() : detail::fixed(s.mean - from, decimals, true)) + " |";
       }
       if (columns[m].published) {
-        const auto& paper = detail::value_of(t.rows[r], m).paper;
-        out += " " + (paper ? detail::fixed(*paper, decimals) : "–") + " |";
+        out += " " + paper_text(detail::value_of(t.rows[r], m), decimals) + " |";
       }
     }
     out += " " + detail::seeds_of(t.rows[r]) + " |\n";
@@ -197,6 +203,7 @@ inline io::Json json_of(const StudyTable& t) {
       io::Json one =
           io::Json::object({{"mean", s.mean}, {"deviation", s.deviation}, {"count", s.count}, {"runs", v.runs}});
       if (v.paper) one.set("published", *v.paper);
+      if (v.paper_deviation) one.set("published_deviation", *v.paper_deviation);
       if (t.baseline >= 0 && t.metrics[m].difference)
         one.set("difference",
                 s.mean - spread_of(detail::value_of(t.rows[static_cast<std::size_t>(t.baseline)], m).runs).mean);

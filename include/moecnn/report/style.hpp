@@ -110,6 +110,9 @@ pre{background:var(--raise);border:1px solid var(--line);border-radius:8px;paddi
 .scene .class p{margin:6px 0 0;font-size:13.5px;color:var(--muted)}.scene .class img{width:100%;border-radius:3px}
 .swatch .chip{box-shadow:0 0 0 1px var(--axis)}
 .maps{display:flex;flex-wrap:wrap;gap:18px 22px;font-size:13.5px;color:var(--soft)}.maps svg{margin-top:5px}
+.zoom{display:block;cursor:zoom-in}.zoom input{position:absolute;opacity:0}.zoom img{display:block;width:100%;height:auto;border-radius:3px}
+.zoom input:focus-visible+img{outline:2px solid var(--ca)}
+.zoom input:checked+img{position:fixed;inset:0;z-index:9;height:100%;object-fit:contain;background:var(--bg);cursor:zoom-out}
 details{margin-top:26px}summary{cursor:pointer;color:var(--soft);font-size:14.5px}
 .few,.class.few,.class.few div span{color:var(--muted);font-style:italic}.class.few .track,.class.few img{opacity:.6}
 .dead{color:var(--warn);font-weight:600}

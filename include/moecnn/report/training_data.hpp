@@ -58,6 +58,12 @@ enum class Routed { images, patches };
 inline const char* one(Routed r) { return r == Routed::images ? "image" : "patch"; }
 inline const char* many(Routed r) { return r == Routed::images ? "images" : "patches"; }
 
+/// A picture on which test images lie near those that a mixture treats alike.
+struct ImageMap {
+  std::string title = {}, caption = {};
+  Image picture = {};
+};
+
 /// One mixture layer. N = experts.
 struct MixtureReport {
   std::string name = {};  ///< as in parameter names, such as "layer4"
@@ -97,6 +103,7 @@ struct MixtureReport {
   std::vector<AccuracyAtK> accuracy_at_k = {};
   std::vector<double> expert_accuracy = {};  ///< N: score when this expert alone serves every image
   Matrix expert_class_scores = {};           ///< classes × N: the same for every class
+  std::vector<ImageMap> maps = {};
 };
 
 struct TrainingReport {

@@ -43,6 +43,7 @@ inline void add_mixture(Page& page, const MixtureReport& m, const TrainingReport
   add_use(page, m);
   add_expert_table(page, m);
   add_favourites(page, m);
+  add_maps(page, m);
   add_heat_maps(page, m, report);
 }
 

@@ -72,6 +72,7 @@ struct EvaluationRun {
   StopAsked stop = {};
   bool losses = false;  ///< programs with the losses of the task, which are given the targets
   int first_batch = 0;  ///< of the epoch
+  bool again = false;   ///< all experts run, and `each` may ask the program for forward_again()
 
   /// The options of evaluate(), of predict(), or others with the same names.
   template <class Opts>

@@ -31,7 +31,8 @@ MOECNN_BODY void check_maps(const AnyBatches& source, const Edge& out) {
 
 MOECNN_BODY int run_evaluation(AnyModel& model, AnyBatches& source, const EvaluationRun& run,
                                const std::function<void(Program&, const AnyBatch&, int)>& each) {
-  const StepContext step{.noise_off = true, .fixed_expert = run.fixed_expert, .equal_weights = run.equal_weights};
+  const StepContext step{
+      .noise_off = true, .fixed_expert = run.fixed_expert, .equal_weights = run.equal_weights || run.again};
   const Size2 size = source.image_size().value_or(Size2{model.images().h, model.images().w});
   int images = 0;
   source.seek(0, run.first_batch);
@@ -42,7 +43,9 @@ MOECNN_BODY int run_evaluation(AnyModel& model, AnyBatches& source, const Evalua
     last = batch.last_of_epoch;
     const Extent extent{batch.count, size.h, size.w};
     const int k = run.equal_weights ? every_expert : run.k;
-    Program& program = run.losses ? model.evaluation(extent, k) : model.inference(extent, k);
+    Program& program = run.again    ? model.inference_of_all(extent)
+                       : run.losses ? model.evaluation(extent, k)
+                                    : model.inference(extent, k);
     program.set_images(batch.images, batch.images_type);
     if (run.losses) set_targets(program, batch.targets);
     program.forward(step);

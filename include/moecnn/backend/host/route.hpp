@@ -39,7 +39,9 @@ class RouteKernel final : public NodeKernel<T> {
     context_.training = step.training;
     context_.noise = Rng(step.seed, Purpose::gate_noise, hash_name(spec_.name) + step.step);
     context_.noise_off = step.noise_off;
-    context_.k = step.equal_weights ? spec_.experts : spec_.k;
+    check(step.k <= spec_.k, "{}: {} experts per row are asked for, this program has room for {}", spec_.name, step.k,
+          spec_.k);
+    context_.k = step.equal_weights ? spec_.experts : step.k == as_built ? 0 : step.k > 0 ? step.k : spec_.k;
     context_.fixed_expert = step.fixed_expert;
     context_.equal_weights = step.equal_weights;
     context_.grouped = members_.size() > 1;

@@ -1,4 +1,4 @@
-// The example program `classify_image`, run as a user runs it, with weights and pictures of this file's making.
+// The command `cifar100 predict`, run as a user runs it, with weights and pictures of this file's making.
 #include "data/pictures.hpp"
 #include "examples/program.hpp"
 #include "graph_runs.hpp"  // kernels that are compiled once
@@ -14,7 +14,9 @@ using namespace moecnn;
 
 namespace {
 
-const ::Program classify("classify_image");
+const ::Program program("cifar100");
+
+Ran classify(const Words& words) { return program(Words{"predict"} + words); }
 
 using Net = Model<CifarMoENet, backend::Reference<float>>;
 
@@ -37,7 +39,7 @@ std::string photo(int h, int w) { return pictures::png(h, w, pictures::ramp(h, w
 }  // namespace
 
 TEST_CASE("classes and experts are those of the weights") {
-  NEEDS_PROGRAM(classify)
+  NEEDS_PROGRAM(program)
   const Scratch out;
   Net model = network();
   // Experts 3 and 1 serve every image, with the weights of softmax(2, 1); class 17 has 2/3, class 5 almost 1/3.
@@ -70,7 +72,7 @@ TEST_CASE("classes and experts are those of the weights") {
 }
 
 TEST_CASE("the picture decides: the program sees what the library sees") {
-  NEEDS_PROGRAM(classify)
+  NEEDS_PROGRAM(program)
   const Scratch out;
   Net model = network();
   save_weights(model.params(), out / "weights.safetensors");
@@ -80,10 +82,10 @@ TEST_CASE("the picture decides: the program sees what the library sees") {
   for (std::size_t i = 0; i < planar.size(); ++i) planar[i] = rows[i % 1024 * 3 + i / 1024];
   std::vector<float> input(planar.size());
   data::apply_augmentation(planar.data(), input.data(), {}, data::AugmentOpts::none());
-  auto& program = model.inference();
-  program.set_images(input.data());
-  program.forward({});
-  const auto z = program.read(program.graph().outputs[0]);
+  auto& run = model.inference();
+  run.set_images(input.data());
+  run.forward({});
+  const auto z = run.read(run.graph().outputs[0]);
   const auto best = std::max_element(z.begin(), z.end());
   double sum = 0;
   for (float v : z) sum += std::exp(v - *best);
@@ -97,11 +99,11 @@ TEST_CASE("the picture decides: the program sees what the library sees") {
 }
 
 TEST_CASE("the network is the one that the weights describe, unless it is typed") {
-  NEEDS_PROGRAM(classify)
+  NEEDS_PROGRAM(program)
   const Scratch out;
   save_weights(network(1).params(), out / "weights.safetensors");
   put_bytes(out / "photo.png", photo(32, 32));
-  const auto look = [&](std::vector<std::string> more) {
+  const auto look = [&](Words more) {
     more.insert(more.end(), {"--weights", out / "weights.safetensors", out / "photo.png"});
     return classify(more);
   };
@@ -116,7 +118,7 @@ TEST_CASE("the network is the one that the weights describe, unless it is typed"
 }
 
 TEST_CASE("files that cannot be used are named, with what to do") {
-  NEEDS_PROGRAM(classify)
+  NEEDS_PROGRAM(program)
   const Scratch out;
   Net model = network(), earlier = network(1);
   const auto weights = out / "weights.safetensors", picture = out / "photo.png";
@@ -136,7 +138,7 @@ TEST_CASE("files that cannot be used are named, with what to do") {
     CAPTURE(file);
     INFO(ran.output);
     CHECK(ran.status == 1);
-    CHECK(has(ran.output, "classify_image: "));
+    CHECK(has(ran.output, "cifar100: "));
     CHECK(has(ran.output, file));
     CHECK(has(ran.output, text));
   };
