@@ -2,6 +2,7 @@
 #include "moecnn/analysis/experts.hpp"
 #include "moecnn/backend/default.hpp"
 #include "moecnn/backend/reference.hpp"
+#include "moecnn/data/synthetic.hpp"
 #include "moecnn/layer/conv.hpp"
 #include "moecnn/layer/linear.hpp"
 #include "moecnn/moe/moe.hpp"

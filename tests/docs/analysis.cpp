@@ -39,15 +39,14 @@ TEST_CASE("what expert 3 does") {
   const auto favourites = analysis::top_groups(weights, 3, 5);  // classes
   const auto each = analysis::predict_each(model, images, analysis::each_alone(mixture.weights.cols()));
   const auto alone = analysis::single_experts(each, images.labels);
-});
-const auto r = analysis::correlation(alone.class_accuracy, weights);
-const auto map = analysis::tsne(mixture.gate_logits, {.perplexity = 15});
-// [expert_3]
-CHECK(favourites.size() == 5);
-CHECK(weights(favourites[0], 3) >= weights(favourites[4], 3));
-CHECK(alone.accuracy.size() == 4);
-CHECK((std::isnan(r.pearson) || std::abs(r.pearson) <= 1));
-CHECK(map.points.size() == 60);
-CHECK(seen.labels == images.labels);
-CHECK(seen.indices[59] == 59);
+  const auto r = analysis::correlation(alone.class_accuracy, weights);
+  const auto map = analysis::tsne(mixture.gate_logits, {.perplexity = 15});
+  // [expert_3]
+  CHECK(favourites.size() == 5);
+  CHECK(weights(favourites[0], 3) >= weights(favourites[4], 3));
+  CHECK(alone.accuracy.size() == 4);
+  CHECK((std::isnan(r.pearson) || std::abs(r.pearson) <= 1));
+  CHECK(map.points.size() == 60);
+  CHECK(seen.labels == images.labels);
+  CHECK(seen.indices[59] == 59);
 }
