@@ -24,7 +24,7 @@ def main():
         run.accumulate()
         run.summarize()
         seconds, processor = time.perf_counter() - begin[0], time.process_time() - begin[1]
-    print(f"pycocotools: {seconds:.2f} s ({processor:.2f} s of processor time), AP {run.stats[0]!r}")
+    print(f"pycocotools: {seconds:.2f} s ({processor:.2f} s of processor time), AP {float(run.stats[0])!r}")
 
 
 if __name__ == "__main__":
