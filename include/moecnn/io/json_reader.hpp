@@ -19,7 +19,8 @@ constexpr const char* name_of(JsonKind kind) {
 
 /// Hands out the values of a document in their order. The caller says what it expects; an array or an object calls it back
 /// for each element or member, and what it does not read there is passed over. Throws Error naming the document, the byte
-/// and the place ("annotations[3].bbox[2]") on anything that is no JSON, is cut short, or is not what was expected.
+/// and the place ("annotations[3].bbox[2]") on anything that is no JSON or is cut short, and JsonMismatch, after which
+/// reading can go on, on a value that is not as expected.
 ///
 ///     io::JsonReader in("instances.json");
 ///     in.object([&](std::string_view name) {
@@ -98,21 +99,21 @@ class JsonReader final : public JsonWords {
   /// A number without fraction; 7.0 is one.
   std::int64_t whole() {
     expect(JsonKind::number);
+    ++values_;
     const std::string_view token = number_token();
     std::int64_t value = 0;
-    const auto result = std::from_chars(token.data(), token.data() + token.size(), value);
-    if (result.ec == std::errc() && result.ptr == token.data() + token.size()) {
-      ++values_;
-      at_ += token.size();
-      return value;
+    const auto read = [&](auto& to) {
+      const auto result = std::from_chars(token.data(), token.data() + token.size(), to);
+      return result.ec == std::errc() && result.ptr == token.data() + token.size();
+    };
+    if (!read(value)) {
+      double real = 0;
+      if (!read(real) || std::abs(real) > 0x1p53 || std::trunc(real) != real)
+        no_fit(token, "a whole number of at most 53 bits");
+      value = static_cast<std::int64_t>(real);
     }
-    double real = 0;
-    const auto as_real = std::from_chars(token.data(), token.data() + token.size(), real);
-    if (as_real.ec != std::errc() || std::abs(real) > 0x1p53 || std::trunc(real) != real)
-      no_fit(token, "a whole number of at most 53 bits");
-    ++values_;
     at_ += token.size();
-    return static_cast<std::int64_t>(real);
+    return value;
   }
   bool boolean() {
     expect(JsonKind::boolean);
@@ -161,8 +162,17 @@ class JsonReader final : public JsonWords {
   };
 
   void expect(JsonKind kind) {
-    if (peek() != kind) wrong(name_of(kind));
+    if (peek() != kind) mismatch(here(), "expected {}, found {}", name_of(kind), shown());
     want(room_);
+  }
+  [[noreturn]] void no_fit(std::string_view token, const char* expected) {
+    mismatch(here(), "expected {}, found {}", expected, printable(token));
+  }
+  template <class... Args>
+  [[noreturn]] void mismatch(std::uint64_t byte, Format<Args...> text, const Args&... args) {
+    JsonMismatch error(text_at(byte, text, args...));
+    if (byte == here()) skip();
+    throw error;
   }
   void enter() {
     if (++level_ > opts_.deepest) fail_at("arrays and objects lie more than {} deep", opts_.deepest);
@@ -205,12 +215,14 @@ class JsonReader final : public JsonWords {
     return negative ? -value : value;
   }
   void read_text(std::string& value) {
+    const std::uint64_t begin = here();
+    bool fits = true;
     value.clear();
     scan_text([&](std::string_view piece) {
-      if (piece.size() > opts_.longest - value.size())
-        fail_at("expected a text of at most {} bytes, found {}…", opts_.longest, printable(value));
-      value += piece;
+      fits = fits && piece.size() <= opts_.longest - value.size();
+      value += piece.substr(0, opts_.longest - value.size());
     });
+    if (!fits) mismatch(begin, "expected a text of at most {} bytes, found {}", opts_.longest, printable(value));
   }
   void skip_value() {
     switch (peek()) {

@@ -21,6 +21,12 @@ struct JsonReaderOpts {
   std::size_t block = 1 << 20;    ///< bytes read at once, 1024 at least
 };
 
+/// A value that is JSON, but not what the caller wants. It has been passed over, so reading can go on behind it.
+class JsonMismatch : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Gives the next bytes of a document, at most `room`, and 0 at its end.
 using JsonSource = std::function<std::size_t(char* to, std::size_t room)>;
 
@@ -90,14 +96,19 @@ class JsonWords {
 
   [[noreturn]] void wrong(std::string_view expected) {
     next_char();
-    if (at_ == end_ && !fill()) cut_short();
+    if (at_ == end_) cut_short();
+    const std::string found = shown();
+    fail_at("expected {}, found {}", expected, found);
+  }
+  /// The beginning of what comes next, in quotes.
+  std::string shown() {
     want(room_);
-    std::size_t shown = 1;
-    while (shown < std::min<std::size_t>(24, left()) && !std::strchr(",:]}\n", at_[shown])) ++shown;
+    std::size_t bytes = 1;
+    while (bytes < std::min<std::size_t>(24, left()) && !std::strchr(",:]}\n", at_[bytes])) ++bytes;
     std::size_t good = 0;  // the message itself must be UTF-8
-    while (good < shown && utf8_length(at_ + good)) good += utf8_length(at_ + good);
+    while (good < bytes && utf8_length(at_ + good)) good += utf8_length(at_ + good);
     if (good == 0) bad_byte("a character in UTF-8");
-    fail_at("expected {}, found {}", expected, printable({at_, good}));
+    return printable({at_, good});
   }
   [[noreturn]] void cut_short() {
     const std::string in = place();
@@ -111,14 +122,14 @@ class JsonWords {
     const char digits[] = {'0', 'x', hex[value >> 4], hex[value & 15], 0};
     fail_at("expected {}, found the byte {}", expected, digits);
   }
-  [[noreturn]] void no_fit(std::string_view token, const char* expected) {
-    fail_at("expected {}, found {}", expected, printable(token));
+  template <class... Args>
+  std::string text_at(std::uint64_t byte, Format<Args...> text, const Args&... args) {
+    const std::string in = place();
+    return formatted("{}, byte {}{}: {}", what_, byte, in.empty() ? "" : " (" + in + ")", formatted(text, args...));
   }
   template <class... Args>
   [[noreturn]] void fail_at(Format<Args...> text, const Args&... args) {
-    const std::string in = place();
-    const std::uint64_t byte = here();
-    fail("{}, byte {}{}: {}", what_, byte, in.empty() ? "" : " (" + in + ")", formatted(text, args...));
+    throw Error(text_at(here(), text, args...));
   }
 
   void literal(std::string_view word) {
