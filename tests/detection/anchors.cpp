@@ -38,7 +38,7 @@ TEST_CASE("torchvision's anchors are whole pixels") {
   CHECK(a[4] == Box{-20, -20, 20, 20});
   CHECK(a[5] == Box{-25, -25, 25, 25});
   CHECK(a[a.levels()[4].first + 4] == Box{-322, -322, 322, 322});
-  CHECK(a[9 + 3] == Box{-8, -16, 24, 16});  // 1333 / 167 = 7.98, so columns are 7 pixels apart
+  CHECK(a[9 + 3] == Box{-9, -16, 23, 16});  // 1333 / 167 = 7.98, so columns are 7 pixels apart
 }
 
 TEST_CASE("corners per column and row are those of the boxes") {

@@ -47,8 +47,8 @@ class Anchors {
  public:
   /// Throws Error for an image without pixels and for options that make no box.
   explicit Anchors(Size2 image, const AnchorOpts& opts = {}) : image_(image) {
-    check(image.h >= 1 && image.w >= 1, "anchors for an image of {} × {} pixels; both sides must be at least 1",
-          image.h, image.w);
+    check(image.h >= 1 && image.w >= 1 && image.h <= most && image.w <= most,
+          "anchors for an image of {} × {} pixels; expected sides of 1 to {}", image.h, image.w, most);
     check(0 <= opts.first_level && opts.first_level <= opts.last_level && opts.last_level <= 20,
           "anchors on levels {} to {}; expected levels from 0 to 20, in this order", opts.first_level, opts.last_level);
     for (const auto* list : {&opts.ratios, &opts.scales})
