@@ -3,6 +3,7 @@
 /// Pictures with boxes around the objects in them.
 
 #include "moecnn/data/decode.hpp"
+#include "moecnn/data/image_set.hpp"
 #include "moecnn/detection/box.hpp"
 
 #include <array>
