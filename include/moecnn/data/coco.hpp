@@ -25,12 +25,10 @@ void sort_unique(List& list, const Id& id, const Report& report) {
   list.resize(kept);
 }
 
-/// The place of `id` in a list that is sorted by its ids, -1 where there is none.
-template <class List, class Id>
-int place_of(const List& list, long long id, const Id& id_of) {
-  const auto at =
-      std::lower_bound(list.begin(), list.end(), id, [&](const auto& x, long long value) { return id_of(x) < value; });
-  return at != list.end() && id_of(*at) == id ? static_cast<int>(at - list.begin()) : -1;
+/// The place of `id` in an ascending list, -1 where it is not there.
+inline int place_of(const std::vector<long long>& ids, long long id) {
+  const auto at = std::lower_bound(ids.begin(), ids.end(), id);
+  return at != ids.end() && *at == id ? static_cast<int>(at - ids.begin()) : -1;
 }
 
 /// Fits the records together: classes by the rank of their ids, pictures by their ids, objects to their pictures.
@@ -54,6 +52,9 @@ inline void assemble(DetectionSet& set, CocoRecords records, const std::string& 
     set.class_names.push_back(std::move(c.name));
   }
 
+  std::vector<long long> picture_ids;
+  for (const auto& p : records.pictures) picture_ids.push_back(p.picture.id);
+
   // Ids that occur twice: the records themselves stay in the order of the file.
   auto& all = records.annotations;
   std::vector<std::size_t> by_id(all.size());
@@ -72,8 +73,8 @@ inline void assemble(DetectionSet& set, CocoRecords records, const std::string& 
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto& a = all[i];
     if (is_copy[i]) continue;
-    const int picture = place_of(records.pictures, a.picture, picture_id);
-    labels[i] = place_of(records.categories, a.category, id_of);
+    const int picture = place_of(picture_ids, a.picture);
+    labels[i] = place_of(set.category_ids, a.category);
     if (picture < 0 && std::binary_search(records.lost_pictures.begin(), records.lost_pictures.end(), a.picture))
       continue;  // has been told
     if (picture < 0)

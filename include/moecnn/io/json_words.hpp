@@ -82,9 +82,10 @@ class JsonWords {
     ended_ = n == 0;
     return n > 0;
   }
+  /// Makes that many bytes lie in the buffer, where the document has them.
   void want(std::size_t bytes) {
-    while (left() < bytes && fill()) {
-    }
+    if (left() < bytes) [[unlikely]]
+      read_more(bytes);
   }
   /// The next one that is no blank, 0 at the end.
   char next_char() {
@@ -139,7 +140,7 @@ class JsonWords {
   }
   /// The number that begins here; it stays where it is.
   std::string_view number_token() {
-    if (left() < room_) want(room_);
+    want(room_);
     const char* p = at_ + (*at_ == '-');
     const auto digits = [&] {
       const char* const from = p;
@@ -195,6 +196,10 @@ class JsonWords {
   char *at_ = nullptr, *end_ = nullptr;  // what is left in the buffer
 
  private:
+  void read_more(std::size_t bytes) {
+    while (left() < bytes && fill()) {
+    }
+  }
   std::size_t escape(char* bytes) {
     const auto hex4 = [&](std::size_t offset) {
       unsigned value = 0;
