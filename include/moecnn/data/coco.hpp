@@ -91,6 +91,9 @@ inline void assemble(DetectionSet& set, CocoRecords records, const std::string& 
       of_picture[static_cast<std::size_t>(picture)].push_back(static_cast<std::uint32_t>(i));
   }
 
+  set.objects.reserve(all.size());
+  set.boxes.reserve(all.size());
+  set.annotation_ids.reserve(all.size());
   for (std::size_t p = 0; p < records.pictures.size(); ++p) {
     set.add(std::move(records.pictures[p].picture));
     std::vector<std::uint32_t>& mine = of_picture[p];
