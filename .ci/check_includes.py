@@ -23,8 +23,8 @@ ARROWS = {
     "detection": ["core"],
     "model": ["backend", "detection"],
     "testing": ["model", "moe"],
-    "data": ["core", "detection"],
     "io": ["core"],
+    "data": ["io", "detection"],  # io: annotations in JSON
     "train": ["model", "io", "moe"],  # moe: statistics and warnings about experts
     "analysis": ["train", "data"],
     "report": ["analysis"],

@@ -3,7 +3,9 @@
 /// Which image comes when.
 
 #include "moecnn/core/rng.hpp"
+#include "moecnn/data/batch_queue.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -32,6 +34,30 @@ class EpochOrder {
   std::uint64_t seed_ = 0;
   bool shuffle_ = false;
   int epoch_ = -1;
+};
+
+/// Which samples make which batch: those of an epoch's order, `batch` at a time. The last batch of an epoch is shorter where
+/// they do not come out even, or dropped.
+class EvenBatches {
+ public:
+  EvenBatches() = default;
+  EvenBatches(int samples, int batch, bool shuffle, std::uint64_t seed, bool drop_last)
+      : samples_(samples), batch_(batch), order_(samples, seed, shuffle) {
+    per_epoch_ = samples / batch + (drop_last || samples % batch == 0 ? 0 : 1);
+  }
+
+  int per_epoch() const { return per_epoch_; }
+  int samples_per_epoch() const { return std::min(samples_, per_epoch_ * batch_); }
+  /// Writes the samples of a batch and returns their number.
+  int take(Position p, int* samples) {
+    const int begin = p.batch * batch_, count = std::min(batch_, samples_ - begin);
+    std::copy_n(order_.of(p.epoch).begin() + begin, count, samples);
+    return count;
+  }
+
+ private:
+  int samples_ = 0, batch_ = 1, per_epoch_ = 0;
+  EpochOrder order_;
 };
 
 }  // namespace moecnn::data

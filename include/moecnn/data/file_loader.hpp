@@ -13,8 +13,9 @@ namespace moecnn::data {
 
 /// Hands out batches in an order that depends on seed and epoch alone. A sample that cannot be read is left out or replaced
 /// by another, and remembered. A Slot has a `batch` with count, position and last_of_epoch, and the vectors `indices` and
-/// `broken`; the loader that derives from this one calls start() at the end of its constructor.
-template <class Slot>
+/// `broken`; the loader that derives from this one calls start() at the end of its constructor. `Batches` decides which
+/// samples make which batch.
+template <class Slot, class Batches = EvenBatches>
 class FileLoader {
  public:
   struct Order {
@@ -31,19 +32,21 @@ class FileLoader {
   };
 
   explicit FileLoader(Order order)
-      : order_(std::move(order)), broken_(order_.samples, order_.most_broken, order_.broken) {
-    check(order_.batch >= 1, "the batch size is {}; it must be at least 1", order_.batch);
-    const int n = order_.samples, whole = n / order_.batch;
-    per_epoch_ = order_.drop_last || n % order_.batch == 0 ? whole : whole + 1;
-    check(per_epoch_ >= 1, "a batch of {} is larger than '{}' with {} samples, and incomplete batches are dropped",
-          order_.batch, order_.name, n);
-    epochs_ = EpochOrder(n, order_.seed, order_.shuffle);
+      : FileLoader((check(order.batch >= 1, "the batch size is {}; it must be at least 1", order.batch), order),
+                   EvenBatches(order.samples, std::max(1, order.batch), order.shuffle, order.seed, order.drop_last)) {}
+  FileLoader(Order order, Batches batches)
+      : order_(std::move(order)),
+        broken_(order_.samples, order_.most_broken, order_.broken),
+        batches_(std::move(batches)) {
+    check(batches_.per_epoch() >= 1,
+          "a batch of {} is larger than '{}' with {} samples, and incomplete batches are dropped", order_.batch,
+          order_.name, order_.samples);
   }
   FileLoader(const FileLoader&) = delete;
   FileLoader& operator=(const FileLoader&) = delete;
 
-  int batches_per_epoch() const { return per_epoch_; }
-  int images_per_epoch() const { return order_.drop_last ? per_epoch_ * order_.batch : order_.samples; }
+  int batches_per_epoch() const { return batches_.per_epoch(); }
+  int images_per_epoch() const { return batches_.samples_per_epoch(); }
 
   /// The next batch, valid until the next call of next() or seek(). After the last epoch its count is 0. Throws, again and
   /// again until seek(), when too many samples of the epoch cannot be read, and what else went wrong in a thread.
@@ -88,7 +91,7 @@ class FileLoader {
       s.batch.indices = s.indices.data();
     }
     queue_.emplace(
-        BatchQueue::Opts{per_epoch_, order_.threads, order_.prefetch, order_.epochs},
+        BatchQueue::Opts{batches_.per_epoch(), order_.threads, order_.prefetch, order_.epochs},
         [this](int slot, Position at) { take(slots_[static_cast<std::size_t>(slot)], at); },
         [this, get, fill](int slot) { fill_all(slots_[static_cast<std::size_t>(slot)], get, fill); });
   }
@@ -99,11 +102,9 @@ class FileLoader {
 
  private:
   void take(Slot& slot, Position p) {
-    const int begin = p.batch * order_.batch;
-    slot.batch.count = std::min(order_.batch, order_.samples - begin);
+    slot.batch.count = batches_.take(p, slot.indices.data());
     slot.batch.position = p;
-    slot.batch.last_of_epoch = p.batch + 1 == per_epoch_;
-    std::copy_n(epochs_.of(p.epoch).begin() + begin, slot.batch.count, slot.indices.begin());
+    slot.batch.last_of_epoch = p.batch + 1 == batches_.per_epoch();
     slot.broken.clear();
   }
 
@@ -145,9 +146,8 @@ class FileLoader {
 
   const Order order_;
   BrokenFiles broken_;
-  int per_epoch_ = 0;
+  Batches batches_;  // take() is called in order and by one thread at a time
   const Slot nothing_ = {};
-  EpochOrder epochs_;  // used by take() alone, in order and by one thread at a time
   std::vector<Slot> slots_;
   std::optional<BatchQueue> queue_;
 };

@@ -40,11 +40,6 @@ struct FolderLoaderOpts {
 
 namespace detail {
 
-struct Picture {
-  RgbImage image;
-  std::size_t bytes() const { return image.pixels.size(); }
-};
-
 struct FolderSlot {
   AlignedBuffer images = {};
   std::vector<int> labels = {}, indices = {};
@@ -75,8 +70,7 @@ class FolderLoader : public FileLoader<detail::FolderSlot> {
         opts_(opts),
         size_(size),
         cache_(set.size(), opts.cache_bytes, [&set](int i) {
-          return std::make_shared<const detail::Picture>(
-              detail::Picture{read_image(set.files[static_cast<std::size_t>(i)].path, set.largest)});
+          return std::make_shared<const RgbImage>(read_image(set.files[static_cast<std::size_t>(i)].path, set.largest));
         }) {
     check_consistent(opts.augment);
     start(
@@ -87,10 +81,10 @@ class FolderLoader : public FileLoader<detail::FolderSlot> {
           s.batch.labels = s.labels.data();
         },
         [this](int i) { return cache_.get(i); },
-        [this](Slot& slot, const detail::Picture& picture, int at, int i, int wanted) {
+        [this](Slot& slot, const RgbImage& picture, int at, int i, int wanted) {
           const Rng augment(opts_.seed, Purpose::augment, static_cast<std::uint64_t>(slot.batch.position.epoch));
           slot.labels[static_cast<std::size_t>(at)] = set_.files[static_cast<std::size_t>(i)].label;
-          apply_folder_augment(picture.image, opts_.augment, augment, static_cast<std::uint64_t>(wanted), size_,
+          apply_folder_augment(picture, opts_.augment, augment, static_cast<std::uint64_t>(wanted), size_,
                                slot.images.as<float>() + static_cast<std::size_t>(at) * image_floats(), slot.line);
         });
   }
@@ -113,7 +107,7 @@ class FolderLoader : public FileLoader<detail::FolderSlot> {
   const ImageFolder& set_;
   const FolderLoaderOpts opts_;
   Size2 size_;
-  KeptSamples<detail::Picture> cache_;
+  KeptSamples<RgbImage> cache_;
 };
 
 }  // namespace moecnn::data

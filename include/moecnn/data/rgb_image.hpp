@@ -17,6 +17,7 @@ struct RgbImage {
   std::vector<std::uint8_t> pixels;  ///< 3 × h × w: all red, then all green, then all blue
 
   std::size_t plane() const { return static_cast<std::size_t>(h) * w; }
+  std::size_t bytes() const { return pixels.size(); }
 };
 
 /// A number per pixel that says what is there.

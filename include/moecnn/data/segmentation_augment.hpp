@@ -89,35 +89,6 @@ struct CutScratch {
   std::vector<float> line;
 };
 
-namespace detail {
-
-/// A picture of `inner` at (y, x) of a plane of `outer`.
-struct Placement {
-  Size2 inner, outer;
-  int y, x;
-};
-
-/// Moves three planes that lie packed at the beginning of `planes` to their places and fills the rest with 0. From the end
-/// on, since a row's place never lies before the row.
-inline void spread(float* planes, const Placement& p) {
-  if (p.inner == p.outer) return;
-  const auto [h, w] = p.inner;
-  for (int c = 2; c >= 0; --c) {
-    float* plane = planes + static_cast<std::size_t>(c) * p.outer.h * p.outer.w;
-    const auto row = [&](int y) { return plane + static_cast<std::size_t>(y) * p.outer.w; };
-    std::fill(row(p.y + h), row(p.outer.h), 0.0f);
-    for (int y = h - 1; y >= 0; --y) {
-      float* to = row(p.y + y);
-      std::memmove(to + p.x, planes + (static_cast<std::size_t>(c) * h + y) * w, w * sizeof(float));
-      std::fill(to, to + p.x, 0.0f);
-      std::fill(to + p.x + w, to + p.outer.w, 0.0f);
-    }
-    std::fill(plane, row(p.y), 0.0f);
-  }
-}
-
-}  // namespace detail
-
 /// Cuts `sample` into `image` (3 × out.h × out.w, normalised; padding is the mean colour, 0) and `labels` (out.h × out.w;
 /// padding is ignore_label), which may be nullptr. Jitter sees the picture without its padding. Allocates nothing once
 /// `scratch` is large enough.

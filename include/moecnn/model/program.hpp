@@ -7,7 +7,7 @@
 #include "moecnn/graph/plan.hpp"
 #include "moecnn/model/arena.hpp"
 #include "moecnn/model/derived_params.hpp"
-#include "moecnn/model/targets.hpp"
+#include "moecnn/core/targets.hpp"
 
 namespace moecnn {
 

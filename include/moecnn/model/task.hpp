@@ -4,7 +4,7 @@
 /// task::Classify and task::Segment are two; docs/customising.md has one of a user's own.
 
 #include "moecnn/graph/recorder.hpp"
-#include "moecnn/model/targets.hpp"
+#include "moecnn/core/targets.hpp"
 
 #include <concepts>
 #include <limits>

@@ -5,7 +5,7 @@
 
 #include "moecnn/core/dtype.hpp"
 #include "moecnn/core/size2.hpp"
-#include "moecnn/model/targets.hpp"
+#include "moecnn/core/targets.hpp"
 
 #include <concepts>
 #include <optional>

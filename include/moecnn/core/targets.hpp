@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The targets of one batch, by name.
+/// The targets of one batch, by name: what a source of batches hands to the losses.
 
 #include "moecnn/core/dtype.hpp"
 #include "moecnn/core/error.hpp"
