@@ -23,15 +23,15 @@ class Case:
     balance: str = "none"
     constraint: str = "none"
     experts: int = 3
-    height: int = 64
-    width: int = 96
+    height: int = 32
+    width: int = 64
     torchvision: bool = False
     seed: int = 7
 
 
 CASES = [
-    Case("plain"),
-    Case("torchvision", height=50, width=70, torchvision=True),
+    Case("plain", height=64, width=96),
+    Case("torchvision", height=33, width=50, torchvision=True),
     Case("2block_kl", "2block", balance="kl"),
     Case("2block_relative", "2block", constraint="relative"),
     Case("2block_released", "2block", gate="relu-gap", balance="importance"),

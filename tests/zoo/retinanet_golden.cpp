@@ -1,5 +1,6 @@
 // RetinaNet against PyTorch's double-precision values: all maps, losses, routings and one step of SGD, plain and with
 // mixtures, in yhenon's layout and in torchvision's. tests/golden/README.md says how both sides fill parameters and images.
+// MOECNN_TEST_FULL=1 runs every case and part; without it those that differ little from others are left out.
 #include "graph_runs.hpp"
 #include "io/scratch.hpp"
 #include "moecnn/graph/passes/freeze_norms.hpp"
@@ -15,6 +16,7 @@
 #endif
 
 #include <doctest/doctest.h>
+#include <cstdlib>
 
 using namespace moecnn;
 using namespace zoo_test;
@@ -170,6 +172,8 @@ void compare_training(const Case& c) {
   CHECK(compared == expected);
 }
 
+bool full() { return std::getenv("MOECNN_TEST_FULL") != nullptr; }
+
 }  // namespace
 
 TEST_CASE("RetinaNet: maps, losses, routings and a step are PyTorch's, with every kind of mixture") {
@@ -179,10 +183,12 @@ TEST_CASE("RetinaNet: maps, losses, routings and a step are PyTorch's, with ever
   CHECK(table["cases"].size() == 8);
   for (const Json& about : table["cases"].elements()) {
     const Case c{about, file};
-    CAPTURE(c.text("name"));
-    compare_inference<backend::Reference<double>>(c, 1e-9);
+    const std::string name = c.text("name");
+    CAPTURE(name);
+    if (!full() && (name == "2block_relative" || name == "2block_released" || name == "single_kl")) continue;
+    if (full() || name != "torchvision") compare_inference<backend::Reference<double>>(c, 1e-9);
 #if MOECNN_HAS_ONEDNN
-    compare_inference<backend::OneDnn>(c, 2e-4);
+    if (full() || name == "2block_kl") compare_inference<backend::OneDnn>(c, 2e-4);
 #endif
     compare_training(c);
   }
