@@ -16,6 +16,20 @@ namespace {
 using Small = RetinaNet<3, ResNet18<>>;
 using Large = RetinaNet<80, ResNet50<>>;
 
+/// For tests of the rest of the network.
+struct Tiny {
+  using Maps = Features<8, 8, 16>;
+  static Maps features(Recorder& g, Value<3> image) {
+    constexpr ConvOpts eighth{.kernel = 3, .stride = 8, .pad = 1}, half{.kernel = 3, .stride = 2, .pad = 1};
+    const auto c3 = g("c3", Conv<3, 8, eighth>{}, image);
+    const auto c4 = g("c4", Conv<8, 8, half>{}, c3);
+    return {c3, c4, g("c5", Conv<8, 16, half>{}, c4)};
+  }
+};
+
+Graph tiny(RetinaMoE moe, RetinaOpts opts = {}, Extent images = {1, 32, 32}) {
+  return record(RetinaNet<3, Tiny>{.opts = opts, .moe = moe}, images);
+}
 Graph large(HeadMixture kind) { return record(Large{.moe = {.kind = kind}}, {1, 64, 64}); }
 Graph small(RetinaMoE moe, Extent images = {2, 64, 96}) { return record(Small{.moe = moe}, images); }
 
@@ -81,7 +95,7 @@ TEST_CASE("RetinaNet: the first values") {
     return store;
   };
   const std::vector<double> prior(27, static_cast<float>(-std::log(99.0)));
-  const auto plain = start(small({}));
+  const auto plain = start(tiny({}));
   CHECK(first_values(*plain, "classificationModel.output.bias") == prior);
   CHECK(deviation(first_values(*plain, "classificationModel.output.weight")) == 0);
   CHECK(deviation(first_values(*plain, "regressionModel.output.weight")) == 0);
@@ -91,14 +105,14 @@ TEST_CASE("RetinaNet: the first values") {
     CHECK(deviation(first_values(*plain, name)) == doctest::Approx(kaiming).epsilon(0.01));
   CHECK(deviation(first_values(*plain, "regressionModel.conv2.bias")) > 0);
 
-  const auto experts = start(small({.kind = HeadMixture::two_block, .experts = 2}));
+  const auto experts = start(tiny({.kind = HeadMixture::two_block, .experts = 2}));
   CHECK(first_values(*experts, "classificationModel.experts.1.output.bias") == prior);
   CHECK(deviation(first_values(*experts, "classificationModel.experts.1.output.weight")) ==
         doctest::Approx(std::sqrt(2.0 / (9 * 27))).epsilon(0.01));
   CHECK(first_values(*experts, "regressionModel.experts.0.output.weight") !=
         first_values(*experts, "regressionModel.experts.1.output.weight"));
 
-  const auto theirs = start(record(Small{.opts = torchvision_retinanet}, {1, 64, 64}));
+  const auto theirs = start(tiny({}, torchvision_retinanet));
   CHECK(first_values(*theirs, "classificationModel.output.bias") == prior);
   for (const char* name : {"regressionModel.conv2", "regressionModel.output", "classificationModel.output"}) {
     CHECK(deviation(first_values(*theirs, name + std::string(".weight"))) == doctest::Approx(0.01).epsilon(0.02));
@@ -142,11 +156,11 @@ TEST_CASE("RetinaNet: a constraint's statistics belong to the gate") {
 }
 
 TEST_CASE("RetinaNet: mixtures of one expert are the plain network") {
-  const Graph plain = small({}, {1, 32, 32});
+  const Graph plain = tiny({});
   for (const HeadMixture kind : {HeadMixture::two_block, HeadMixture::single, HeadMixture::conv4}) {
     RetinaMoE moe{.kind = kind, .experts = 1};
     moe.router.k = 1;
-    CHECK(distance_of_results(small(moe, {1, 32, 32}), plain) < 1e-6);
+    CHECK(distance_of_results(tiny(moe), plain) < 1e-6);
   }
 }
 

@@ -14,9 +14,9 @@ namespace moecnn::host {
 template <class T>
 class AnchorLossKernel : public NodeKernel<T> {
  public:
-  /// The levels are the first inputs; `numbers` per anchor.
-  AnchorLossKernel(const Graph& g, const Flow& f, int n, std::size_t levels, int anchors, int numbers)
-      : NodeKernel<T>(g, f, n), levels_(levels), anchors_(anchors), numbers_(numbers) {
+  /// The levels are the first inputs; `numbers` per anchor, of which a pass looks at `visited`.
+  AnchorLossKernel(const Graph& g, const Flow& f, int n, std::size_t levels, int anchors, int numbers, int visited)
+      : NodeKernel<T>(g, f, n), levels_(levels), anchors_(anchors), numbers_(numbers), visited_(visited) {
     long long first = 0;
     for (std::size_t l = 0; l < levels; ++l) {
       const long long pixels = pixels_of(l), most = pixels_per_part(anchors * numbers);
@@ -70,7 +70,7 @@ class AnchorLossKernel : public NodeKernel<T> {
 
   template <class F>
   void for_each_part(const F& visit) const {
-    const long long all = images() * all_anchors_ * numbers_;
+    const long long all = images() * all_anchors_ * visited_;
     const int n = static_cast<int>(parts_.size());
 #pragma omp parallel for schedule(dynamic) if (worth_sharing(all))
     for (int i = 0; i < n; ++i) visit(parts_[static_cast<std::size_t>(i)], i);
@@ -98,12 +98,74 @@ class AnchorLossKernel : public NodeKernel<T> {
 
  private:
   std::size_t levels_;
-  int anchors_, numbers_;
+  int anchors_, numbers_, visited_;
   std::vector<Part> parts_;
   long long all_anchors_ = 0;
   std::vector<double> positives_;  // per image
   LossResult* result_ = nullptr;
   const std::int32_t* classes_ = nullptr;
+};
+
+/// What the maps of a focal loss are.
+enum class FocalMaps : unsigned char { probabilities, bounded_logits, logits };
+
+/// -α (1 - q)^γ log q of one number, and its slope; q is the probability of what is true. Without branches and calls where
+/// γ is 2, so that loops become vectors (see choose()).
+template <class T, FocalMaps maps, bool square>
+struct FocalTerm {
+  static constexpr bool of_logits = maps != FocalMaps::probabilities;
+  T own,
+      other;  ///< α of the class of a positive anchor, and of all else; for slopes times what the loss is multiplied by
+  T low, high;  ///< bounds of probabilities
+  T gamma;
+
+  /// The probability as it came, q, 1 - q, -log q.
+  struct Parts {
+    T raw, q, rest, minus_log;
+  };
+  Parts parts(T x, bool is) const {
+    Parts p;
+    if constexpr (maps == FocalMaps::logits) {  // q = 1 / (1 + exp(away)) may round to 0
+      const T away = choose(is, -x, x), size = std::abs(away);
+      const T e = exp_of(-size), all = T(1) + e, part = e / all, whole = T(1) / all;
+      p.q = choose(away > T(0), part, whole);
+      p.rest = choose(away > T(0), whole, part);
+      p.raw = T(0);
+      p.minus_log = choose(away > T(0), away, T(0)) + log_of(all);
+    } else {
+      p.raw = of_logits ? T(1) / (T(1) + exp_of(-x)) : x;
+      const T up = choose(p.raw < low, low, p.raw), prob = choose(up > high, high, up);
+      p.q = choose(is, prob, T(1) - prob);
+      p.rest = choose(is, T(1) - prob, prob);
+      p.minus_log = -log_of(p.q);
+    }
+    return p;
+  }
+  T value(T x, bool is) const {
+    const Parts p = parts(x, is);
+    return choose(is, own, other) * power(p.rest) * p.minus_log;
+  }
+  /// d/dq = -α (γ (1 - q)^(γ - 1) · -log q + (1 - q)^γ / q), times ±1 for dq/dp; behind a sigmoid dp/dx = p (1 - p) = q (1 - q).
+  T slope(T x, bool is) const {
+    const Parts p = parts(x, is);
+    const T log_part = power_slope(p.rest) * p.minus_log, s = [&] {
+      if constexpr (of_logits) return choose(is, -own, other) * p.rest * (log_part * p.q + power(p.rest));
+      return choose(is, -own, other) * (log_part + power(p.rest) / p.q);
+    }();
+    if constexpr (maps == FocalMaps::logits) return s;
+    return choose((p.raw >= low) & (p.raw <= high), s, T(0));
+  }
+
+ private:
+  T power(T x) const {
+    if constexpr (square) return x * x;
+    return std::pow(x, gamma);
+  }
+  /// γ x^(γ - 1)
+  T power_slope(T x) const {
+    if constexpr (square) return T(2) * x;
+    return gamma == T(0) ? T(0) : gamma * std::pow(x, gamma - T(1));
+  }
 };
 
 template <class T>
@@ -117,31 +179,42 @@ class FocalLossKernel final : public AnchorLossKernel<T> {
       : FocalLossKernel(g, f, n, std::get<ops::FocalLoss>(g.nodes[n].op)) {}
 
   void forward(const StepContext&) override {
-    with_shape([&](auto logits, auto square) {
-      this->sum([&](const Part& p, Sums& s) { this->template add<logits(), square()>(p, s); },
+    with_term([&](auto term) {
+      this->sum([&](const Part& p, Sums& s) { add(scaled(term, 1, 1), p, s); },
                 [](double positives) { return std::max(positives, 1.0); });
     });
   }
   void backward(const StepContext&) override {
-    with_shape([&](auto logits, auto square) {
+    with_term([&](auto term) {
       this->for_each_part([&](const Part& p, int) {
-        if (this->wants_input(p.level)) this->template slopes<logits(), square()>(p);
+        if (!this->wants_input(p.level)) return;
+        const double scale = op_.factor / (std::max(this->positives(p.image), 1.0) * this->images());
+        slopes(scaled(term, scale, scale), p);
       });
     });
   }
 
  private:
   FocalLossKernel(const Graph& g, const Flow& f, int n, const ops::FocalLoss& op)
-      : Base(g, f, n, g.nodes[n].inputs.size() - 1, op.anchors, op.classes), op_(op) {}
+      : Base(g, f, n, g.nodes[n].inputs.size() - 1, op.anchors, op.classes, op.classes), op_(op) {}
   using NodeKernel<T>::at;
 
-  /// Calls `work` with two constants: whether the maps are logits, and whether γ is 2.
+  /// Calls `work` with the term of this loss.
   template <class F>
-  void with_shape(const F& work) const {
-    const auto with = [&](auto logits) {
-      op_.gamma == 2 ? work(logits, std::true_type{}) : work(logits, std::false_type{});
+  void with_term(const F& work) const {
+    const auto with = [&]<FocalMaps maps>() {
+      op_.gamma == 2 ? work(FocalTerm<T, maps, true>{}) : work(FocalTerm<T, maps, false>{});
     };
-    op_.logits ? with(std::true_type{}) : with(std::false_type{});
+    if (!op_.logits) return with.template operator()<FocalMaps::probabilities>();
+    op_.clamp > 0 ? with.template operator()<FocalMaps::bounded_logits>()
+                  : with.template operator()<FocalMaps::logits>();
+  }
+  template <class Term>
+  Term scaled(Term term, double own, double other) const {
+    term.own = static_cast<T>(own * op_.alpha), term.other = static_cast<T>(other * (1 - op_.alpha));
+    term.low = static_cast<T>(op_.clamp), term.high = T(1) - term.low;
+    term.gamma = static_cast<T>(op_.gamma);
+    return term;
   }
 
   /// Calls `visit(labels, pixels, offset)` for runs of up to `chunk` pixels of every anchor: the number of class c and pixel
@@ -149,94 +222,58 @@ class FocalLossKernel final : public AnchorLossKernel<T> {
   template <class F>
   void for_each_run(const Part& p, const F& visit) const {
     const long long pixels = this->pixels_of(p.level);
-    std::array<std::int32_t, chunk> labels;
+    alignas(64) std::array<std::int32_t, chunk> labels;
     for (int a = 0; a < op_.anchors; ++a)
       for (long long first = 0; first < p.count; first += chunk) {
         const int count = static_cast<int>(std::min<long long>(chunk, p.count - first));
         const std::int32_t* of = this->classes() + this->anchor_of(p) + first * op_.anchors + a;
         for (int j = 0; j < count; ++j) labels[j] = of[1LL * j * op_.anchors];
-        visit(labels, count, this->map_of(p) + 1LL * a * op_.classes * pixels + p.pixel + first);
+        visit(labels.data(), count, this->map_of(p) + 1LL * a * op_.classes * pixels + p.pixel + first);
       }
   }
 
-  /// The probability of the class, within the bounds.
-  template <bool logits>
-  T probability(T x) const {
-    if constexpr (logits) return bounded(curve_value<ops::Curve::sigmoid>(x));
-    return bounded(x);
-  }
-  T bounded(T p) const {
-    const T low = static_cast<T>(op_.clamp), high = T(1) - low, up = p < low ? low : p;
-    return up > high ? high : up;
-  }
-  /// -log q, q the probability of what is true. For logits without bounds from x, since q may round to 0.
-  template <bool logits>
-  T minus_log(T x, T q, bool is) const {
-    if constexpr (logits)
-      if (op_.clamp == 0) {
-        const T away = is ? -x : x;  // log(1 + exp(away))
-        return (away > T(0) ? away : T(0)) + log_of(T(1) + exp_of(away > T(0) ? -away : away));
-      }
-    return -log_of(q);
-  }
-  template <bool square>
-  T power(T x) const {
-    if constexpr (square) return x * x;
-    return static_cast<T>(std::pow(x, op_.gamma));
-  }
-  /// γ x^(γ - 1)
-  template <bool square>
-  T power_slope(T x) const {
-    if constexpr (square) return T(2) * x;
-    return op_.gamma == 0 ? T(0) : static_cast<T>(op_.gamma * std::pow(x, op_.gamma - 1));
-  }
-
-  template <bool logits, bool square>
-  void add(const Part& p, Sums& s) const {
+  template <class Term>
+  void add(const Term& term, const Part& p, Sums& s) const {
     const long long pixels = this->pixels_of(p.level);
-    const T own = static_cast<T>(op_.alpha), other = static_cast<T>(1 - op_.alpha);
-    for_each_run(p, [&](const auto& labels, int count, long long offset) {
+    for_each_run(p, [&](const std::int32_t* labels, int count, long long offset) {
       const T* x = at.input[p.level] + offset;
-      Chunk<T> sums{};
-      for (int c = 0; c < op_.classes; ++c, x += pixels)
-        in_chunks(count, [=, this, &labels, &sums](long long j, int) {
-          const bool is = labels[j] == c;
-          const T prob = this->template probability<logits>(x[j]), q = is ? prob : T(1) - prob;
-          sums[j] += (is ? own : other) * this->template power<square>(T(1) - q) *
-                     this->template minus_log<logits>(x[j], q, is);
-        });
+      alignas(64) Chunk<T> sums{};
+      for (int c = 0; c < op_.classes; ++c) add_class(term, x + c * pixels, labels, c, count, sums.data());
       for (int j = 0; j < count; ++j) {
         if (labels[j] != ops::anchor_ignored) s.loss += sums[j];
         if (labels[j] < 0) continue;
-        const T found = at.input[p.level][offset + labels[j] * pixels + j];
-        s.positives += 1, s.hits += found > (logits ? T(0) : T(0.5));
+        s.positives += 1, s.hits += x[labels[j] * pixels + j] > (Term::of_logits ? T(0) : T(0.5));
       }
     });
   }
-
-  /// With q' = ±p': d/dq of -α (1 - q)^γ log q = α (γ (1 - q)^(γ - 1) log q - (1 - q)^γ / q). Behind a sigmoid p' = p (1 - p)
-  /// = q (1 - q).
-  template <bool logits, bool square>
-  void slopes(const Part& p) const {
+  template <class Term>
+  void slopes(const Term& term, const Part& p) const {
     const long long pixels = this->pixels_of(p.level);
-    const double scale = op_.factor / (std::max(this->positives(p.image), 1.0) * this->images());
-    const T own = static_cast<T>(scale * op_.alpha), other = static_cast<T>(-scale * (1 - op_.alpha));
-    const T low = static_cast<T>(op_.clamp), high = T(1) - low;
-    for_each_run(p, [&](const auto& labels, int count, long long offset) {
+    for_each_run(p, [&](const std::int32_t* labels, int count, long long offset) {
       const T* x = at.input[p.level] + offset;
       T* dx = at.input_grad[p.level] + offset;
-      for (int c = 0; c < op_.classes; ++c, x += pixels, dx += pixels)
-        deliver_all(dx, this->adds_to_input(p.level), count, [=, this, &labels](long long j, int) {
-          const bool is = labels[j] == c;
-          const T raw = logits ? curve_value<ops::Curve::sigmoid>(x[j]) : x[j];
-          const T prob = this->bounded(raw), q = is ? prob : T(1) - prob, rest = T(1) - q;
-          const T log_part = this->template power_slope<square>(rest) * this->template minus_log<logits>(x[j], q, is);
-          const T weight = is ? own : other, pow = this->template power<square>(rest);
-          const T slope = logits ? -weight * rest * (log_part * q + pow) : -weight * (log_part + pow / q);
-          const bool counts = (labels[j] != ops::anchor_ignored) & !((raw < low) | (raw > high));
-          return counts ? slope : T(0);
-        });
+      for (int c = 0; c < op_.classes; ++c)
+        if (this->adds_to_input(p.level))
+          write_class<true>(term, x + c * pixels, labels, c, count, dx + c * pixels);
+        else
+          write_class<false>(term, x + c * pixels, labels, c, count, dx + c * pixels);
     });
+  }
+
+  // Loops over addresses that they were given: GCC makes vectors of these.
+
+  template <class Term>
+  static void add_class(const Term t, const T* x, const std::int32_t* labels, int c, int count, T* sums) {
+#pragma omp simd
+    for (int j = 0; j < count; ++j) sums[j] += t.value(x[j], labels[j] == c);
+  }
+  template <bool adds, class Term>
+  static void write_class(const Term t, const T* x, const std::int32_t* labels, int c, int count, T* dx) {
+#pragma omp simd
+    for (int j = 0; j < count; ++j) {
+      const T counted = choose(labels[j] != ops::anchor_ignored, t.slope(x[j], labels[j] == c), T(0));
+      dx[j] = adds ? dx[j] + counted : counted;
+    }
   }
 
   ops::FocalLoss op_;
@@ -286,7 +323,7 @@ class BoxLossKernel final : public AnchorLossKernel<T> {
 
  private:
   BoxLossKernel(const Graph& g, const Flow& f, int n, const ops::BoxLoss& op)
-      : Base(g, f, n, g.nodes[n].inputs.size() - 2, op.anchors, 4), op_(op) {}
+      : Base(g, f, n, g.nodes[n].inputs.size() - 2, op.anchors, 4, 1), op_(op) {}
   using NodeKernel<T>::at;
 
   /// Calls `visit(number in the targets, where its first delta lies in the map)`.

@@ -10,8 +10,8 @@ namespace moecnn::host {
 /// lies below is taken for the smallest of them; NaN and infinity become NaN.
 inline double log_of(double x) { return std::log(x); }
 inline float log_of(float x) {
-  x = x < 0x1p-126f ? 0x1p-126f : x;
-  const auto bits = std::bit_cast<std::int32_t>(x);
+  const float nothing = x - x;  // but NaN
+  const std::int32_t given = std::bit_cast<std::int32_t>(x), bits = given < 0x00800000 ? 0x00800000 : given;
   // Such that m is in √½ … √2: exponent bits count from that of √½.
   const std::int32_t n = (bits - 0x3f3504f3) >> 23;
   const float m = std::bit_cast<float>(bits - n * (1 << 23)), d = m - 1.f;
@@ -23,7 +23,7 @@ inline float log_of(float x) {
   // ln m = d - t (d - s y): the part without rounding first.
   const float small = d - t * (d - s * y);
   const auto k = static_cast<float>(n);
-  return k * 0x1.62e4p-1f + (k * 0x1.7f7d1cp-20f + small) + (x - x);
+  return k * 0x1.62e4p-1f + (k * 0x1.7f7d1cp-20f + small) + nothing;
 }
 
 }  // namespace moecnn::host
