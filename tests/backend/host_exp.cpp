@@ -4,6 +4,7 @@
 
 #include <limits>
 
+using moecnn::host::choose;
 using moecnn::host::exp_of;
 
 TEST_CASE("exp in float: three units in the last place, NaN, and ends that are finite") {
@@ -19,4 +20,11 @@ TEST_CASE("exp in float: three units in the last place, NaN, and ends that are f
   const float infinity = std::numeric_limits<float>::infinity();
   CHECK(exp_of(-infinity) == doctest::Approx(std::exp(-87.0)));
   CHECK(exp_of(infinity) == doctest::Approx(std::exp(88.0)));
+}
+
+TEST_CASE("choose: the one or the other, bit by bit") {
+  CHECK(choose(true, 1.5f, -2.f) == 1.5f);
+  CHECK(choose(false, 1.5f, -2.f) == -2.f);
+  CHECK(choose(false, std::numeric_limits<double>::infinity(), 0.0) == 0.0);
+  CHECK(std::isnan(choose(true, std::nan(""), 0.0)));
 }

@@ -1,4 +1,4 @@
-"""Makes every fixture of this folder from PyTorch. `python make_goldens.py [nets ops routing optimisers zoo confusion]`."""
+"""Makes every fixture of this folder from PyTorch. `python make_goldens.py [nets ops routing optimisers zoo retinanet confusion]`."""
 
 import json
 import pathlib
@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 import golden_nets
 import golden_ops
 import golden_optimisers
+import golden_retinanet
 import golden_routing
 import golden_zoo
 
@@ -63,7 +64,8 @@ def make_confusion():
 
 def main():
     torch.set_num_threads(1)
-    tables = {"ops": golden_ops, "routing": golden_routing, "optimisers": golden_optimisers, "zoo": golden_zoo}
+    tables = {"ops": golden_ops, "routing": golden_routing, "optimisers": golden_optimisers, "zoo": golden_zoo,
+              "retinanet": golden_retinanet}  # fmt: skip
     for name in sys.argv[1:] or ["nets", *tables, "confusion"]:
         if name == "nets":
             make_nets()

@@ -76,4 +76,16 @@ inline void check_labels(const std::int32_t* labels, long long images, int class
           pixels > 1 ? formatted("; it is that of pixel {}", i % pixels) : std::string());
 }
 
+/// Throws Error where an anchor is neither of a class nor background (-1) nor ignored (-2).
+inline void check_anchor_classes(const std::int32_t* anchors, long long images, int classes, long long per_image) {
+  const auto bad = [&](int label) { return label < -2 || label >= classes; };
+  int wrong = 0;
+  for (long long i = 0; i < images * per_image; ++i) wrong |= bad(anchors[i]);
+  for (long long i = 0; i < images * per_image && wrong; ++i)
+    check(!bad(anchors[i]),
+          "anchor {} of image {} of a batch is said to be of class {}, but the network has {} classes (from 0; -1 is "
+          "background, -2 ignored)",
+          i % per_image, i / per_image, anchors[i], classes);
+}
+
 }  // namespace moecnn

@@ -54,9 +54,9 @@ class Builder {
   }
 
   /// A parameter `leaf` of the current scope (inside experts: one per expert); returns the id of the first. A second
-  /// request for the same name returns the same parameter.
-  int param(std::string_view leaf, std::vector<int> shape, Init init, int fan_in = 0) {
-    return declare(leaf, std::move(shape), init, fan_in, true);
+  /// request for the same name returns the same parameter. `scale`: factor on what `init` draws.
+  int param(std::string_view leaf, std::vector<int> shape, Init init, int fan_in = 0, double scale = 1) {
+    return declare(leaf, std::move(shape), init, fan_in, true, scale);
   }
   /// A buffer: stored and saved like a parameter, but not trained.
   int buffer(std::string_view leaf, std::vector<int> shape, Init init) {
@@ -77,7 +77,7 @@ class Builder {
   Scope scope(std::string_view name) { return Scope(*this, name); }
 
   /// As long as the returned object lives, mixtures are recorded into one balance group: each routes by itself, and one
-  /// balance loss (and one constraint) counts the rows of all. For a head that is wired on several levels, whose levels
+  /// balance loss counts the rows of all. A constraint goes on mixture by mixture: each is judged by those before it. For a head that is wired on several levels, whose levels
   /// need not be balanced one by one. The mixtures have equal policies and share their gate's name.
   class BalanceGroup {
    public:
@@ -125,7 +125,7 @@ class Builder {
     return path.empty() ? std::string(leaf) : path + '.' + std::string(leaf);
   }
 
-  int declare(std::string_view leaf, std::vector<int> shape, Init init, int fan_in, bool trained) {
+  int declare(std::string_view leaf, std::vector<int> shape, Init init, int fan_in, bool trained, double scale = 1) {
     const int n = expert_routing_ >= 0 ? experts() : 1;
     const std::string first = name_in_copy(0, leaf);
     if (const auto known = ids_.find(first); known != ids_.end()) {
@@ -135,7 +135,10 @@ class Builder {
     }
     const int id = static_cast<int>(graph_.params.size());
     ids_.emplace(first, Declared{id, n});
-    for (int e = 0; e < n; ++e) graph_.params.push_back({name_in_copy(e, leaf), shape, init, fan_in, trained});
+    for (int e = 0; e < n; ++e) {
+      graph_.params.push_back({name_in_copy(e, leaf), shape, init, fan_in, trained});
+      graph_.params.back().scale = scale;
+    }
     return id;
   }
 

@@ -22,7 +22,7 @@ struct Graph {
   std::vector<Derived>
       derived;               ///< parameters that passes made from others; in `params` they come after the recorded ones
   int input = -1;            ///< edge of the images
-  std::vector<int> outputs;  ///< edges that stay readable after a run, the network's result first
+  std::vector<int> outputs;  ///< edges that stay readable after a run, the network's result (or results) first
 
   /// Edges of the targets, which the caller feeds by name beside the images: the outputs of the other Input nodes.
   std::vector<int> targets() const {

@@ -14,6 +14,15 @@ struct LossOpts {
   double label_smoothing = 0;              ///< ε in [0, 1): share of the weight that all classes have in common
 };
 
+/// Options of a detector's losses; the defaults are those of yhenon/pytorch-retinanet. See ops::FocalLoss and ops::BoxLoss.
+struct DetectionLossOpts {
+  double alpha = 0.25, gamma = 2;
+  double clamp = 1e-4;                      ///< bounds of probabilities; 0: none, for scores that come from a sigmoid
+  double corner = 1.0 / 9;                  ///< of smooth L1; 0: plain L1
+  double box_divisor = 4;                   ///< of the box loss, per positive anchor
+  double class_factor = 1, box_factor = 1;  ///< weights of the two losses in the program's
+};
+
 class LossVerbs : public Builder {
  public:
   using Builder::Builder;
@@ -69,7 +78,75 @@ class LossVerbs : public Builder {
     return loss(ops::BinaryCrossEntropy{x.channels, class_weights(x, opts), opts.factor}, {logits, targets});
   }
 
+  /// Adds the focal loss of a detector's class probabilities: one edge per level, each with `anchors` anchors per pixel,
+  /// and the target "anchor_class" [n, anchors of all levels] of i32. Where all come from a sigmoid, its logits are read
+  /// instead, which is exact also for probabilities near 0 and 1.
+  int focal_loss(std::vector<int> scores, int anchors, const DetectionLossOpts& opts = {}) {
+    check(!scores.empty(), "{}: the focal loss was given no map", place());
+    ops::FocalLoss op{.classes = graph_.edges[scores[0]].channels / anchors,
+                      .anchors = anchors,
+                      .alpha = opts.alpha,
+                      .gamma = opts.gamma,
+                      .clamp = opts.clamp,
+                      .factor = opts.class_factor};
+    check(opts.clamp >= 0 && opts.clamp < 0.5 && opts.gamma >= 0 && opts.alpha >= 0 && opts.alpha <= 1,
+          "{}: the focal loss wants alpha in 0 … 1, gamma of at least 0 and a clamp in 0 … 1/2, not {}, {} and {}",
+          place(), opts.alpha, opts.gamma, opts.clamp);
+    const int targets = anchor_classes(scores, anchors, op.classes);
+    if (logits_of(scores)) op.logits = true;
+    check(op.logits || op.clamp > 0,
+          "{}: these probabilities do not come from a sigmoid, and the logarithm of one that is 0 would be infinite; "
+          "give "
+          "a clamp such as 1e-4",
+          place());
+    scores.push_back(targets);
+    return loss(op, std::move(scores));
+  }
+
+  /// Adds the box loss of a detector's deltas, of the same levels, and the targets "anchor_class" and "anchor_deltas"
+  /// [n, anchors of all levels, 4].
+  int box_loss(std::vector<int> deltas, int anchors, const DetectionLossOpts& opts = {}) {
+    check(!deltas.empty(), "{}: the box loss was given no map", place());
+    check(opts.corner >= 0 && opts.box_divisor > 0,
+          "{}: the box loss wants a corner of at least 0 and a divisor above 0, not {} and {}", place(), opts.corner,
+          opts.box_divisor);
+    const int classes = anchor_classes(deltas, anchors, 4);
+    const Extent all = graph_.edges[classes].extent;
+    const int targets = target("anchor_deltas", {all.n, all.w, 4});
+    const ops::BoxLoss op{anchors, opts.corner, opts.box_divisor, opts.box_factor};
+    deltas.push_back(classes);
+    deltas.push_back(targets);
+    return loss(op, std::move(deltas));
+  }
+
  private:
+  /// The target for all anchors of these levels.
+  int anchor_classes(const std::vector<int>& levels, int anchors, int numbers) {
+    const int rows = graph_.edges[levels[0]].extent.n;
+    long long all = 0;
+    for (const int e : levels) {
+      const Edge& x = graph_.edges[e];
+      check_loss(x);
+      check(
+          x.extent.n == rows && x.channels == anchors * numbers && numbers >= 1,
+          "{}: a level of a detector has {} rows and {} channels, expected {} rows of {} anchors with {} numbers each",
+          place(), x.extent.n, x.channels, rows, anchors, numbers);
+      all += x.extent.pixels() * anchors;
+    }
+    return target("anchor_class", {rows, 1, static_cast<int>(all)}, 1, DType::i32);
+  }
+  /// Replaces probabilities by the logits behind them if all are the results of a sigmoid.
+  bool logits_of(std::vector<int>& edges) const {
+    std::vector<int> before;
+    for (const int e : edges) {
+      const Node& n = graph_.nodes[static_cast<std::size_t>(graph_.edges[e].producer)];
+      const auto* curve = std::get_if<ops::Activation>(&n.op);
+      if (curve && curve->curve == ops::Curve::sigmoid) before.push_back(n.inputs[0]);
+    }
+    if (before.size() != edges.size()) return false;
+    edges = before;
+    return true;
+  }
   int loss(const Op& op, std::vector<int> inputs) {
     const int e = record(op, std::move(inputs), sizeof(LossResult) / sizeof(double), {1, 1, 1});
     graph_.edges[e].dtype = DType::f64;

@@ -10,6 +10,7 @@
 #include "moecnn/ops/conv.hpp"
 #include "moecnn/ops/conv_transpose.hpp"
 #include "moecnn/ops/custom.hpp"
+#include "moecnn/ops/detection_loss.hpp"
 #include "moecnn/ops/eltwise.hpp"
 #include "moecnn/ops/linear.hpp"
 #include "moecnn/ops/loss.hpp"
@@ -31,13 +32,13 @@ namespace moecnn {
 /// the places.
 /// All are trivially copyable: what needs memory of its own belongs to nodes, edges or specifications. (A struct, so that
 /// its name is short in messages and symbols.)
-struct Op
-    : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool, ops::Relu,
-                   ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine, ops::MixedConv,
-                   ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool, ops::AvgPool,
-                   ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice, ops::Scale, ops::Activation,
-                   ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches, ops::FromPatches, ops::Subtract,
-                   ops::Multiply, ops::Times, ops::Cast, ops::Custom, ops::BinaryCrossEntropy> {
+struct Op : std::variant<ops::Input, ops::Conv, ops::BatchNorm, ops::Linear, ops::GlobalAvgPool, ops::MaxPool,
+                         ops::Relu, ops::Add, ops::ConstantScores, ops::Route, ops::Gather, ops::Combine,
+                         ops::MixedConv, ops::CrossEntropy, ops::ConvTranspose, ops::ArgMaxPool, ops::MaxUnpool,
+                         ops::AvgPool, ops::AdaptiveAvgPool, ops::Resize, ops::Window, ops::Concat, ops::Slice,
+                         ops::Scale, ops::Activation, ops::PRelu, ops::Dropout, ops::RandomScores, ops::ToPatches,
+                         ops::FromPatches, ops::Subtract, ops::Multiply, ops::Times, ops::Cast, ops::Custom,
+                         ops::BinaryCrossEntropy, ops::FocalLoss, ops::BoxLoss> {
   using variant::variant;
 };
 static_assert(std::is_trivially_copyable_v<Op>);
@@ -111,6 +112,7 @@ struct ParamSpec {
   DType dtype = DType::f32;
   int source = -1;      ///< ≥ 0: a copy of that parameter in another type, to which its gradient belongs
   bool frozen = false;  ///< a parameter that training leaves as it is: it has no gradient and no update
+  double scale = 1;     ///< factor on the first values
 
   /// Whether training changes it.
   bool learns() const { return trained && !frozen; }

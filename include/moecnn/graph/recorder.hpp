@@ -44,12 +44,22 @@ class Recorder : public Verbs {
     return scoped(name, layer, x, rest...);
   }
 
+  /// Gives a value one more name, below the current scope, under which Program::read() finds it.
+  template <int C>
+  Value<C> named(std::string_view name, Value<C> x) {
+    const Scope scope(*this, name);
+    graph_.aliases.push_back({path(), x.edge, static_cast<int>(graph_.edges.size())});
+    return x;
+  }
+
   // The mixture's verbs; moe/moe.hpp puts them together.
 
-  /// Decides which experts serve which rows. `noise` may be an empty handle (edge -1).
+  /// Decides which experts serve which rows. `noise` may be an empty handle (edge -1). `owner`: the scope that the
+  /// constraint's statistics belong to; empty: the current one.
   template <int N>
-  Routed<N> route(std::shared_ptr<const RoutePolicy> policy, Logits<N> logits, Logits<N> noise = {}) {
-    return {record_route(std::move(policy), logits.edge, noise.edge)};
+  Routed<N> route(std::shared_ptr<const RoutePolicy> policy, Logits<N> logits, Logits<N> noise = {},
+                  std::string_view owner = {}) {
+    return {record_route(std::move(policy), logits.edge, noise.edge, owner)};
   }
 
   /// Copies each row to the slots of the experts that serve it, grouped by expert.
@@ -115,7 +125,7 @@ class Recorder : public Verbs {
     also(name);
   }
 
-  int record_route(std::shared_ptr<const RoutePolicy> policy, int logits, int noise) {
+  int record_route(std::shared_ptr<const RoutePolicy> policy, int logits, int noise, std::string_view owner) {
     check(expert_routing_ < 0, "{}: a mixture inside an expert is not supported; place it outside", place());
     const Extent rows = graph_.edges[logits].extent;
     const int experts = policy->experts(), k = policy->k();
@@ -126,7 +136,7 @@ class Recorder : public Verbs {
           "scales as its third argument, or choose a router with Noise::none",
           place());
     RoutingSpec spec{routing_name(), static_cast<int>(graph_.nodes.size()), rows.n, experts, k};
-    declare_state(*policy, spec);
+    declare_state(*policy, spec, owner.empty() ? path() : std::string(owner));
     spec.policy = std::move(policy);
     spec.group = group_;
     for (const RoutingSpec& r : graph_.routings)
@@ -158,9 +168,9 @@ class Recorder : public Verbs {
   }
 
   /// The constraint's state, under the gate's name; shared by name as parameters are.
-  void declare_state(const RoutePolicy& policy, RoutingSpec& spec) {
+  void declare_state(const RoutePolicy& policy, RoutingSpec& spec, const std::string& owner) {
     for (const StateSpec& s : policy.state()) {
-      const StateSpec wanted{path() + ".gate." + s.name, s.size};
+      const StateSpec wanted{owner + ".gate." + s.name, s.size};
       auto at = std::find_if(graph_.states.begin(), graph_.states.end(),
                              [&](const StateSpec& known) { return known.name == wanted.name; });
       if (at == graph_.states.end()) at = graph_.states.insert(at, wanted);
@@ -220,7 +230,21 @@ class Recorder : public Verbs {
   }
 };
 
-/// Records `net` for images of the given extent.
+namespace detail {
+
+/// Edges of what wire() has returned: one value, or a struct that lists several by edges().
+template <class Result>
+std::vector<int> edges_of(const Result& result) {
+  if constexpr (requires { result.edges(); })
+    return result.edges();
+  else
+    return {result.edge};
+}
+
+}  // namespace detail
+
+/// Records `net` for images of the given extent. Its wire() returns a value, or where the network has several results a
+/// struct whose edges() lists them.
 template <class Net>
 Graph record(const Net& net, Extent images) {
   constexpr int channels = Net::in;
@@ -230,7 +254,7 @@ Graph record(const Net& net, Extent images) {
   Recorder g(graph);
   const Value<channels> image{g.record(ops::Input{}, {}, channels, images)};
   graph.input = image.edge;
-  graph.outputs = {net.wire(g, image).edge};
+  graph.outputs = detail::edges_of(net.wire(g, image));
   return graph;
 }
 

@@ -2,7 +2,15 @@
 #include "moecnn/core/dynamic.hpp"
 #include "moecnn/graph/recorder.hpp"
 
+#include <optional>
+
 namespace moecnn {
+
+/// The first values of a convolution, where they are not ConvOpts::init and PyTorch's bias.
+struct ConvStart {
+  double weight_scale = 1;          ///< factor on what ConvOpts::init draws; 0: zeros
+  std::optional<double> bias = {};  ///< the same number for all channels
+};
 
 struct ConvOpts {
   Size2 kernel = 1, stride = 1, pad = 0, dilation = 1;
@@ -23,6 +31,7 @@ struct Conv {
                 "Conv<In, Out, ConvOpts>: kernel, stride and dilation must be at least 1, padding at least 0");
   static constexpr int in = In, out = Out;
   int outputs = Out;
+  ConvStart start{};
 
   Value<Out> wire(Recorder& g, Value<In> x) const {
     check(outputs >= 1 && outputs % O.groups == 0,
@@ -36,9 +45,12 @@ struct Conv {
                        .dilation = O.dilation,
                        .groups = O.groups,
                        .bias = O.bias};
-    std::vector<int> params{g.param("weight", {outputs, In / O.groups, O.kernel.h, O.kernel.w}, O.init)};
+    std::vector<int> params{
+        g.param("weight", {outputs, In / O.groups, O.kernel.h, O.kernel.w}, O.init, 0, start.weight_scale)};
+    const int fan_in = In / O.groups * O.kernel.h * O.kernel.w;
     if (O.bias)
-      params.push_back(g.param("bias", {outputs}, Init::fan_in_uniform, In / O.groups * O.kernel.h * O.kernel.w));
+      params.push_back(start.bias ? g.param("bias", {outputs}, Init::ones, 0, *start.bias)
+                                  : g.param("bias", {outputs}, Init::fan_in_uniform, fan_in));
     return {g.record(op, {x.edge}, outputs, op.output(g.extent(x)), std::move(params))};
   }
 };

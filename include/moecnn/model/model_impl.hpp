@@ -74,7 +74,7 @@ MOECNN_BODY std::unique_ptr<Program> AnyModel::make_training(int rows) {
 
 /// Losses of the result first, then those of the auxiliary values. Their results are outputs, so that no pass drops them.
 MOECNN_BODY void AnyModel::record_losses(Graph& g, bool auxiliary) const {
-  const std::size_t before = g.nodes.size();
+  const std::size_t before = g.nodes.size(), results = g.outputs.size();
   const int result = g.outputs[0];
   Recorder recorder(g);
   opts_.task->losses(recorder, result, 1);
@@ -82,7 +82,7 @@ MOECNN_BODY void AnyModel::record_losses(Graph& g, bool auxiliary) const {
     for (const Auxiliary& a : opts_.auxiliary) opts_.task->losses(recorder, edges(g, {a.value})[0], a.factor);
   for (std::size_t n = before; n < g.nodes.size(); ++n)
     if (is_loss(g.nodes[n].op)) g.outputs.push_back(g.nodes[n].output);
-  check(g.outputs.size() > 1, "the task of this model records no loss; see Task::losses()");
+  check(g.outputs.size() > results, "the task of this model records no loss; see Task::losses()");
 }
 
 MOECNN_BODY std::unique_ptr<Program> AnyModel::make_inference(const Key& key) {

@@ -239,6 +239,7 @@ class ParamStore {
     if (p.init == Init::kaiming_normal || p.init == Init::normal)
       for (std::size_t j = 0; j < plain.size(); ++j)
         plain[j] = rng.normal(j) * (p.init == Init::normal ? 1 : std::sqrt(2 / fan_out));
+    for (double& v : plain) v *= p.scale;
   }
 
   template <class T>

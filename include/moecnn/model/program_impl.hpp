@@ -87,9 +87,12 @@ MOECNN_BODY void Program::set_target(std::string_view name, const void* values, 
 /// Throws unless all of them are classes of the losses that read them, or ignored.
 MOECNN_BODY void Program::check_labels(int edge, const std::int32_t* labels) const {
   for (const int n : loss_nodes_) {
-    const auto* op = std::get_if<ops::CrossEntropy>(&graph_.nodes[n].op);
-    if (!op || graph_.nodes[n].inputs[1] != edge) continue;
+    const Node& node = graph_.nodes[n];
     const Edge& e = graph_.edges[edge];
+    if (const auto* focal = std::get_if<ops::FocalLoss>(&node.op); focal && node.inputs.back() == edge)
+      moecnn::check_anchor_classes(labels, e.extent.n, focal->classes, e.extent.pixels());
+    const auto* op = std::get_if<ops::CrossEntropy>(&node.op);
+    if (!op || node.inputs[1] != edge) continue;
     moecnn::check_labels(labels, e.extent.n, op->classes, e.extent.pixels(), op->ignore);
   }
 }

@@ -63,6 +63,8 @@ struct ReluGapLinear {
 template <int N>
 struct Shared {
   Logits<N> logits{};
+  Logits<N> noise{};       ///< scales of the noise that were wired with it; none: each mixture has its own
+  std::string owner = {};  ///< the mixture whose gate it is and whose constraint's statistics they share; empty: none
 
   template <int M, int C>
   Logits<M> wire(Recorder& g, Value<C>, Experts<M>) const {

@@ -28,6 +28,23 @@ inline constexpr bool is_tuple<std::tuple<E...>> = true;
 
 }  // namespace detail
 
+/// The logits of a mixture's gate and the learned scales of its noise, if it has any: `gate.noise.weight` [N, C] on the
+/// pooled input.
+template <int N, class Gate, int C>
+std::pair<Logits<N>, Logits<N>> gate_scores(Recorder& g, const Gate& gate, Value<C> x, int experts, bool noisy) {
+  const auto scope = g.scope("gate");
+  if constexpr (requires { gate.takes_noise(); })
+    check(!noisy || gate.takes_noise(),
+          "{}: the logits of this gate are random already, and learned noise would decide instead of them; choose a "
+          "router with Noise::none",
+          g.place());
+  const Logits<N> logits = gate.template wire<N, C>(g, x, Experts<N>{experts});
+  if (!noisy) return {logits, {}};
+  if constexpr (requires { gate.noise.edge; })
+    if (gate.noise.edge >= 0) return {logits, gate.noise};
+  return {logits, logits_of<N>(g("noise", Linear<C, N, Bias::no>{experts}, g.global_avg_pool(x)))};
+}
+
 /// A sparse mixture of N experts. Everything is a policy:
 ///  - Expert: any layer with `in`, `out` and wire(); wired once, its parameters exist N times under `experts.E`. Or
 ///    std::tuple<A, B, …> of N layers with the same `in` and `out`: expert 0 is an A, expert 1 a B, and so on;
@@ -53,8 +70,8 @@ struct MoE {
 
   Value<out> wire(Recorder& g, Value<in> x) const {
     const auto policy = checked_policy(g);
-    const auto [logits, noise] = score(g, x, policy->wants_noise() && experts > 1);
-    const auto routing = g.route(policy, logits, noise);
+    const auto [logits, noise] = gate_scores<N>(g, gate, x, experts, policy->wants_noise() && experts > 1);
+    const auto routing = g.route(policy, logits, noise, owner());
     if constexpr (detail::is_tuple<Expert>) {
       return g.combine_experts<out>("experts", expert, x, routing);
     } else {
@@ -71,17 +88,12 @@ struct MoE {
     fail("{}: {}", g.place(), e.what());
   }
 
-  /// The gate's logits, and the learned scales of its noise: `gate.noise.weight` [N, in] on the pooled input.
-  std::pair<Logits<N>, Logits<N>> score(Recorder& g, Value<in> x, bool noisy) const {
-    const auto scope = g.scope("gate");
-    if constexpr (requires { gate.takes_noise(); })
-      check(!noisy || gate.takes_noise(),
-            "{}: the logits of this gate are random already, and learned noise would decide instead of them; choose a "
-            "router with Noise::none",
-            g.place());
-    const Logits<N> logits = gate.template wire<N, in>(g, x, Experts<N>{experts});
-    if (!noisy) return {logits, {}};
-    return {logits, logits_of<N>(g("noise", Linear<in, N, Bias::no>{experts}, g.global_avg_pool(x)))};
+  /// Whose constraint's statistics it shares.
+  std::string_view owner() const {
+    if constexpr (requires { gate.owner; })
+      return gate.owner;
+    else
+      return {};
   }
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Router, balance loss and hard constraint put together behind RoutePolicy. The order within a batch is: noise or bar,
-/// then top-k, then weights, then balance loss, then the constraint's statistics. All in double, in one fixed order, so
+/// then top-k, then weights, then the constraint's statistics and the balance loss. All in double, in one fixed order, so
 /// equal logits give equal bits; nothing is allocated once a batch of that size has been routed.
 
 #include <algorithm>
@@ -134,13 +134,13 @@ class PolicyOf final : public RoutePolicy {
     else
       router_.choose(out);
     detail::fill_tables(out);
+    if (judged && out.rows > 0) constraint_.update(context.state, out);
     if (!context.grouped) finish(context, out);
   }
 
   void finish(RouteContext& context, Routing& out) const override {
     if (fixed(context) || out.rows == 0) return;
     if (experts_ > 1) out.balance_loss = balance_(out, out.balance_grad);
-    if (constraint_.active && context.training) constraint_.update(context.state, out);
   }
 
   void backward(const Matrix& raw_noise, const RouteContext& context, const Routing& routing,

@@ -82,7 +82,7 @@ struct RouteContext {
   int k = 0;                          ///< experts per row; 0 = what the router was built with
   int fixed_expert = -1;              ///< ≥ 0: every row goes to this expert with weight 1 (analysis)
   bool equal_weights = false;         ///< every expert runs with weight 1/N (analysis)
-  bool grouped = false;               ///< balance loss and constraint come later, by finish() for a whole group
+  bool grouped = false;               ///< the balance loss comes later, by finish() for a whole group
   std::span<double> state;            ///< the constraint's state vectors, one after the other
 };
 
@@ -103,8 +103,7 @@ class RoutePolicy {
   /// in training, updates the constraint's state afterwards.
   virtual void route(const Matrix& logits, const Matrix& raw_noise, RouteContext& context, Routing& out) const = 0;
 
-  /// Computes the balance loss of `out`, its gradients and, in training, the constraint's statistics. route() ends with
-  /// this unless `grouped` is set. `out` may be several routings joined, row by row, without slots.
+  /// Computes the balance loss of `out` and its gradients. route() ends with this unless `grouped` is set. `out` may be several routings joined, row by row, without slots.
   virtual void finish(RouteContext& context, Routing& out) const = 0;
 
   /// dL/dw → dL/dlogits and dL/dnoise; adds the balance loss's gradient. `routing` is what route() produced.

@@ -59,6 +59,7 @@ struct Batch {
   std::vector<double> images, c;
   std::vector<int> labels;
   std::map<std::string, std::vector<double>> targets = {};
+  std::map<std::string, std::vector<int>> classes = {};  ///< of i32
 };
 
 /// n normal numbers that depend on `seed` and `name` alone.
@@ -87,6 +88,19 @@ inline Batch random_batch(const Graph& g, std::uint64_t seed) {
     if (const auto* loss = std::get_if<ops::CrossEntropy>(&n.op)) {
       const Extent logits = g.edges[n.inputs[0]].extent;
       labels = logits.n * logits.pixels(), classes = loss->classes, ignore = loss->ignore;
+    }
+  // Of anchors half are background and a quarter is ignored.
+  for (const Node& n : g.nodes)
+    if (const auto* loss = std::get_if<ops::FocalLoss>(&n.op)) {
+      const Edge& target = g.edges[n.inputs.back()];
+      auto& v = b.classes[target.name];
+      v.clear();
+      for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(target.elements()); ++i) {
+        const auto kind = rng.below(4, i, 1);
+        v.push_back(kind < 2    ? ops::anchor_of_background
+                    : kind == 2 ? ops::anchor_ignored
+                                : static_cast<int>(rng.below(static_cast<std::uint64_t>(loss->classes), i, 2)));
+      }
     }
   // Targets of other losses: 0 … 1, every fifth negative, which is ignored.
   for (const int e : g.targets()) {
@@ -157,7 +171,9 @@ class Snapshot {
 inline void set_targets(Program& program, const Batch& batch) {
   for (const int e : program.targets()) {
     const Edge& target = program.graph().edges[e];
-    if (target.dtype == DType::i32)
+    if (const auto other = batch.classes.find(target.name); other != batch.classes.end())
+      program.set_target(target.name, other->second.data());
+    else if (target.dtype == DType::i32)
       program.set_target(target.name, batch.labels.data());
     else
       program.set_target(target.name, batch.targets.at(target.name).data());

@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "moecnn/io/safetensors.hpp"
-#include "moecnn/model/param_store.hpp"
+#include "moecnn/model/upcycle.hpp"
 
 namespace moecnn {
 
@@ -139,6 +140,61 @@ inline int load_part(ParamStore& store, const std::filesystem::path& path, const
     detail::read_stored(file, wanted[i].name, store, ids[i], store.value_data(ids[i]), io::Cast::floats);
   store.touch();
   return static_cast<int>(ids.size());
+}
+
+/// Names that a file may have for a parameter or buffer of ours, the likeliest first.
+using FileNames = std::function<std::vector<std::string>(std::string_view own)>;
+
+/// Reads all parameters and buffers from a file with other names, such as retinanet::torchvision_names(). Of several names
+/// that which the file has is taken. Throws Error as load_weights() does, and then nothing has changed.
+inline void load_renamed(ParamStore& store, const std::filesystem::path& path, const FileNames& names) {
+  const auto file = io::TensorFile::open(path);
+  auto wanted = detail::wanted_of(store, DType::f32);
+  for (io::WantedTensor& w : wanted) {
+    const std::vector<std::string> known = names(w.name);
+    check(!known.empty(), "no name in {} is known for {}", path.string(), w.name);
+    const auto there = std::find_if(known.begin(), known.end(), [&](auto& name) { return file.contains(name); });
+    w.name = there == known.end() ? known.front() : *there;
+  }
+  io::match_keys(wanted, file, {.cast = io::Cast::floats, .ignore = io::is_batch_counter});
+  for (int i = 0; i < store.size(); ++i)
+    detail::read_stored(file, wanted[static_cast<std::size_t>(i)].name, store, i, store.value_data(i),
+                        io::Cast::floats);
+  store.touch();
+}
+
+/// Starts a network with mixtures from the weights of the network without them: experts become copies of the layers that
+/// they replace, see upcycle(); gates stay as they are; all else is read as load_weights() does. Throws Error that lists
+/// everything that is missing or does not fit, and then nothing has changed.
+inline void load_upcycled(ParamStore& store, const std::filesystem::path& path, const UpcycleOpts& opts = {}) {
+  const auto file = io::TensorFile::open(path);
+  std::vector<io::WantedTensor> wanted;
+  std::vector<int> plain;
+  std::set<std::string> layers;
+  for (int i = 0; i < store.size(); ++i) {
+    const ParamSpec& p = store.spec(i);
+    const std::string layer = name_without_expert(p.name);
+    const bool gate = p.name.starts_with("gate.") || p.name.find(".gate.") != std::string::npos;
+    const bool first = !layer.empty() && layers.insert(layer).second;
+    if (gate || (!layer.empty() && !first)) continue;
+    wanted.push_back({layer.empty() ? p.name : layer, detail::file_shape(p), DType::f32});
+    if (layer.empty()) plain.push_back(i);
+  }
+  const auto ignore = [](std::string_view name) {
+    return io::is_batch_counter(name) || name.starts_with(detail::own_prefix);
+  };
+  io::match_keys(wanted, file, {.cast = io::Cast::floats, .ignore = ignore});
+  for (const int i : plain)
+    detail::read_stored(file, store.spec(i).name, store, i, store.value_data(i), io::Cast::floats);
+  upcycle(
+      store,
+      [&](const std::string& name, std::vector<double>& values) {
+        if (!file.contains(name)) return false;
+        values.resize(static_cast<std::size_t>(file.info(name).elements()));
+        file.read(name, std::span<double>(values), io::Cast::floats);
+        return true;
+      },
+      "", opts);
 }
 
 }  // namespace moecnn

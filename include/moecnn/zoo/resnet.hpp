@@ -1,6 +1,10 @@
 #pragma once
+/// \file
+/// ResNet-18 (He et al., 2016), for small images and for ImageNet.
+
 #include "moecnn/layer/basic_block.hpp"
 #include "moecnn/layer/linear.hpp"
+#include "moecnn/zoo/features.hpp"
 
 namespace moecnn {
 
@@ -29,12 +33,18 @@ struct CifarResNet18 {
 template <int Classes = 1000>
 struct ResNet18 {
   static constexpr int in = 3, out = Classes;
+  using Maps = Features<128, 256, 512>;
 
   Value<Classes> wire(Recorder& g, Value<3> image) const {
+    return g("fc", Linear<512, Classes>{}, g.global_avg_pool(features(g, image).c5));
+  }
+
+  /// The last three stages, for a detector.
+  static Maps features(Recorder& g, Value<3> image) {
     const auto x = g("layer1", ResStage<64, 64>{}, stem(g, image));
-    const auto y =
-        g("layer4", ResStage<256, 512>{}, g("layer3", ResStage<128, 256>{}, g("layer2", ResStage<64, 128>{}, x)));
-    return g("fc", Linear<512, Classes>{}, g.global_avg_pool(y));
+    const auto c3 = g("layer2", ResStage<64, 128>{}, x);
+    const auto c4 = g("layer3", ResStage<128, 256>{}, c3);
+    return {c3, c4, g("layer4", ResStage<256, 512>{}, c4)};
   }
 
   static Value<64> stem(Recorder& g, Value<3> image) {

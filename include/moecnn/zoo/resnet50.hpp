@@ -4,6 +4,7 @@
 
 #include "moecnn/layer/batch_norm.hpp"
 #include "moecnn/layer/linear.hpp"
+#include "moecnn/zoo/features.hpp"
 #include "moecnn/zoo/seg_moe.hpp"
 
 #include <array>
@@ -89,13 +90,18 @@ inline Value<64> resnet_stem(Recorder& g, Value<3> image) {
 template <int Classes = 1000>
 struct ResNet50 {
   static constexpr int in = 3, out = Classes;
+  using Maps = Features<512, 1024, 2048>;
 
   Value<Classes> wire(Recorder& g, Value<3> image) const {
+    return g("fc", Linear<2048, Classes>{}, g.global_avg_pool(features(g, image).c5));
+  }
+
+  /// The last three stages, for a detector.
+  static Maps features(Recorder& g, Value<3> image) {
     const auto a = g("layer1", BottleneckStage<64, 64, BottleneckOpts{}>{}, resnet_stem(g, image));
-    const auto b = g("layer2", BottleneckStage<256, 128, BottleneckOpts{.blocks = 4, .stride = 2}>{}, a);
-    const auto c = g("layer3", BottleneckStage<512, 256, BottleneckOpts{.blocks = 6, .stride = 2}>{}, b);
-    const auto d = g("layer4", BottleneckStage<1024, 512, BottleneckOpts{.stride = 2}>{}, c);
-    return g("fc", Linear<2048, Classes>{}, g.global_avg_pool(d));
+    const auto c3 = g("layer2", BottleneckStage<256, 128, BottleneckOpts{.blocks = 4, .stride = 2}>{}, a);
+    const auto c4 = g("layer3", BottleneckStage<512, 256, BottleneckOpts{.blocks = 6, .stride = 2}>{}, c3);
+    return {c3, c4, g("layer4", BottleneckStage<1024, 512, BottleneckOpts{.stride = 2}>{}, c4)};
   }
 };
 

@@ -7,6 +7,7 @@
 #include "moecnn/backend/host/avg_pool.hpp"
 #include "moecnn/backend/host/cast.hpp"
 #include "moecnn/backend/host/channels.hpp"
+#include "moecnn/backend/host/detection_loss.hpp"
 #include "moecnn/backend/host/norm.hpp"
 #include "moecnn/backend/host/patch.hpp"
 #include "moecnn/backend/host/pool.hpp"
