@@ -95,7 +95,7 @@ inline std::vector<int> nms(std::span<const Detection> all, float threshold) {
   detail::BoxColumns boxes;
   boxes.resize(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) boxes.set(i, all[order[i]].box, order[i]);
-  std::vector<std::size_t> begins{0};  // of the classes
+  std::vector<std::size_t> begins{0};    // of the classes
   [[maybe_unused]] long long pairs = 0;  // without OpenMP
   for (std::size_t i = 1; i <= order.size(); ++i)
     if (i == order.size() || all[order[i]].label != all[order[i - 1]].label) {
