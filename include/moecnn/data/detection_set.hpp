@@ -4,7 +4,7 @@
 
 #include "moecnn/data/decode.hpp"
 #include "moecnn/data/image_set.hpp"
-#include "moecnn/detection/box.hpp"
+#include "moecnn/detection/coco_boxes.hpp"
 
 #include <array>
 #include <cmath>
@@ -15,17 +15,8 @@
 namespace moecnn::data {
 
 using detection::Box;
+using detection::CocoBox;
 using detection::Object;
-
-/// A box as COCO's files write it: the left upper corner, width and height.
-struct CocoBox {
-  double x = 0, y = 0, w = 0, h = 0;
-
-  Box corners() const {
-    return {static_cast<float>(x), static_cast<float>(y), static_cast<float>(x + w), static_cast<float>(y + h)};
-  }
-  bool operator==(const CocoBox&) const = default;
-};
 
 /// A picture of the set, its size as the annotations say it.
 struct DetectionPicture {

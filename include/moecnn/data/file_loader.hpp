@@ -59,8 +59,15 @@ class FileLoader {
       // Counted here rather than where they are found, so that the run stops at the same batch with any number of threads.
       broken_.add(slot.batch.position.epoch, slot.broken);
       // Nothing may be left of a batch. One at the end of an epoch must come even so, as it says that the epoch is over.
+      current_ = &slot.batch;
       if (slot.batch.count > 0 || slot.batch.last_of_epoch) return slot.batch;
     }
+  }
+
+  /// The batch that next() has handed out last, as long as it is valid.
+  const auto& current() const {
+    check(current_ != nullptr, "no batch of '{}' has been handed out yet", order_.name);
+    return *current_;
   }
 
   /// Of the batch that next() will hand out: what a checkpoint stores.
@@ -148,6 +155,7 @@ class FileLoader {
   BrokenFiles broken_;
   Batches batches_;  // take() is called in order and by one thread at a time
   const Slot nothing_ = {};
+  const decltype(Slot::batch)* current_ = nullptr;
   std::vector<Slot> slots_;
   std::optional<BatchQueue> queue_;
 };

@@ -14,6 +14,10 @@ struct CocoBox {
   /// Size by subtraction in float, as the usual programs write it to their results.
   static CocoBox from(const Box& b) { return {b.x1, b.y1, b.width(), b.height()}; }
   double area() const { return w * h; }
+  Box corners() const {
+    return {static_cast<float>(x), static_cast<float>(y), static_cast<float>(x + w), static_cast<float>(y + h)};
+  }
+  bool operator==(const CocoBox&) const = default;
 };
 
 /// An annotation. Images and categories by their ids.

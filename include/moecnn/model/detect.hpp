@@ -2,9 +2,13 @@
 /// \file
 /// Objects in boxes.
 
+#include "moecnn/detection/matcher.hpp"
 #include "moecnn/model/task.hpp"
 
 namespace moecnn::task {
+
+static_assert(detection::no_object == ops::anchor_of_background && detection::ignored_anchor == ops::anchor_ignored,
+              "Matcher makes the targets that the losses read");
 
 /// Focal loss of the class probabilities and box loss of the deltas of a detector with anchors, whose result is one edge of
 /// scores per level, [n, anchors · classes, h, w], and then one of deltas per level, [n, anchors · 4, h, w]. Program::losses()

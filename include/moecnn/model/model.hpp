@@ -7,6 +7,7 @@
 #include "moecnn/model/model_opts.hpp"
 #include "moecnn/model/program.hpp"
 
+#include <array>
 #include <functional>
 #include <map>
 
@@ -44,7 +45,10 @@ class AnyModel {
   Graph recorded(int rows = 0) const { return record_(with_rows(rows)); }
 
   /// Training for batches of `rows` images (0: the size given at construction), with the losses of the task.
-  Program& training(int rows = 0);
+  Program& training(int rows = 0) { return training(with_rows(rows)); }
+
+  /// The same for images of another size, such as those of a detector; each has a program of its own.
+  Program& training(Extent images);
 
   /// Says which parameters training leaves as they are from now on: one entry for each of params(), those of
   /// ModelOpts::frozen_norms besides. They keep their place in memory, but no gradient is computed for them, nor for what
@@ -84,7 +88,7 @@ class AnyModel {
   Extent with_rows(int rows) const { return {rows == 0 ? images_.n : rows, images_.h, images_.w}; }
   void adopt_for_inference();
   void lower_precision(Graph& g, const std::vector<int>& keep) const;
-  std::unique_ptr<Program> make_training(int rows);
+  std::unique_ptr<Program> make_training(Extent images);
   Program& inference(const Key& key);
   void record_losses(Graph& g, bool auxiliary) const;
   std::unique_ptr<Program> make_inference(const Key& key);
@@ -97,7 +101,7 @@ class AnyModel {
   int channels_ = 0;
   ParamStore store_;
   Arena arena_;
-  std::map<int, std::unique_ptr<Program>> training_;
+  std::map<std::array<int, 3>, std::unique_ptr<Program>> training_;  // by rows, height, width
   std::vector<std::pair<Key, std::unique_ptr<Program>>> inference_;
 };
 

@@ -24,10 +24,10 @@ MOECNN_BODY AnyModel::AnyModel(std::unique_ptr<Backend> backend, Extent images, 
   store_.initialise(opts_.seed);
 }
 
-MOECNN_BODY Program& AnyModel::training(int rows) {
+MOECNN_BODY Program& AnyModel::training(Extent images) {
   check(opts_.training, "this model was made for inference; construct it with .training = true to train it");
-  auto& slot = training_[rows == 0 ? images_.n : rows];
-  if (!slot) slot = make_training(rows);
+  auto& slot = training_[{images.n, images.h, images.w}];
+  if (!slot) slot = make_training(images);
   return *slot;
 }
 
@@ -59,8 +59,8 @@ MOECNN_BODY Program& AnyModel::inference(const Key& key) {
   return *slot;
 }
 
-MOECNN_BODY std::unique_ptr<Program> AnyModel::make_training(int rows) {
-  Graph g = recorded(rows);
+MOECNN_BODY std::unique_ptr<Program> AnyModel::make_training(Extent images) {
+  Graph g = record_(images);
   record_losses(g, true);
   passes::freeze_norms(g, opts_.frozen_norms);
   for (int i = 0; i < store_.size(); ++i) g.params[i].frozen = store_.spec(i).frozen;

@@ -21,7 +21,8 @@ concept HasTargets = requires(const B& batch) {
 };
 
 /// `next()` gives a batch with `images` [count, channels, h, w] in plain order, `labels` [count] or `targets()`, `count`
-/// (0: the end), `position` (epoch, batch) and `last_of_epoch`, valid until the next call. `seek(position)` goes on from
+/// (0: the end), `position` (epoch, batch) and `last_of_epoch`, valid until the next call; where batches differ in the size of
+/// their images, also `size`. `seek(position)` goes on from
 /// there, and then the same batches come as if nothing had happened.
 template <class S>
 concept BatchSource = requires(S& source) {
@@ -47,6 +48,7 @@ struct AnyBatch {
   DType images_type = DType::f32;
   Targets targets = {};
   int count = 0;
+  Size2 size = 0;  ///< of these images; 0: as the source says for all of them
   bool last_of_epoch = false;
   int epoch = 0, batch = 0;
   const int* indices = nullptr;  ///< count: places of the images in the set; null where the source does not tell
@@ -90,6 +92,7 @@ class BatchesOf final : public AnyBatches {
     else
       any.targets.add({"labels", &b.labels[0], label_size().value_or(1)});
     if constexpr (requires { static_cast<const int*>(b.indices); }) any.indices = b.indices;
+    if constexpr (requires { Size2(b.size.h, b.size.w); }) any.size = {b.size.h, b.size.w};
     return any;
   }
   void seek(int epoch, int batch) override {

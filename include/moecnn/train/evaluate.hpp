@@ -58,6 +58,11 @@ inline std::vector<MixtureInfo> mixtures_of(const Graph& g) {
 
 namespace detail {
 
+/// The extent of a batch's images, whose size is `usual` where the batch does not say it.
+inline Extent extent_of(const AnyBatch& batch, Size2 usual) {
+  const Size2 size = batch.size == Size2(0) ? usual : batch.size;
+  return {batch.count, size.h, size.w};
+}
 /// Throws Error unless images of the source have the model's size (where the source tells it).
 void check_images(const AnyBatches& source, Extent images, int channels);
 /// Gives a program the targets that its losses want. Throws Error where the batch lacks one.

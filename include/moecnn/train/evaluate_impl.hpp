@@ -41,7 +41,7 @@ MOECNN_BODY int run_evaluation(AnyModel& model, AnyBatches& source, const Evalua
     const AnyBatch batch = source.next();
     if (batch.count == 0) break;
     last = batch.last_of_epoch;
-    const Extent extent{batch.count, size.h, size.w};
+    const Extent extent = extent_of(batch, size);
     const int k = run.equal_weights ? every_expert : run.k;
     Program& program = run.again    ? model.inference_of_all(extent)
                        : run.losses ? model.evaluation(extent, k)

@@ -155,7 +155,7 @@ class Trainer {
     const AnyBatch batch = train_.next();
     if (batch.count == 0)
       fail("the training data ended after {} of {}", counted(run_.step, "step"), counted(opts_.epochs, "epoch"));
-    Program& program = model_.training(batch.count);
+    Program& program = model_.training(detail::extent_of(batch, {model_.images().h, model_.images().w}));
     const Graph& g = program.graph();
     const Edge& out = g.edges[g.outputs[0]];
     detail::check_maps(train_, out);

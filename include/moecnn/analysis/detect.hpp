@@ -1,0 +1,161 @@
+#pragma once
+/// \file
+/// How good a detector is: COCO's metric over a set of pictures, and what its mixtures did on each level.
+
+#include "moecnn/data/detection_loader.hpp"
+#include "moecnn/detection/coco_metric.hpp"
+#include "moecnn/detection/decode.hpp"
+#include "moecnn/io/atomic_file.hpp"
+#include "moecnn/model/detect.hpp"
+#include "moecnn/train/evaluate.hpp"
+
+namespace moecnn::analysis {
+
+struct EvaluateBoxesOpts {
+  int k = 0;                           ///< active experts of all mixtures; 0: as built
+  int fixed_expert = -1;               ///< ≥ 0: this expert of each mixture serves every image
+  bool equal_weights = false;          ///< every expert runs, with weight 1/N; k does not count
+  detection::AnchorOpts anchors = {};  ///< those of the training
+  detection::DecodeOpts decode = {};   ///< `classes` is taken from the set
+  detection::CocoMetricOpts metric = {};
+  StopAsked stop = {};  ///< true: evaluate_boxes() throws Stopped
+  std::function<void(int pictures_done)> progress = {};
+};
+
+struct BoxEvaluation {
+  detection::CocoResult metric;
+  std::vector<detection::CocoDetection> detections;  ///< of all pictures, in their order; boxes in pixels of the files
+  double class_loss = 0, box_loss = 0;               ///< means over the pictures, without their factors
+  int pictures = 0;
+  int left_out = 0;                        ///< pictures that cannot be read
+  std::vector<MixtureInfo> mixtures = {};  ///< a head has one on each level
+  std::vector<RoutingStats> routing = {};  ///< per mixture
+
+  /// As the trainer keeps a test: AP first, which decides which weights are the best.
+  TestRecord record() const {
+    TestRecord r{.images = pictures, .loss = class_loss + box_loss};
+    const auto stats = metric.stats();
+    for (std::size_t i = 0; i < stats.size(); ++i)
+      r.scores.push_back({.name = detection::coco_stat_names[i], .value = stats[i] < 0 ? std::nan("") : stats[i]});
+    for (const RoutingStats& s : routing) r.mixtures.push_back({s.load_share(), s.importance_share()});
+    return r;
+  }
+};
+
+/// The maps that the last forward() of a detector's program has left behind, of all its images.
+class HeadMaps {
+ public:
+  void read(const Program& program) {
+    const Graph& g = program.graph();
+    int count = 0;
+    for (const int e : g.outputs) count += g.edges[e].producer < 0 || !is_loss(g.nodes[g.edges[e].producer].op);
+    check(count > 0 && count % 2 == 0,
+          "a detector gives as many maps of scores as of deltas, this network gives {}; see task::Detect", count);
+    values_.resize(static_cast<std::size_t>(count));
+    sizes_.resize(values_.size());
+    for (std::size_t m = 0; m < values_.size(); ++m) {
+      const Edge& e = g.edges[g.outputs[m]];
+      values_[m].resize(static_cast<std::size_t>(e.elements()));
+      sizes_[m] = values_[m].size() / static_cast<std::size_t>(e.extent.n);
+      program.read(g.outputs[m], values_[m].data());
+    }
+  }
+  /// Those of one image, level by level; good until the next read().
+  std::vector<detection::LevelMaps> of(int image) const {
+    const std::size_t levels = values_.size() / 2;
+    std::vector<detection::LevelMaps> maps;
+    for (std::size_t l = 0; l < levels; ++l)
+      maps.push_back({values_[l].data() + static_cast<std::size_t>(image) * sizes_[l],
+                      values_[levels + l].data() + static_cast<std::size_t>(image) * sizes_[levels + l]});
+    return maps;
+  }
+
+ private:
+  std::vector<std::vector<float>> values_;
+  std::vector<std::size_t> sizes_;  ///< of one image
+};
+
+/// Annotations of some pictures of a set, as the metric wants them.
+inline std::vector<detection::CocoTruth> coco_truths(const data::DetectionSet& set, std::span<const int> pictures) {
+  std::vector<detection::CocoTruth> all;
+  for (const int i : pictures) {
+    const auto boxes = set.boxes_of(i);
+    const auto objects = set.objects_of(i);
+    for (std::size_t b = 0; b < boxes.size(); ++b)
+      all.push_back({.image = set.pictures[static_cast<std::size_t>(i)].id,
+                     .category = set.category_ids[static_cast<std::size_t>(objects[b].label)],
+                     .box = boxes[b],
+                     .area = objects[b].area,
+                     .crowd = objects[b].crowd,
+                     .id = set.annotation_ids_of(i)[b]});
+  }
+  return all;
+}
+
+/// Runs one epoch of the loader from its beginning through the model's evaluation programs, and measures the detections.
+/// The loader must match anchors (for the losses) and neither shuffle nor flip. Batch norm uses its running statistics, gates
+/// have no noise. Pictures that cannot be read count nowhere.
+inline BoxEvaluation evaluate_boxes(AnyModel& model, data::DetectionLoader& loader, const data::DetectionSet& set,
+                                    EvaluateBoxesOpts opts = {}) {
+  opts.decode.classes = set.classes();
+  BatchesOf<data::DetectionLoader> source(loader);
+  moecnn::detail::EvaluationRun run = moecnn::detail::EvaluationRun::of(opts);
+  run.losses = true;
+  HeadMaps maps;
+  std::map<std::pair<int, int>, detection::Anchors> anchors;
+  std::vector<detection::CocoDetection> found;
+  std::vector<int> seen;
+  std::vector<MixtureInfo> mixtures;
+  std::vector<RoutingStats> routing;
+  double class_loss = 0, box_loss = 0;
+  const auto add = [&](Program& program, const AnyBatch& batch, int first) {
+    if (first == 0) mixtures = mixtures_of(program.graph()), routing.resize(mixtures.size());
+    for (std::size_t m = 0; m < routing.size(); ++m) routing[m].add(program.routings()[m]);
+    const auto& losses = program.losses();
+    class_loss += losses.at(0).mean * batch.count, box_loss += losses.at(1).mean * batch.count;
+    maps.read(program);
+    const auto& boxes = anchors.try_emplace({batch.size.h, batch.size.w}, batch.size, opts.anchors).first->second;
+    for (int b = 0; b < batch.count; ++b) {
+      const data::PicturePlace& place = loader.current().places[b];
+      const auto& picture = set.pictures[static_cast<std::size_t>(batch.indices[b])];
+      seen.push_back(batch.indices[b]);
+      for (const detection::Detection& d : detection::decode(boxes, maps.of(b), place.size, opts.decode))
+        found.push_back({.image = picture.id,
+                         .category = set.category_ids[static_cast<std::size_t>(d.label)],
+                         .box = detection::CocoBox::from(place.to_file(d.box)),
+                         .score = d.score});
+    }
+    if (opts.progress) opts.progress(first + batch.count);
+  };
+  const int pictures = moecnn::detail::run_evaluation(model, source, run, add);
+  check(pictures > 0, "'{}' has no picture that can be read", set.name);
+  std::vector<std::int64_t> ids;
+  for (const int i : seen) ids.push_back(set.pictures[static_cast<std::size_t>(i)].id);
+  const std::vector<std::int64_t> categories(set.category_ids.begin(), set.category_ids.end());
+  const auto truths = coco_truths(set, seen);
+  return {.metric = detection::coco_metric(ids, categories, truths, found, opts.metric),
+          .detections = std::move(found),
+          .class_loss = class_loss / pictures,
+          .box_loss = box_loss / pictures,
+          .pictures = pictures,
+          .left_out = set.size() - pictures,
+          .mixtures = std::move(mixtures),
+          .routing = std::move(routing)};
+}
+
+/// Writes detections as COCO's server and pycocotools read them: a list of {image_id, category_id, bbox, score}.
+inline void write_coco_results(std::span<const detection::CocoDetection> all, const std::filesystem::path& path) {
+  io::AtomicFile file(path);
+  std::string text = "[";
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& d = all[i];
+    text +=
+        formatted("{}\n{{\"image_id\":{},\"category_id\":{},\"bbox\":[{:.9g},{:.9g},{:.9g},{:.9g}],\"score\":{:.9g}}}",
+                  i ? "," : "", d.image, d.category, d.box.x, d.box.y, d.box.w, d.box.h, d.score);
+    if (text.size() > 1 << 20) file.write(text), text.clear();
+  }
+  file.write(text + "\n]\n");
+  file.commit();
+}
+
+}  // namespace moecnn::analysis
