@@ -118,6 +118,7 @@ class Program {
 
  private:
   void find_first_sum();
+  bool runs_again(std::size_t node) const;
   void run_from(std::size_t first, const StepContext& step);
   void weigh(std::size_t routing);
   void allocate();

@@ -28,11 +28,12 @@ MOECNN_BODY Program::Program(Graph graph, Backend& backend, ParamStore& store, A
     }
   losses_.resize(loss_nodes_.size());
   find_first_sum();
-  for (std::size_t n = first_sum_; opts_.repeats_mixtures && n < graph_.nodes.size(); ++n)
-    for (const int e : graph_.nodes[n].inputs) {
-      const int from = graph_.edges[e].producer;
-      if (from < 0 || static_cast<std::size_t>(from) < first_sum_) keep.push_back(e);
-    }
+  for (std::size_t n = 0; opts_.repeats_mixtures && n < graph_.nodes.size(); ++n)
+    if (runs_again(n))
+      for (const int e : graph_.nodes[n].inputs) {
+        const int from = graph_.edges[e].producer;
+        if (from < 0 || !runs_again(static_cast<std::size_t>(from))) keep.push_back(e);
+      }
   plan_ =
       make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), keep, opts_.rebuild);
   name_ = std::make_shared<const std::string>(text());
@@ -102,6 +103,11 @@ MOECNN_BODY void Program::find_first_sum() {
     return std::holds_alternative<ops::Combine>(n.op) || std::holds_alternative<ops::MixedConv>(n.op);
   };
   while (first_sum_ < graph_.nodes.size() && !weighs(graph_.nodes[first_sum_])) ++first_sum_;
+}
+
+/// Whether forward_again() runs the node.
+MOECNN_BODY bool Program::runs_again(std::size_t n) const {
+  return n >= first_sum_ || std::holds_alternative<ops::Route>(graph_.nodes[n].op);
 }
 
 MOECNN_BODY void Program::run_from(std::size_t first, const StepContext& step) {
