@@ -1,0 +1,125 @@
+// The example program `detection`, run as a user runs it.
+#include "examples/program.hpp"
+#include "io/scratch.hpp"
+#include "moecnn/io/json.hpp"
+#include "report/well_formed.hpp"
+
+#include <doctest/doctest.h>
+
+#include "data/pictures.hpp"
+
+using namespace moecnn;
+
+namespace {
+
+const Program detection("detection");
+
+/// ResNet-18 on eight generated scenes with sides of 64 and 80 pixels, two steps per epoch.
+Words train(const std::filesystem::path& out, const Words& more = {}) {
+  return Words{"train", "--images", "8",     "--batch", "4",      "--size", "64",        "--epochs", "1",
+               "--lr",  "0.001",    "--out", out,       "--seed", "7",      "--threads", "1"} +
+         more;
+}
+
+}  // namespace
+
+TEST_CASE("train, eval, predict: plain heads become the experts of a mixture") {
+  NEEDS_PROGRAM(detection)
+  const Scratch out;
+  const Ran trained = detection(train(out / "plain"));
+  INFO(trained.output);
+  REQUIRE(trained.status == 0);
+  CHECK(has(trained.output, "RetinaNet on ResNet-18"));
+  CHECK(has(trained.output, "AP50 "));
+
+  const Ran mixed = detection(train(out / "mixed", {"--moe", "2block", "--experts", "3", "--upcycle",
+                                                    out / "plain" / "last.safetensors", "--freeze", "backbone,fpn"}));
+  INFO(mixed.output);
+  REQUIRE(mixed.status == 0);
+  CHECK(has(mixed.output, "3 experts, 2 active (2block, gate conv, kl 0.25)"));
+
+  const Words eval{"eval",
+                   "--weights",
+                   out / "mixed" / "last.safetensors",
+                   "--images",
+                   "8",
+                   "--seed",
+                   "7",
+                   "--threads",
+                   "1",
+                   "--json",
+                   out / "eval.json",
+                   "--results",
+                   out / "boxes.json"};
+  const Ran tested = detection(eval);
+  INFO(tested.output);
+  REQUIRE(tested.status == 0);
+  CHECK(has(tested.output, "regressionModel#5"));
+  const io::Json json = io::Json::parse(bytes_of(out / "eval.json"), "eval.json");
+  CHECK(json["pictures"].whole() == 2);
+  CHECK(json["mixtures"].size() == 10);
+  CHECK(json["classes"].size() == 5);
+  CHECK(io::Json::parse(bytes_of(out / "boxes.json"), "boxes.json").is_array());
+  CHECK(detection(eval + Words{"--fixed-expert", "2"}).status == 0);
+  CHECK(has(detection(eval + Words{"--k", "1", "--fixed-expert", "2"}).output, "--fixed-expert excludes --k"));
+
+  put_bytes(out / "a.png", pictures::png(90, 120, pictures::ramp(90, 120)));
+  const Ran seen = detection({"predict", "--weights", out / "mixed" / "last.safetensors", "--out", out / "found",
+                              "--least-score", "0.01", "--threads", "1", out / "a.png"});
+  INFO(seen.output);
+  REQUIRE(seen.status == 0);
+  const std::string page = bytes_of(out / "found" / "predictions.html");
+  CHECK(well_formed::markup_fault(page) == "");
+  CHECK(has(page, "classificationModel"));
+}
+
+TEST_CASE("a run that is interrupted goes on to the same weights") {
+  NEEDS_PROGRAM(detection)
+  const Scratch out;
+  REQUIRE(detection(train(out / "whole", {"--epochs", "2"})).status == 0);
+  REQUIRE(detection(train(out / "parts", {"--epochs", "2", "--max-steps", "1"})).status == 0);
+  const Ran rest = detection(train(out / "parts", {"--epochs", "2", "--resume"}));
+  INFO(rest.output);
+  REQUIRE(rest.status == 0);
+  CHECK((bytes_of(out / "whole" / "last.safetensors") == bytes_of(out / "parts" / "last.safetensors")));
+  CHECK(detection(train(out / "parts", {"--epochs", "2"})).status == 1);  // neither --resume nor --overwrite
+}
+
+TEST_CASE("check lists what is wrong with a data set, info counts") {
+  NEEDS_PROGRAM(detection)
+  const Scratch out;
+  CHECK(has(detection({"check", "--images", "8", "--seed", "1"}).output, "no faults"));
+  std::filesystem::create_directories(out / "annotations");
+  std::filesystem::create_directories(out / "images");
+  put_bytes(out / "images" / "a.png", pictures::png(40, 50, pictures::ramp(40, 50)));
+  put_bytes(out / "annotations" / "instances_val.json",
+            R"({"images":[{"id":1,"file_name":"a.png","width":50,"height":40},)"
+            R"({"id":2,"file_name":"b.png","width":50,"height":40}],"categories":[{"id":3,"name":"cell"}],)"
+            R"("annotations":[{"id":1,"image_id":1,"category_id":3,"bbox":[1,2,30,80],"area":9,"iscrowd":0},)"
+            R"({"id":2,"image_id":9,"category_id":3,"bbox":[1,2,3,4],"area":9,"iscrowd":0}]})");
+  const Ran bad = detection({"check", "--dataset", "coco-json", "--data", out.dir(), "--split", "val"});
+  INFO(bad.output);
+  CHECK(bad.status == 1);
+  CHECK(has(bad.output, "reaches out of the picture"));
+  CHECK(has(bad.output, "image_id is 9, which no image has"));
+  CHECK(has(bad.output, "b.png"));
+  const Ran info = detection({"info", "--dataset", "coco", "--backbone", "resnet50", "--batch", "1"});
+  INFO(info.output);
+  CHECK(has(info.output, "37,968,692"));
+}
+
+TEST_CASE("wrong words are errors that say what is right") {
+  NEEDS_PROGRAM(detection)
+  const Scratch out;
+  const auto says = [&](const Words& words, const std::string& text) {
+    const Ran ran = detection(words);
+    INFO(ran.output);
+    CHECK(ran.status == 1);
+    CHECK(has(ran.output, text));
+  };
+  says({"train", "--moe", "2block", "--k", "1", "--out", out.dir()}, "train with --k 2 or more");
+  says({"train", "--upcycle", "none.safetensors", "--out", out.dir()}, "none.safetensors");
+  says({"train", "--dataset", "coco", "--out", out.dir()}, "--data is missing");
+  says({"eval", "--weights", out / "no.safetensors"}, "no.safetensors");
+  says({"tran"}, "Did you mean train?");
+}
