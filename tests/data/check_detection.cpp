@@ -64,6 +64,18 @@ TEST_CASE("all that is wrong is found, in order, with any number of threads") {
   CHECK(std::count(first.begin(), first.end(), '!') == 10);
 }
 
+TEST_CASE("boxes over each of the four edges") {
+  CocoFiles files;
+  files.picture(1, "a.png");
+  int id = 0;
+  for (const char* box : {"[-1, 2, 3, 4]", "[2, -1, 3, 4]", "[28, 2, 3, 4]", "[2, 17, 3, 4]", "[0, 0, 30, 20]"})
+    files.box(++id, 1, box);
+  const auto result = check_detection(files.read());
+  REQUIRE(result.findings.list().size() == 4);
+  for (int i = 0; i < 4; ++i)
+    CHECK(has(result.findings.list()[static_cast<std::size_t>(i)].what, "annotation " + std::to_string(i + 1)));
+}
+
 TEST_CASE("the text of a list that was cut says so") {
   CocoFiles files;
   files.picture(1, "a.png");

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "coco_files.hpp"
+#include "moecnn/core/rng.hpp"
 #include "peak_memory.hpp"
 #include "real_data.hpp"
 
@@ -199,6 +200,39 @@ TEST_CASE("files that are not what they should be stop reading either way") {
   CHECK(has(error_of([&] { data::coco_json(files.dir / "boxes.json", files.dir / "none"); }), "none, is not there"));
   CHECK(has(error_of([&] { data::coco(files.dir.dir(), "val2017"); }),
             "instances_val2017.json is not there. Expected is annotations/instances_val2017.json"));
+}
+
+TEST_CASE("damaged files give an error or a set whose parts fit together") {
+  Good files;
+  files.box(7, 10, "[0, 0, 10, 20]", R"("category_id": 90, "iscrowd": 1, "area": 120.5)");
+  const std::string good = files.text();
+  constexpr std::string_view bytes = "{}[]\",:\\0123459-+.eEnNtfuIx \x01\xe9";
+  const Rng rng(1, Purpose::other);
+  int read = 0;
+  for (std::uint64_t trial = 0; trial < 400; ++trial) {
+    std::string text = good;
+    for (std::uint64_t change = 0, most = 1 + rng.below(3, trial); change < most; ++change) {
+      const std::uint32_t lane = static_cast<std::uint32_t>(10 * change);
+      const auto at = static_cast<std::size_t>(rng.below(text.size(), trial, lane + 1));
+      const char c = bytes[rng.below(bytes.size(), trial, lane + 2)];
+      switch (rng.below(4, trial, lane + 3)) {
+        case 0: text[at] = c; break;
+        case 1: text.insert(at, 1, c); break;
+        case 2: text.erase(at, 1 + rng.below(5, trial, lane + 4)); break;
+        default: text.insert(at, text, at, 1 + rng.below(40, trial, lane + 4));
+      }
+    }
+    CAPTURE(text);
+    data::DetectionSet set;
+    const std::string strict = error_of([&] { files.read(text); });
+    const std::string error = error_of([&] { set = files.read(text, {.keep_going = true}); });
+    if (strict.empty()) CHECK(error.empty());
+    if (!error.empty()) continue;
+    ++read;
+    CHECK(error_of([&] { check_consistent(set); }).empty());
+    CHECK((set.findings.size() == 0) == strict.empty());
+  }
+  CHECK(read > 40);
 }
 
 TEST_CASE("a million boxes on one picture") {

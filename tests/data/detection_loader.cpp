@@ -147,7 +147,8 @@ TEST_CASE("targets are those of the matcher, for boxes that moved with the pictu
   auto opts = DetectionLoaderOpts::training(DetectionAugment::training(256, 512), {.batch = 2, .threads = 1});
   DetectionLoader loader(set, opts);
   int flipped = 0, positive = 0;
-  for (int b = 0; b < 6; ++b) {
+  std::map<int, std::set<bool>> flips;  // every epoch draws anew
+  for (int b = 0; b < 12; ++b) {
     const auto& batch = loader.next();
     const detection::Anchors anchors(batch.size);
     REQUIRE(batch.anchors == static_cast<int>(anchors.size()));
@@ -161,6 +162,7 @@ TEST_CASE("targets are those of the matcher, for boxes that moved with the pictu
     for (int i = 0; i < batch.count; ++i) {
       const auto& place = batch.places[i];
       flipped += place.flip;
+      flips[batch.indices[i]].insert(place.flip);
       CHECK(place.scale == 2);
       std::vector<detection::Object> objects;
       for (std::size_t o = 0; o < set.objects_of(batch.indices[i]).size(); ++o) {
@@ -181,7 +183,8 @@ TEST_CASE("targets are those of the matcher, for boxes that moved with the pictu
     }
   }
   CHECK(flipped > 0);
-  CHECK(flipped < 12);
+  CHECK(flipped < 24);
+  CHECK(std::any_of(flips.begin(), flips.end(), [](const auto& f) { return f.second.size() == 2; }));
   CHECK(positive > 50);
   DetectionLoader without(set, {.targets = false});
   const auto& batch = without.next();
