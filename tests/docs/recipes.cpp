@@ -36,16 +36,6 @@ using Dense = Net<Block>;
 using Sparse = Net<MoE<Block, 4, TopK<2>, gate::GapLinear, balance::Importance>>;
 // [recipe_nets]
 
-// [upcycle]
-/// The trained stage becomes each of the experts; the gate keeps its random weights.
-template <class Backend>
-void upcycle(Model<Sparse, Backend>& model, const std::filesystem::path& dense_weights) {
-  auto& store = model.params();
-  for (const std::string part : {"stem.", "fc."}) load_part(store, dense_weights, part, part);
-  for (int e = 0; e < 4; ++e) load_part(store, dense_weights, fmt::format("stage.experts.{}.", e), "stage.");
-}
-// [upcycle]
-
 // [average]
 /// Exponential moving average of all trained parameters.
 class Average {
@@ -147,9 +137,16 @@ TEST_CASE("an upcycled network computes what the dense one did, and then learns"
   save_weights(dense.params(), file);
 
   Model<Sparse, Reference> sparse({.n = 8, .h = 8, .w = 8}, {.seed = 2});
-  upcycle(sparse, file);
+  UpcycleOpts exact{.noise = 0};
+  load_upcycled(sparse.params(), file, exact);
   const auto wanted = logits(dense, batch), found = logits(sparse, batch);
   for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(found[i] == doctest::Approx(wanted[i]).epsilon(1e-4));
+
+  const auto& path = file;
+  // [upcycle]
+  // Experts get noise of a tenth of each tensor's own deviation; gates keep their random weights.
+  load_upcycled(sparse.params(), path, {.noise = 0.1, .scale = UpcycleOpts::Scale::relative});
+  // [upcycle]
 
   Optimizer rule(Adam{}, sparse.params());
   const auto learn = [&](std::uint64_t step) {

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// A task: which targets a batch has, the losses that compare the network's result with them, and how good a result is.
-/// task::Classify and task::Segment are two; docs/customising.md has one of a user's own.
+/// task::Classify, task::Segment and task::Detect are three; docs/customising.md has one of a user's own.
 
 #include "moecnn/core/targets.hpp"
 #include "moecnn/graph/recorder.hpp"
@@ -59,7 +59,8 @@ class Task {
  public:
   virtual ~Task() = default;
   /// Records targets and losses behind an edge of scores, with that factor: of the network's result, and once for each
-  /// auxiliary value. Targets have the same names each time.
+  /// auxiliary value. Targets have the same names each time. Where the network has several results, `scores` is the first,
+  /// and all are in Graph::outputs.
   virtual void losses(Recorder& g, int scores, double factor) const = 0;
   /// A new tally for a test; null: the loss, and the share of the labels that were hit, from the losses themselves.
   virtual std::unique_ptr<Tally> tally() const { return nullptr; }

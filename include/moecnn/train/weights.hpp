@@ -180,6 +180,7 @@ inline void load_upcycled(ParamStore& store, const std::filesystem::path& path, 
     wanted.push_back({layer.empty() ? p.name : layer, detail::file_shape(p), DType::f32});
     if (layer.empty()) plain.push_back(i);
   }
+  check(!layers.empty(), "the network has no mixture; upcycling fills the experts of one");
   const auto ignore = [](std::string_view name) {
     return io::is_batch_counter(name) || name.starts_with(detail::own_prefix);
   };
