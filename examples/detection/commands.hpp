@@ -20,4 +20,11 @@ inline bool frozen_norms(const Options& o) {
          std::find(o.freeze.begin(), o.freeze.end(), "norms") != o.freeze.end();
 }
 
+/// "regressionModel#3" is the regressor on level P5, since a head is wired on the levels in their order.
+inline std::string level_text(const std::string& mixture) {
+  const auto sign = mixture.find('#');
+  const int level = 2 + (sign == mixture.npos ? 1 : std::stoi(mixture.substr(sign + 1)));
+  return (mixture.starts_with("regression") ? "regressor, P" : "classifier, P") + std::to_string(level);
+}
+
 }  // namespace detection_program

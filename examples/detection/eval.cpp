@@ -27,7 +27,7 @@ void print(const analysis::BoxEvaluation& e, const data::DetectionSet& set) {
   if (e.mixtures.empty()) return;
   fmt::print("\nmean weight of each expert\n");
   for (std::size_t m = 0; m < e.mixtures.size(); ++m) {
-    fmt::print("{:<28}", e.mixtures[m].name);
+    fmt::print("{:<16}", level_text(e.mixtures[m].name));
     for (const double share : e.routing[m].importance_share()) fmt::print(" {:6.2f} %", 100 * share);
     fmt::print("\n");
   }

@@ -1,60 +1,12 @@
 #include "../common/environment.hpp"
 #include "../common/paths.hpp"
 #include "commands.hpp"
+#include "report.hpp"
 #include "trained.hpp"
 
-#include <moecnn/analysis/detect.hpp>
-#include <moecnn/report/html.hpp>
-#include <moecnn/report/jpeg.hpp>
-#include <moecnn/report/mixture_section.hpp>
+#include <moecnn/report/box_picture.hpp>
 
 namespace detection_program {
-
-namespace {
-
-/// The picture with its boxes, in the colours of their classes.
-report::Markup drawn(const data::RgbImage& image, const std::vector<detection::Detection>& found,
-                     const std::vector<std::string>& names) {
-  report::Image pixels{.width = image.w, .height = image.h, .channels = 3};
-  pixels.pixels.resize(3 * image.plane());
-  for (std::size_t i = 0; i < image.plane(); ++i)
-    for (std::size_t c = 0; c < 3; ++c) pixels.pixels[3 * i + c] = image.pixels[c * image.plane() + i];
-  std::string svg = formatted("<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">", image.w,
-                              image.h, counted(static_cast<long long>(found.size()), "object"));
-  svg += formatted("<image width=\"{}\" height=\"{}\" href=\"data:image/jpeg;base64,{}\"/>", image.w, image.h,
-                   report::base64(report::encode_jpeg(pixels)));
-  const double unit = std::max(image.w, image.h) / 400.0;  // strokes and letters as large as on a picture of 400 pixels
-  for (const detection::Detection& d : found) {
-    const std::string css = report::ink_class(d.label);
-    svg += formatted(
-        "<g class=\"{}\"><rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"none\" "
-        "style=\"stroke:var(--k);stroke-width:{:.1f}\"/><text x=\"{:.1f}\" y=\"{:.1f}\" "
-        "style=\"font-size:{:.1f}px;fill:var(--k);"
-        "paint-order:stroke;stroke:#fff;stroke-width:{:.1f}px\">{} {:.0f} %</text></g>",
-        css, d.box.x1, d.box.y1, d.box.width(), d.box.height(), 1.5 * unit, d.box.x1 + 2 * unit, d.box.y1 + 11 * unit,
-        10 * unit, 2.5 * unit, report::escape(names[static_cast<std::size_t>(d.label)]), 100 * d.score);
-  }
-  return {svg + "</svg>"};
-}
-
-/// Experts of every mixture with their weights: rows are heads and levels.
-void add_experts(report::Page& page, const Program& program) {
-  if (program.routings().empty()) return;
-  const int experts = program.routings()[0].experts;
-  std::vector<report::Column> head{{"head and level", false}};
-  for (int e = 0; e < experts; ++e) head.push_back({formatted("expert {}", e)});
-  std::vector<std::vector<report::Cell>> rows;
-  for (std::size_t m = 0; m < program.routings().size(); ++m) {
-    const auto weights = program.routings()[m].weights.row(0);
-    std::vector<report::Cell> row{{program.graph().routings[m].name}};
-    for (int e = 0; e < experts; ++e)
-      row.push_back({.text = weights[e] > 0 ? formatted("{:.3f}", weights[e]) : "–", .bar = weights[e], .ink = e});
-    rows.push_back(std::move(row));
-  }
-  page.table(head, rows);
-}
-
-}  // namespace
 
 int predict(Options& o) {
   const Trained t = trained(o);
@@ -89,8 +41,11 @@ int predict(Options& o) {
                  t.names[static_cast<std::size_t>(d.label)], d.box.x1, d.box.y1, d.box.x2, d.box.y2);
     }
     page.heading(std::filesystem::path(file).filename().string());
-    page.figure({"", "", drawn(image, found, t.names)});
-    add_experts(page, program);
+    page.figure({"", "", report::box_picture(image, found, t.names)});
+    add_experts(page, mixtures_of(program.graph()), [&](std::size_t m) {
+      const auto weights = program.routings()[m].weights.row(0);
+      return std::vector<double>(weights.begin(), weights.end());
+    });
   }
   page.footer(formatted("Written by moecnn {}.", environment::version()));
   page.write(page_file);

@@ -3,6 +3,7 @@
 #include "../common/run_control.hpp"
 #include "../common/run_options.hpp"
 #include "commands.hpp"
+#include "report.hpp"
 
 #include <moecnn/analysis/detect.hpp>
 #include <moecnn/model/summary.hpp>
@@ -81,6 +82,7 @@ int train(Options& o, const std::string&) {
   std::erase_if(groups, [](const ParamGroup& g) { return g.pattern == "norms"; });
   WeightsMetadata metadata = run_options::metadata(lasting_options(o));
   put_class_names(metadata, train_set.class_names);
+  const Settings settings = settings_of(o, train_set);
   std::optional<analysis::BoxEvaluation> last;
   const TrainResult run = fit(model, batches,
                               {.epochs = o.epochs,
@@ -95,7 +97,7 @@ int train(Options& o, const std::string&) {
                                .start = start,
                                .keep_best = true,
                                .metadata = metadata,
-                               .settings = settings_of(o, train_set),
+                               .settings = settings,
                                .accept = {"learning rate"},
                                .notes = {{"folder of the data", runs::path_text(o.data)}},
                                .test_epochs = o.test_epochs,
@@ -108,7 +110,9 @@ int train(Options& o, const std::string&) {
   if (last)
     fmt::print("AP       {:.2f} %\nAP50     {:.2f} %\nlosses   class {:.4f}, box {:.4f}\n", 100 * last->metric.ap(),
                100 * last->metric.ap({.iou = 0.5}), last->class_loss, last->box_loss);
-  fmt::print("weights  {}\n", (std::filesystem::path(o.out) / "best.safetensors").string());
+  const std::filesystem::path out = o.out;
+  if (last) write_report(model, run, o, settings, *last, test_set, out / "report.html");
+  fmt::print("weights  {}\nreport   {}\n", (out / "best.safetensors").string(), (out / "report.html").string());
   return 0;
 }
 

@@ -1,0 +1,26 @@
+#include "moecnn/report/box_picture.hpp"
+
+#include <doctest/doctest.h>
+
+#include "well_formed.hpp"
+
+using namespace moecnn;
+using namespace moecnn::report;
+
+TEST_CASE("boxes have the colour, name and score of their class") {
+  data::RgbImage image{6, 8, {}};
+  for (int i = 0; i < 3 * 48; ++i) image.pixels.push_back(static_cast<std::uint8_t>(i));
+  const Image pixels = photo_pixels(image);
+  CHECK(pixels.pixels[0] == 0);
+  CHECK(pixels.pixels[1] == 48);  // green of the first pixel
+  const std::vector<detection::Detection> boxes{{{1, 2, 5, 4.5f}, 1, 0.987f}, {{0, 0, 2, 2}, 0, 0}};
+  const std::string html = box_picture(image, boxes, {"red & round", "cell"}).html;
+  CHECK(well_formed::markup_fault(html) == "");
+  const auto shows = [&](const char* text) { return html.find(text) != std::string::npos; };
+  CHECK(shows("class=\"c1\""));
+  CHECK(shows("x=\"1\" y=\"2\" width=\"4\" height=\"2.5\""));
+  CHECK(shows(">cell 99 %<"));
+  CHECK(shows(">red &amp; round<"));
+  CHECK(shows("2 objects"));
+  CHECK_THROWS_WITH_AS(box_picture(image, boxes, {"one"}), doctest::Contains("class 1 with names of 1"), Error);
+}
