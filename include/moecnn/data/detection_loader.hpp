@@ -29,7 +29,7 @@ struct DetectionLoaderOpts {
   detection::MatchOpts match = {.least_side = 0};
   std::uint64_t seed = 0;
   int threads = 1;                       ///< background threads; 0: next() does the work itself
-  int prefetch = 4;                      ///< batches made ready ahead
+  int prefetch = 2;                      ///< batches made ready ahead; of 4 pictures of 608 × 1024 each has 40 MB
   bool drop_last = false;                ///< drop what is left of each shape when batches are made
   int epochs = 0;                        ///< stop after N epochs; 0: never
   std::size_t cache_bytes = 512u << 20;  ///< decoded pictures that are kept; 0: each is decoded in each epoch
