@@ -23,7 +23,7 @@ struct DetectionLoaderOpts {
   bool shuffle = false;
   DetectionAugment augment = {};
   int shapes = 8;  ///< at most so many sizes of batches; more waste less on padding, and each has a program of its own
-  bool targets = true;  ///< match anchors; 30 bytes per anchor and picture made ready
+  bool targets = true;  ///< match anchors; 20 bytes per anchor of each picture made ready
   detection::AnchorOpts anchors = {};
   /// Boxes that are too small are left out before they are resized, by `augment`.
   detection::MatchOpts match = {.least_side = 0};

@@ -3,11 +3,11 @@
 /// A graph, lowered and planned: ready to run, step after step, in memory that was planned.
 
 #include "moecnn/core/bodies.hpp"
+#include "moecnn/core/targets.hpp"
 #include "moecnn/graph/backend.hpp"
 #include "moecnn/graph/plan.hpp"
 #include "moecnn/model/arena.hpp"
 #include "moecnn/model/derived_params.hpp"
-#include "moecnn/core/targets.hpp"
 
 namespace moecnn {
 

@@ -3,8 +3,8 @@
 /// A task: which targets a batch has, the losses that compare the network's result with them, and how good a result is.
 /// task::Classify and task::Segment are two; docs/customising.md has one of a user's own.
 
-#include "moecnn/graph/recorder.hpp"
 #include "moecnn/core/targets.hpp"
+#include "moecnn/graph/recorder.hpp"
 
 #include <concepts>
 #include <limits>
