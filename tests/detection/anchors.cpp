@@ -15,6 +15,10 @@ TEST_CASE("anchors of an image of 608 × 1024") {
   CHECK(a.levels()[0].grid == Size2(76, 128));
   CHECK(a.levels()[4].grid == Size2(5, 8));
   CHECK(a.levels()[1].first == 9u * 76 * 128);
+  CHECK(a.level_of(0) == 0);
+  CHECK(a.level_of(a.levels()[3].first - 1) == 2);
+  CHECK(a.level_of(a.levels()[3].first) == 3);
+  CHECK(a.level_of(a.size() - 1) == 4);
   // The square of the second scale in column 2, row 1 of P3: its centre is at (20, 12), its side 32 · 2^(1/3).
   const Box& box = a[9 * (128 + 2) + 4];
   const float half = 16 * 1.2599210498948732f;

@@ -126,6 +126,17 @@ TEST_CASE("images without objects, and objects that are left out") {
   CHECK(takes_part({.box = {8, 8, 8.5f, 40}}, MatchOpts::torchvision()));
 }
 
+TEST_CASE("a matcher that has seen other images") {
+  const Anchors large({200, 300}, AnchorOpts::torchvision()), small({64, 96}, AnchorOpts::torchvision());
+  Matcher matcher(MatchOpts::torchvision());
+  for (const auto* anchors : {&large, &small, &large}) {
+    const auto objects = scene(10, anchors->size(), anchors->image());
+    Targets t(anchors->size());
+    matcher.match(*anchors, objects, t.classes, t.deltas);
+    CHECK(t == matched(*anchors, objects, matcher.opts()));
+  }
+}
+
 TEST_CASE("input that cannot be matched") {
   const Anchors anchors({64, 64});
   CHECK(has(error_of([&] {

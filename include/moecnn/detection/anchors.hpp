@@ -68,6 +68,12 @@ class Anchors {
   std::span<const Box> boxes() const { return boxes_; }
   const Box& operator[](std::size_t i) const { return boxes_[i]; }
   std::span<const AnchorLevel> levels() const { return levels_; }
+  /// Which of levels() has anchor i.
+  std::size_t level_of(std::size_t i) const {
+    std::size_t l = 0;
+    while (l + 1 < levels_.size() && levels_[l + 1].first <= i) ++l;
+    return l;
+  }
 
  private:
   static constexpr int most = 1 << 20;

@@ -32,6 +32,7 @@ struct Detection {
   Box box;
   int label = 0;
   float score = 0;
+  int anchor = -1;  ///< the anchor that it comes from, where that is known; its level is Anchors::level_of()
 };
 
 }  // namespace moecnn::detection

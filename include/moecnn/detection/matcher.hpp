@@ -19,8 +19,7 @@ struct MatchOpts {
   float high = 0.5f;  ///< one whose best overlap is at least this should find that object; between, it is ignored
   bool best_of_each = false;  ///< positive besides: anchors that no other beats at overlapping some object
   bool crowds = false;        ///< whether crowds are objects; if not, they are left out
-  float least_side =
-      1;  ///< objects with a smaller side, in pixels of the boxes given, are left out; 0: those of no size
+  float least_side = 1;       ///< objects with a smaller side, in pixels, are left out; 0: those of no size
   BoxCoderOpts coder{};
 
   /// As yhenon/pytorch-retinanet does it (whose loader looks at sides before it resizes).
@@ -149,11 +148,11 @@ class Matcher {
       top = std::max(top, iou);
     });
     if (!opts_.best_of_each || top >= opts_.high || top == 0) return;
+    const auto note = [&](std::size_t i, float iou) {
+      if (iou == top) sure_.push_back(i);
+    };
     each_overlap(
-        anchors, objects_[static_cast<std::size_t>(t)]->box, [&] { return top; },
-        [&](std::size_t i, float iou) {
-          if (iou == top) sure_.push_back(i);
-        });
+        anchors, objects_[static_cast<std::size_t>(t)]->box, [&] { return top; }, note);
   }
 
   /// Calls `f(anchor, iou)` for all anchors that overlap the box by `limit()` or more, and for some others.
