@@ -4,7 +4,7 @@
 
 #include "moecnn/data/decode.hpp"
 #include "moecnn/data/image_set.hpp"
-#include "moecnn/detection/box.hpp"
+#include "moecnn/detection/coco_boxes.hpp"
 
 #include <array>
 #include <cmath>
@@ -15,22 +15,19 @@
 namespace moecnn::data {
 
 using detection::Box;
+using detection::CocoBox;
 using detection::Object;
 
-/// A box as COCO's files write it: the left upper corner, width and height.
-struct CocoBox {
-  double x = 0, y = 0, w = 0, h = 0;
-
-  Box corners() const {
-    return {static_cast<float>(x), static_cast<float>(y), static_cast<float>(x + w), static_cast<float>(y + h)};
-  }
-  bool operator==(const CocoBox&) const = default;
-};
+/// Of a box that is given by its left upper corner and its size.
+inline Box corners_of(const CocoBox& b) {
+  return {static_cast<float>(b.x), static_cast<float>(b.y), static_cast<float>(b.x + b.w),
+          static_cast<float>(b.y + b.h)};
+}
 
 /// A picture of the set, its size as the annotations say it.
 struct DetectionPicture {
   std::string file;  ///< below the folder of the pictures; a name where the picture is in memory
-  long long id = 0;
+  std::int64_t id = 0;
   int height = 0, width = 0;
 };
 
@@ -87,27 +84,27 @@ struct DetectionSet {
   std::string name = {};              ///< for titles and messages: "COCO val2017"
   std::filesystem::path folder = {};  ///< of the pictures
   std::vector<std::string> class_names = {};
-  std::vector<long long> category_ids = {};     ///< per class: its number in the annotations, and in results
-  std::vector<DetectionPicture> pictures = {};  ///< in the order of their ids
-  std::vector<std::size_t> first = {0};         ///< objects of picture i: first[i] … first[i + 1] - 1
-  std::vector<Object> objects = {};             ///< of a picture in the order of the annotations
-  std::vector<CocoBox> boxes = {};              ///< per object, to the last digit
-  std::vector<long long> annotation_ids = {};   ///< per object
-  std::vector<RgbImage> pixels = {};            ///< as many as pictures when everything is in memory, otherwise none
-  DetectionFindings findings = {};              ///< what reading the annotations has passed over
-  long long largest = most_pixels;              ///< files of more pixels are refused
+  std::vector<std::int64_t> category_ids = {};    ///< per class: its number in the annotations, and in results
+  std::vector<DetectionPicture> pictures = {};    ///< in the order of their ids
+  std::vector<std::size_t> first = {0};           ///< objects of picture i: first[i] … first[i + 1] - 1
+  std::vector<Object> objects = {};               ///< of a picture in the order of the annotations
+  std::vector<CocoBox> boxes = {};                ///< per object, to the last digit
+  std::vector<std::int64_t> annotation_ids = {};  ///< per object
+  std::vector<RgbImage> pixels = {};              ///< as many as pictures when everything is in memory, otherwise none
+  DetectionFindings findings = {};                ///< what reading the annotations has passed over
+  long long largest = most_pixels;                ///< files of more pixels are refused
 
   int size() const { return static_cast<int>(pictures.size()); }
   int classes() const { return static_cast<int>(class_names.size()); }
   bool in_memory() const { return !pixels.empty(); }
   std::span<const Object> objects_of(int i) const { return part(objects, i); }
   std::span<const CocoBox> boxes_of(int i) const { return part(boxes, i); }
-  std::span<const long long> annotation_ids_of(int i) const { return part(annotation_ids, i); }
+  std::span<const std::int64_t> annotation_ids_of(int i) const { return part(annotation_ids, i); }
   std::filesystem::path file(int i) const { return folder / pictures[static_cast<std::size_t>(i)].file; }
 
   /// Adds an object of the last picture.
-  void add(const CocoBox& box, Object object, long long id) {
-    object.box = box.corners();
+  void add(const CocoBox& box, Object object, std::int64_t id) {
+    object.box = corners_of(box);
     objects.push_back(object);
     boxes.push_back(box);
     annotation_ids.push_back(id);
@@ -169,6 +166,28 @@ inline std::shared_ptr<const RgbImage> load_picture(const DetectionSet& set, int
   check(image->pixels.size() == 3 * image->plane(), "{} of '{}' has {} bytes of colours for {} × {} pixels",
         set.pictures[static_cast<std::size_t>(i)].file, set.name, image->pixels.size(), image->w, image->h);
   return image;
+}
+
+/// The ids of all pictures.
+inline std::vector<std::int64_t> picture_ids(const DetectionSet& set) {
+  std::vector<std::int64_t> ids;
+  for (const DetectionPicture& p : set.pictures) ids.push_back(p.id);
+  return ids;
+}
+
+/// All objects as detection::coco_metric() takes them, together with picture_ids() and `category_ids`.
+inline std::vector<detection::CocoTruth> coco_truths(const DetectionSet& set) {
+  std::vector<detection::CocoTruth> truths;
+  truths.reserve(set.objects.size());
+  for (int i = 0; i < set.size(); ++i)
+    for (std::size_t o = set.first[static_cast<std::size_t>(i)]; o < set.first[static_cast<std::size_t>(i) + 1]; ++o)
+      truths.push_back({.image = set.pictures[static_cast<std::size_t>(i)].id,
+                        .category = set.category_ids[static_cast<std::size_t>(set.objects[o].label)],
+                        .box = set.boxes[o],
+                        .area = set.objects[o].area,
+                        .crowd = set.objects[o].crowd,
+                        .id = set.annotation_ids[o]});
+  return truths;
 }
 
 }  // namespace moecnn::data
