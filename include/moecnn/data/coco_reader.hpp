@@ -25,11 +25,13 @@ struct CocoRecords {
     DetectionPicture picture = {};
   };
   struct Category {
-    long long record = 0, id = 0;
+    long long record = 0;
+    std::int64_t id = 0;
     std::string name = {};
   };
   struct Annotation {
-    long long record = 0, id = 0, picture = 0, category = 0;
+    long long record = 0;
+    std::int64_t id = 0, picture = 0, category = 0;
     CocoBox box = {};
     double area = 0;
     bool crowd = false;
@@ -37,7 +39,7 @@ struct CocoRecords {
   std::vector<Picture> pictures = {};
   std::vector<Category> categories = {};
   std::vector<Annotation> annotations = {};
-  std::vector<long long> lost_pictures = {};  ///< ids of records that were left out
+  std::vector<std::int64_t> lost_pictures = {};  ///< ids of records that were left out
 };
 
 /// Notes what is wrong, or throws it.
@@ -123,7 +125,7 @@ class CocoReader {
     if (seen_ & (1u << bit)) wrong("the record has it twice");
     seen_ |= 1u << bit;
   }
-  void whole(int bit, long long& to) {
+  void whole(int bit, std::int64_t& to) {
     value(bit, [&] { to = in_.whole(); });
   }
   /// Notes the members that the record lacks.
@@ -134,8 +136,8 @@ class CocoReader {
   }
 
   void picture(long long number) {
-    long long w = 0, h = 0;
-    CocoRecords::Picture p{number};
+    std::int64_t w = 0, h = 0;
+    CocoRecords::Picture p{.record = number};
     record([&](std::string_view name) {
       if (name == "id") whole(0, p.picture.id);
       if (name == "file_name") value(1, [&] { in_.text(p.picture.file); });
@@ -144,7 +146,7 @@ class CocoReader {
     });
     const bool known = seen_ & 1u;
     if (good_) need({"id", "file_name", "width", "height"});
-    constexpr long long longest = 1'000'000;
+    constexpr std::int64_t longest = 1'000'000;
     if (good_ && (w < 1 || h < 1 || w > longest || h > longest))
       wrong("it has {} × {} pixels, expected 1 to {}", w, h, longest);
     const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
@@ -160,7 +162,7 @@ class CocoReader {
   }
 
   void category(long long number) {
-    CocoRecords::Category c{number};
+    CocoRecords::Category c{.record = number};
     record([&](std::string_view name) {
       if (name == "id") whole(0, c.id);
       if (name == "name") value(1, [&] { in_.text(c.name); });
@@ -170,7 +172,7 @@ class CocoReader {
   }
 
   void annotation(long long number) {
-    CocoRecords::Annotation a{number};
+    CocoRecords::Annotation a{.record = number};
     record([&](std::string_view name) {
       if (name == "id") whole(0, a.id);
       if (name == "image_id") whole(1, a.picture);

@@ -21,7 +21,7 @@ using detection::Object;
 /// A picture of the set, its size as the annotations say it.
 struct DetectionPicture {
   std::string file;  ///< below the folder of the pictures; a name where the picture is in memory
-  long long id = 0;
+  std::int64_t id = 0;
   int height = 0, width = 0;
 };
 
@@ -78,26 +78,26 @@ struct DetectionSet {
   std::string name = {};              ///< for titles and messages: "COCO val2017"
   std::filesystem::path folder = {};  ///< of the pictures
   std::vector<std::string> class_names = {};
-  std::vector<long long> category_ids = {};     ///< per class: its number in the annotations, and in results
-  std::vector<DetectionPicture> pictures = {};  ///< in the order of their ids
-  std::vector<std::size_t> first = {0};         ///< objects of picture i: first[i] … first[i + 1] - 1
-  std::vector<Object> objects = {};             ///< of a picture in the order of the annotations
-  std::vector<CocoBox> boxes = {};              ///< per object, to the last digit
-  std::vector<long long> annotation_ids = {};   ///< per object
-  std::vector<RgbImage> pixels = {};            ///< as many as pictures when everything is in memory, otherwise none
-  DetectionFindings findings = {};              ///< what reading the annotations has passed over
-  long long largest = most_pixels;              ///< files of more pixels are refused
+  std::vector<std::int64_t> category_ids = {};    ///< per class: its number in the annotations, and in results
+  std::vector<DetectionPicture> pictures = {};    ///< in the order of their ids
+  std::vector<std::size_t> first = {0};           ///< objects of picture i: first[i] … first[i + 1] - 1
+  std::vector<Object> objects = {};               ///< of a picture in the order of the annotations
+  std::vector<CocoBox> boxes = {};                ///< per object, to the last digit
+  std::vector<std::int64_t> annotation_ids = {};  ///< per object
+  std::vector<RgbImage> pixels = {};              ///< as many as pictures when everything is in memory, otherwise none
+  DetectionFindings findings = {};                ///< what reading the annotations has passed over
+  long long largest = most_pixels;                ///< files of more pixels are refused
 
   int size() const { return static_cast<int>(pictures.size()); }
   int classes() const { return static_cast<int>(class_names.size()); }
   bool in_memory() const { return !pixels.empty(); }
   std::span<const Object> objects_of(int i) const { return part(objects, i); }
   std::span<const CocoBox> boxes_of(int i) const { return part(boxes, i); }
-  std::span<const long long> annotation_ids_of(int i) const { return part(annotation_ids, i); }
+  std::span<const std::int64_t> annotation_ids_of(int i) const { return part(annotation_ids, i); }
   std::filesystem::path file(int i) const { return folder / pictures[static_cast<std::size_t>(i)].file; }
 
   /// Adds an object of the last picture.
-  void add(const CocoBox& box, Object object, long long id) {
+  void add(const CocoBox& box, Object object, std::int64_t id) {
     object.box = box.corners();
     objects.push_back(object);
     boxes.push_back(box);
@@ -160,6 +160,28 @@ inline std::shared_ptr<const RgbImage> load_picture(const DetectionSet& set, int
   check(image->pixels.size() == 3 * image->plane(), "{} of '{}' has {} bytes of colours for {} × {} pixels",
         set.pictures[static_cast<std::size_t>(i)].file, set.name, image->pixels.size(), image->w, image->h);
   return image;
+}
+
+/// The ids of all pictures.
+inline std::vector<std::int64_t> picture_ids(const DetectionSet& set) {
+  std::vector<std::int64_t> ids;
+  for (const DetectionPicture& p : set.pictures) ids.push_back(p.id);
+  return ids;
+}
+
+/// All objects as detection::coco_metric() takes them, together with picture_ids() and `category_ids`.
+inline std::vector<detection::CocoTruth> coco_truths(const DetectionSet& set) {
+  std::vector<detection::CocoTruth> truths;
+  truths.reserve(set.objects.size());
+  for (int i = 0; i < set.size(); ++i)
+    for (std::size_t o = set.first[static_cast<std::size_t>(i)]; o < set.first[static_cast<std::size_t>(i) + 1]; ++o)
+      truths.push_back({.image = set.pictures[static_cast<std::size_t>(i)].id,
+                        .category = set.category_ids[static_cast<std::size_t>(set.objects[o].label)],
+                        .box = set.boxes[o],
+                        .area = set.objects[o].area,
+                        .crowd = set.objects[o].crowd,
+                        .id = set.annotation_ids[o]});
+  return truths;
 }
 
 }  // namespace moecnn::data

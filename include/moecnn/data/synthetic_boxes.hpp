@@ -138,7 +138,7 @@ class ScenePainter {
       if (std::any_of(others.begin(), others.end(), [&](const CocoBox& o) { return hidden(box, o) > 0.1; })) continue;
       surface(cx, cy, radius, {x0, y0, x1, y1}, distance);
       set.add(box, {.box = {}, .label = label, .area = static_cast<double>(area)},
-              static_cast<long long>(set.objects.size()) + 1);
+              static_cast<std::int64_t>(set.objects.size()) + 1);
       return;
     }
   }
