@@ -1,9 +1,15 @@
 #include "moecnn/zoo/retinanet.hpp"
 
-#include "moecnn/model/param_store.hpp"
+#include "check_layer.hpp"
+#include "moecnn/model/detect.hpp"
+#include "moecnn/model/upcycle.hpp"
 #include "moecnn/zoo/resnet.hpp"
 #include "moecnn/zoo/retinanet_keys.hpp"
 #include "zoo/golden_runs.hpp"
+
+#if MOECNN_HAS_ONEDNN
+#include "moecnn/backend/default.hpp"
+#endif
 
 #include <doctest/doctest.h>
 #include <set>
@@ -108,7 +114,7 @@ TEST_CASE("RetinaNet: the first values") {
   const auto experts = start(tiny({.kind = HeadMixture::two_block, .experts = 2}));
   CHECK(first_values(*experts, "classificationModel.experts.1.output.bias") == prior);
   CHECK(deviation(first_values(*experts, "classificationModel.experts.1.output.weight")) ==
-        doctest::Approx(std::sqrt(2.0 / (9 * 27))).epsilon(0.01));
+        doctest::Approx(kaiming).epsilon(0.01));
   CHECK(first_values(*experts, "regressionModel.experts.0.output.weight") !=
         first_values(*experts, "regressionModel.experts.1.output.weight"));
 
@@ -163,6 +169,31 @@ TEST_CASE("RetinaNet: mixtures of one expert are the plain network") {
     CHECK(distance_of_results(tiny(moe), plain) < 1e-6);
   }
 }
+
+TEST_CASE("RetinaNet: heads that were trained become the experts of every kind of mixture") {
+  ParamStore plain;
+  plain.adopt(tiny({}), {});
+  for (int i = 0; i < plain.size(); ++i)
+    plain.write(i, std::vector<double>(static_cast<std::size_t>(plain.spec(i).elements()), i + 1).data());
+  for (const HeadMixture kind : {HeadMixture::two_block, HeadMixture::single, HeadMixture::conv4}) {
+    ParamStore store;
+    store.adopt(tiny({.kind = kind, .experts = 3}), {});
+    CHECK(upcycle(store, tensors_of(plain), "", {.noise = 0}) == (kind == HeadMixture::conv4 ? 3 * 4 : 3 * 20));
+    const bool last = kind == HeadMixture::conv4;
+    const std::string name =
+        last ? "classificationModel.conv4.experts.2.bias" : "classificationModel.experts.2.conv4.bias";
+    CHECK(first_values(store, name) == first_values(plain, "classificationModel.conv4.bias"));
+  }
+}
+
+#if MOECNN_HAS_ONEDNN
+TEST_CASE("RetinaNet: a training step on oneDNN is the reference's") {
+  Graph g = tiny({.kind = HeadMixture::two_block, .experts = 2}, {}, {1, 40, 56});
+  Recorder recorder(g);
+  task::Detect().losses(recorder, g.outputs[0], 1);
+  CHECK(test::check_graph_parity<backend::OneDnn>(g, {.tolerance = 1e-3}) == "");
+}
+#endif
 
 TEST_CASE("RetinaNet: kinds of mixtures by name") {
   for (std::size_t i = 0; i < head_mixture_names.size(); ++i)

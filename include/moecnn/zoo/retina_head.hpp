@@ -15,7 +15,7 @@ inline constexpr int width = 256;  ///< channels of the pyramid and of the heads
 /// of each class with probability 0.01; the regressor's is 0.
 enum class HeadStart : unsigned char {
   zero_output,  ///< N(0, 2 / fan_out), the last convolution 0
-  kaiming,      ///< N(0, 2 / fan_out) everywhere: experts, which have to differ
+  kaiming,      ///< the same, the last convolution N(0, 2 / fan_in): experts, which have to differ
   small_normal  ///< N(0, 0.01²) everywhere and biases 0, as torchvision has it
 };
 
@@ -61,7 +61,7 @@ struct Head {
     const double bias = end == HeadEnd::probabilities ? -std::log(99.0) : 0.0;
     switch (start) {
       case HeadStart::zero_output: return {.weight_scale = 0, .bias = bias};
-      case HeadStart::kaiming: return {.bias = bias};
+      case HeadStart::kaiming: return {.weight_scale = scale_to(std::sqrt(2.0 / (9 * width)), Out), .bias = bias};
       case HeadStart::small_normal: break;
     }
     return {.weight_scale = scale_to(0.01, Out), .bias = bias};
