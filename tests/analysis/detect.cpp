@@ -75,14 +75,10 @@ TEST_CASE("evaluation finds what decoding each picture by itself finds, and coun
     CHECK(e.detections[i].score == doctest::Approx(found[i].score).epsilon(1e-5));
     CHECK(e.detections[i].box.x == doctest::Approx(found[i].box.x).epsilon(1e-3));
   }
-  std::vector<int> all(5);
-  std::iota(all.begin(), all.end(), 0);
-  const auto truths = coco_truths(set, all);
+  const auto truths = data::coco_truths(set);
   CHECK(truths.size() == set.objects.size());
-  std::vector<std::int64_t> ids;
-  for (const auto& p : set.pictures) ids.push_back(p.id);
-  const std::vector<std::int64_t> categories(set.category_ids.begin(), set.category_ids.end());
-  CHECK(e.metric.stats() == detection::coco_metric(ids, categories, truths, e.detections).stats());
+  CHECK(e.metric.stats() ==
+        detection::coco_metric(data::picture_ids(set), set.category_ids, truths, e.detections).stats());
   const TestRecord r = e.record();
   CHECK(r.scores.at(0).name == "AP");
   CHECK(r.scores.size() == 12);
@@ -90,11 +86,9 @@ TEST_CASE("evaluation finds what decoding each picture by itself finds, and coun
 
 TEST_CASE("detections that are the truth have a precision of 1") {
   const data::DetectionSet set = scenes(4);
-  std::vector<int> all{0, 1, 2, 3};
   std::vector<detection::CocoDetection> found;
-  for (const auto& t : coco_truths(set, all)) found.push_back({t.image, t.category, t.box, 0.9});
-  const auto m = detection::coco_metric(std::vector<std::int64_t>{1, 2, 3, 4}, std::vector<std::int64_t>{1, 2},
-                                        coco_truths(set, all), found);
+  for (const auto& t : data::coco_truths(set)) found.push_back({t.image, t.category, t.box, 0.9});
+  const auto m = detection::coco_metric(data::picture_ids(set), set.category_ids, data::coco_truths(set), found);
   CHECK(m.ap() == doctest::Approx(1));
 }
 

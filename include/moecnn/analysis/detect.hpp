@@ -75,23 +75,6 @@ class HeadMaps {
   std::vector<std::size_t> sizes_;  ///< of one image
 };
 
-/// Annotations of some pictures of a set, as the metric wants them.
-inline std::vector<detection::CocoTruth> coco_truths(const data::DetectionSet& set, std::span<const int> pictures) {
-  std::vector<detection::CocoTruth> all;
-  for (const int i : pictures) {
-    const auto boxes = set.boxes_of(i);
-    const auto objects = set.objects_of(i);
-    for (std::size_t b = 0; b < boxes.size(); ++b)
-      all.push_back({.image = set.pictures[static_cast<std::size_t>(i)].id,
-                     .category = set.category_ids[static_cast<std::size_t>(objects[b].label)],
-                     .box = boxes[b],
-                     .area = objects[b].area,
-                     .crowd = objects[b].crowd,
-                     .id = set.annotation_ids_of(i)[b]});
-  }
-  return all;
-}
-
 /// Runs one epoch of the loader from its beginning through the model's evaluation programs, and measures the detections.
 /// The loader must match anchors (for the losses) and neither shuffle nor flip. Batch norm uses its running statistics, gates
 /// have no noise. Pictures that cannot be read count nowhere.
@@ -129,11 +112,8 @@ inline BoxEvaluation evaluate_boxes(AnyModel& model, data::DetectionLoader& load
   };
   const int pictures = moecnn::detail::run_evaluation(model, source, run, add);
   check(pictures > 0, "'{}' has no picture that can be read", set.name);
-  std::vector<std::int64_t> ids;
-  for (const int i : seen) ids.push_back(set.pictures[static_cast<std::size_t>(i)].id);
-  const std::vector<std::int64_t> categories(set.category_ids.begin(), set.category_ids.end());
-  const auto truths = coco_truths(set, seen);
-  return {.metric = detection::coco_metric(ids, categories, truths, found, opts.metric),
+  return {.metric = detection::coco_metric(data::picture_ids(set, seen), set.category_ids, data::coco_truths(set, seen),
+                                           found, opts.metric),
           .detections = std::move(found),
           .class_loss = class_loss / pictures,
           .box_loss = box_loss / pictures,

@@ -9,6 +9,7 @@
 #include <array>
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -162,18 +163,17 @@ inline std::shared_ptr<const RgbImage> load_picture(const DetectionSet& set, int
   return image;
 }
 
-/// The ids of all pictures.
-inline std::vector<std::int64_t> picture_ids(const DetectionSet& set) {
+/// Ids of some pictures of the set.
+inline std::vector<std::int64_t> picture_ids(const DetectionSet& set, std::span<const int> pictures) {
   std::vector<std::int64_t> ids;
-  for (const DetectionPicture& p : set.pictures) ids.push_back(p.id);
+  for (const int i : pictures) ids.push_back(set.pictures[static_cast<std::size_t>(i)].id);
   return ids;
 }
 
-/// All objects as detection::coco_metric() takes them, together with picture_ids() and `category_ids`.
-inline std::vector<detection::CocoTruth> coco_truths(const DetectionSet& set) {
+/// The objects of these pictures as detection::coco_metric() takes them, together with picture_ids() and `category_ids`.
+inline std::vector<detection::CocoTruth> coco_truths(const DetectionSet& set, std::span<const int> pictures) {
   std::vector<detection::CocoTruth> truths;
-  truths.reserve(set.objects.size());
-  for (int i = 0; i < set.size(); ++i)
+  for (const int i : pictures)
     for (std::size_t o = set.first[static_cast<std::size_t>(i)]; o < set.first[static_cast<std::size_t>(i) + 1]; ++o)
       truths.push_back({.image = set.pictures[static_cast<std::size_t>(i)].id,
                         .category = set.category_ids[static_cast<std::size_t>(set.objects[o].label)],
@@ -182,6 +182,18 @@ inline std::vector<detection::CocoTruth> coco_truths(const DetectionSet& set) {
                         .crowd = set.objects[o].crowd,
                         .id = set.annotation_ids[o]});
   return truths;
+}
+
+/// The same for all pictures.
+inline std::vector<std::int64_t> picture_ids(const DetectionSet& set) {
+  std::vector<int> all(set.pictures.size());
+  std::iota(all.begin(), all.end(), 0);
+  return picture_ids(set, all);
+}
+inline std::vector<detection::CocoTruth> coco_truths(const DetectionSet& set) {
+  std::vector<int> all(set.pictures.size());
+  std::iota(all.begin(), all.end(), 0);
+  return coco_truths(set, all);
 }
 
 }  // namespace moecnn::data
