@@ -118,6 +118,10 @@ TEST_CASE("RetinaNet: the first values") {
   CHECK(first_values(*experts, "regressionModel.experts.0.output.weight") !=
         first_values(*experts, "regressionModel.experts.1.output.weight"));
 
+  const auto zero =
+      start(tiny({.kind = HeadMixture::single, .experts = 2, .start = retinanet::HeadStart::zero_output}));
+  CHECK(deviation(first_values(*zero, "classificationModel.experts.1.output.weight")) == 0);
+
   const auto theirs = start(tiny({}, torchvision_retinanet));
   CHECK(first_values(*theirs, "classificationModel.output.bias") == prior);
   for (const char* name : {"regressionModel.conv2", "regressionModel.output", "classificationModel.output"}) {

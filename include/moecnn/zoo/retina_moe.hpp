@@ -38,6 +38,7 @@ struct RetinaMoE {
   gate::Any gate{gate::Any::Kind::conv};
   balance::Any balance = balance::KlDivergence{.weight = 0.25};
   constraint::Any constraint{};
+  retinanet::HeadStart start = retinanet::HeadStart::kaiming;  ///< of experts that are complete heads
 
   template <class Expert, class Gate>
   using Mixture = MoE<Expert, dynamic, TopK<dynamic>, Gate, balance::Any, constraint::Any>;
@@ -76,7 +77,7 @@ template <int Classes>
 class Heads {
  public:
   Heads(const RetinaMoE& moe, HeadStart start) : moe_(moe) {
-    const HeadStart first = expert() && start == HeadStart::zero_output ? HeadStart::kaiming : start;
+    const HeadStart first = expert() ? moe.start : start;
     regressor_ = {.end = HeadEnd::deltas, .start = first};
     classifier_ = {.end = HeadEnd::probabilities, .start = first};
   }

@@ -27,8 +27,8 @@ struct DetectionMaps {
 /// In what the two common implementations differ, as far as the network goes.
 struct RetinaOpts {
   CoarseFrom coarse = CoarseFrom::c5;
-  double norm_eps = 1e-5;  ///< of the backbone's batch norms
-  retinanet::HeadStart start = retinanet::HeadStart::zero_output;
+  double norm_eps = 1e-5;                                          ///< of the backbone's batch norms
+  retinanet::HeadStart start = retinanet::HeadStart::zero_output;  ///< of heads that are not experts
 };
 
 /// For torchvision's weights `retinanet_resnet50_fpn`, COCO_V1: 91 classes, numbered as COCO does.
