@@ -6,8 +6,8 @@
 #include "common/run_control.hpp"
 #include "detection/command_line.hpp"
 
-#include <moecnn/model/model.hpp>
 #include <moecnn/model/detect.hpp>
+#include <moecnn/model/model.hpp>
 #include <moecnn/model/summary.hpp>
 
 #ifdef _OPENMP
