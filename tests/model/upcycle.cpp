@@ -18,7 +18,7 @@ struct Net {
 };
 
 struct Rig {
-  test::Rig<backend::Reference<double>> rig;
+  test::Rig<backend::Reference<double>> rig{};
   Graph graph;
   Program& program;
 

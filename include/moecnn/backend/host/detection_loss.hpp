@@ -70,7 +70,7 @@ class AnchorLossKernel : public NodeKernel<T> {
 
   template <class F>
   void for_each_part(const F& visit) const {
-    const long long all = images() * all_anchors_ * visited_;
+    [[maybe_unused]] const long long all = images() * all_anchors_ * visited_;
     const int n = static_cast<int>(parts_.size());
 #pragma omp parallel for schedule(dynamic) if (worth_sharing(all))
     for (int i = 0; i < n; ++i) visit(parts_[static_cast<std::size_t>(i)], i);
