@@ -207,3 +207,32 @@ TEST_CASE("graph: edges by name, readers, counts") {
   CHECK(parameter_count(g) == 2 * (4 * 4 * 9 + 8));
   CHECK(macs_per_image(g) == 2 * 4 * 4 * 9 * 25);
 }
+
+namespace {
+
+struct TwoResults {
+  Value<4> first;
+  Value<2> second;
+  std::vector<int> edges() const { return {first.edge, second.edge}; }
+};
+struct TwoHeads {
+  static constexpr int in = 4;
+  TwoResults wire(Recorder& g, Value<4> x) const {
+    const auto scope = g.scope("net");
+    const TwoResults two{g.named("a", g.relu(x)), g("b", Conv<4, 2>{}, x)};
+    g.named("c", two.second);
+    return two;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("recorder: a network with several results, and values with further names") {
+  const Graph g = record(TwoHeads{}, {2, 3, 3});
+  REQUIRE(g.outputs.size() == 2);
+  CHECK(g.edges[g.outputs[0]].channels == 4);
+  CHECK(g.edges[g.outputs[1]].channels == 2);
+  CHECK(g.find_edge("net.a") == g.outputs[0]);
+  CHECK(g.find_edge("net.b") == g.outputs[1]);
+  CHECK(g.find_edge("net.c") == g.outputs[1]);
+}

@@ -50,7 +50,8 @@ TEST_CASE("the operations that passes treat apart") {
   CHECK(names_where([](const ops::Traits& t) { return !t.carries_gradient; }) ==
         Names{"constant scores", "random scores", "max-pool indices"});
   CHECK(names_where([](const ops::Traits& t) { return t.full_precision; }) ==
-        Names{"images", "constant scores", "random scores", "route", "cross-entropy", "binary cross-entropy"});
+        Names{"images", "constant scores", "random scores", "route", "cross-entropy", "binary cross-entropy",
+              "focal loss", "box loss"});
   CHECK(names_where([](const ops::Traits& t) { return t.low_weights; }) ==
         Names{"conv", "transposed conv", "mixed conv", "linear"});
   CHECK(names_where([](const ops::Traits& t) { return t.exact_output; }) == Names{"max-pool indices"});

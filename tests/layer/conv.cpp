@@ -21,3 +21,21 @@ TEST_CASE("conv: gradients, extents and passes for every kind of window") {
   CHECK(check_layer(Conv<2, 2, ConvOpts{.kernel = 3, .pad = 4}>{}, {1, 2, 1}) == "");  // windows that see padding alone
   CHECK(check_layer(Conv<1, 1, ConvOpts{.bias = true}>{}, {1, 1, 1}) == "");
 }
+
+TEST_CASE("conv: first values of weights and bias") {
+  const auto first = [](const auto& layer) {
+    auto store = std::make_unique<ParamStore>();
+    store->adopt(record(test::Alone<std::remove_cvref_t<decltype(layer)>>{layer}, {1, 4, 4}), {});
+    store->initialise(7);
+    return store;
+  };
+  using Layer = Conv<4, 8, ConvOpts{.kernel = 3, .bias = true}>;
+  const auto plain = first(Layer{}), half = first(Layer{.start = {.weight_scale = 0.5, .bias = -4.5}}),
+             zero = first(Layer{.start = {.weight_scale = 0}});
+  const int weight = plain->find("layer.weight"), bias = plain->find("layer.bias");
+  const auto w = plain->read(weight), h = half->read(weight);
+  for (std::size_t i = 0; i < w.size(); ++i) CHECK(h[i] == doctest::Approx(0.5 * w[i]));
+  CHECK(half->read(bias) == std::vector<double>(8, -4.5));
+  CHECK(zero->read(weight) == std::vector<double>(w.size(), 0.0));
+  CHECK(zero->read(bias) == plain->read(bias));
+}

@@ -175,6 +175,13 @@ TEST_CASE("detect: as the task of a model") {
   for (const std::size_t i : {0, 1}) CHECK(test.losses()[i].mean == doctest::Approx(trained[i].mean));
   CHECK(test.read(test.graph().outputs[3]).size() == 2 * 8 * 2 * 3);
 
+  Model<Detector, backend::Reference<float>> rounded(
+      {2, 5, 7}, {.task = task::Detect({.box_factor = 0.5}, 2), .precision = Precision::bf16});
+  feed(rounded.training());
+  rounded.training().backward({.training = true});
+  for (const std::size_t i : {0, 1})
+    CHECK(rounded.training().losses()[i].mean == doctest::Approx(trained[i].mean).epsilon(0.02));
+
   classes[anchors + 7] = 3;
   CHECK_THROWS_WITH_AS(
       feed(test),

@@ -23,7 +23,7 @@ struct Rig {
   Program& program;
 
   template <class Stage>
-  explicit Rig(const Stage& stage) : graph(record(Net<Stage>{stage}, {4, 5, 5})), program(rig.add(graph, {})) {
+  explicit Rig(const Stage& stage) : rig{}, graph(record(Net<Stage>{stage}, {4, 5, 5})), program(rig.add(graph, {})) {
     test::fill(rig.store, 1);
   }
   std::vector<double> read(const std::string& name) const { return rig.store.read(rig.store.find(name)); }

@@ -126,6 +126,40 @@ TEST_CASE("mixture: one gate for two mixtures") {
                        Error);
 }
 
+TEST_CASE("mixture: a shared gate may bring its noise, and the statistics of a constraint") {
+  struct SharedAll {
+    constraint::Any rule;
+    auto operator()(Recorder& g, Value<4> x) const {
+      const bool noisy = !rule.active;
+      const auto [logits, noise] = [&] {
+        const auto scope = g.scope("first");
+        return gate_scores<3>(g, gate::GapLinear{}, x, 3, noisy);
+      }();
+      const MoE<ConvExpert, 3, TopK<dynamic>, gate::Shared<3>, balance::None, constraint::Any> mixture{
+          .router = {.k = 2}, .gate = {logits, noise, "first"}, .constraint = rule};
+      const auto first = g("first", mixture, x);
+      return g.add(first, g("second", mixture, x));
+    }
+  };
+  const auto recorded = [](const constraint::Any& rule) {
+    Graph graph;
+    Recorder g(graph);
+    const Value<4> x{g.record(ops::Input{}, {}, 4, {5, 4, 3})};
+    graph.input = x.edge;
+    graph.outputs = {SharedAll{rule}(g, x).edge};
+    return graph;
+  };
+  const Graph soft = recorded({}), hard = recorded(constraint::RelativeImportance{.limit = 0.1});
+  int noise = 0;
+  for (const ParamSpec& p : soft.params) noise += p.name.find("noise") != p.name.npos;
+  CHECK(noise == 1);
+  CHECK(soft.params[2].name == "first.gate.noise.weight");
+  REQUIRE(hard.states.size() == 1);
+  CHECK(hard.states[0].name == "first.gate.relative_importance");
+  CHECK(hard.routings[1].state_id == hard.routings[0].state_id);
+  for (const Graph& g : {soft, hard}) CHECK(test::check_graph(g, {.elements = 1}) == "");
+}
+
 TEST_CASE("mixture: two in a row have routings, noise and states of their own") {
   struct Chain {
     Value<4> operator()(Recorder& g, Value<4> x) const {

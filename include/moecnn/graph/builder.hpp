@@ -77,8 +77,9 @@ class Builder {
   Scope scope(std::string_view name) { return Scope(*this, name); }
 
   /// As long as the returned object lives, mixtures are recorded into one balance group: each routes by itself, and one
-  /// balance loss counts the rows of all. A constraint goes on mixture by mixture: each is judged by those before it. For a head that is wired on several levels, whose levels
-  /// need not be balanced one by one. The mixtures have equal policies and share their gate's name.
+  /// balance loss counts the rows of all. A constraint goes on mixture by mixture: each is judged by those before it.
+  /// For a head that is wired on several levels, whose levels need not be balanced one by one. The mixtures have equal
+  /// policies and share their gate's name.
   class BalanceGroup {
    public:
     explicit BalanceGroup(Builder& g) : g_(g) {

@@ -14,7 +14,8 @@ struct LossOpts {
   double label_smoothing = 0;              ///< ε in [0, 1): share of the weight that all classes have in common
 };
 
-/// Options of a detector's losses; the defaults are those of yhenon/pytorch-retinanet. See ops::FocalLoss and ops::BoxLoss.
+/// Options of a detector's losses; the defaults are those of yhenon/pytorch-retinanet. See ops::FocalLoss and
+/// ops::BoxLoss.
 struct DetectionLossOpts {
   double alpha = 0.25, gamma = 2;
   double clamp = 1e-4;                      ///< bounds of probabilities; 0: none, for scores that come from a sigmoid

@@ -10,9 +10,9 @@ namespace moecnn::task {
 static_assert(detection::no_object == ops::anchor_of_background && detection::ignored_anchor == ops::anchor_ignored,
               "Matcher makes the targets that the losses read");
 
-/// Focal loss of the class probabilities and box loss of the deltas of a detector with anchors, whose result is one edge of
-/// scores per level, [n, anchors · classes, h, w], and then one of deltas per level, [n, anchors · 4, h, w]. Program::losses()
-/// has the two apart, in this order.
+/// Focal loss of the class probabilities and box loss of the deltas of a detector with anchors, whose result is one
+/// edge of scores per level, [n, anchors · classes, h, w], and then one of deltas per level, [n, anchors · 4, h, w].
+/// Program::losses() has the two apart, in this order.
 ///
 /// Targets, of all anchors of an image level by level, in a level in rows of pixels, and at a pixel anchor by anchor:
 /// "anchor_class" [n, anchors] of i32 is a class, or ops::anchor_of_background or ops::anchor_ignored; "anchor_deltas"

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Upcycling: a layer that has been trained becomes the experts of a mixture (Komatsuzaki et al., "Sparse Upcycling", 2023).
+/// Upcycling: a layer that has been trained becomes the experts of a mixture (Komatsuzaki et al., "Sparse Upcycling",
+/// 2023).
 
 #include "moecnn/model/param_store.hpp"
 
@@ -44,9 +45,9 @@ inline std::string name_without_expert(std::string_view name) {
   return {};
 }
 
-/// Fills every expert of the mixture `layer` ("layer4", "regressionModel.conv4"; "": of all mixtures)
-/// with the layer of that name in `trained`, plus Gaussian noise on what is trained, different for every expert; buffers are
-/// copied. Gates stay as they are. Works for any layer that an expert can be. Throws Error that lists every tensor that is
+/// Fills every expert of the mixture `layer` ("layer4", "regressionModel.conv4"; "": of all mixtures) with the layer of
+/// that name in `trained`, plus Gaussian noise on what is trained, different for every expert; buffers are copied.
+/// Gates stay as they are. Works for any layer that an expert can be. Throws Error that lists every tensor that is
 /// missing or of another size, and then nothing has changed. Returns the number of tensors that were written.
 inline int upcycle(ParamStore& store, const TrainedTensors& trained, const std::string& layer = "",
                    const UpcycleOpts& opts = {}) {

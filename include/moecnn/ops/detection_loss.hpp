@@ -14,9 +14,9 @@ inline constexpr int anchor_of_background = -1, anchor_ignored = -2;
 /// or 1 if there is none (Lin et al., 2017). For the class of a positive anchor q = p and α = `alpha`, else q = 1 - p and
 /// α = 1 - `alpha`. Ignored anchors count for nothing.
 ///
-/// Inputs: for each level a map [n, anchors · classes, h, w], whose channel a · classes + c is class c of anchor a; last the
-/// target [n, 1, 1, all anchors] of i32. Output: LossResult with the images as weight; positive anchors count, a hit is one
-/// whose class has p > 1/2.
+/// Inputs: for each level a map [n, anchors · classes, h, w], whose channel a · classes + c is class c of anchor a;
+/// last the target [n, 1, 1, all anchors] of i32. Output: LossResult with the images as weight; positive anchors count,
+/// a hit is one whose class has p > 1/2.
 struct FocalLoss {
   static constexpr Traits traits{.name = "focal loss", .full_precision = true, .is_loss = true};
   int classes = 0;

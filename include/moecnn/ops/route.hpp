@@ -103,7 +103,8 @@ class RoutePolicy {
   /// in training, updates the constraint's state afterwards.
   virtual void route(const Matrix& logits, const Matrix& raw_noise, RouteContext& context, Routing& out) const = 0;
 
-  /// Computes the balance loss of `out` and its gradients. route() ends with this unless `grouped` is set. `out` may be several routings joined, row by row, without slots.
+  /// Computes the balance loss of `out` and its gradients. route() ends with this unless `grouped` is set. `out` may be
+  /// several routings joined, row by row, without slots.
   virtual void finish(RouteContext& context, Routing& out) const = 0;
 
   /// dL/dw → dL/dlogits and dL/dnoise; adds the balance loss's gradient. `routing` is what route() produced.

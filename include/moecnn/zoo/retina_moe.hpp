@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Mixtures in the heads of RetinaNet, as in the detection study. All of it is chosen at run time, so a program compiles each
-/// network once.
+/// Mixtures in the heads of RetinaNet, as in the detection study. All of it is chosen at run time, so a program
+/// compiles each network once.
 
 #include "moecnn/moe/gate_any.hpp"
 #include "moecnn/moe/moe.hpp"
@@ -29,8 +29,9 @@ inline HeadMixture head_mixture_by_name(std::string_view name) {
   fail("no mixture of RetinaNet is called \"{}\"; choose none, 2block, single or conv4", name);
 }
 
-/// A mixture for RetinaNet's heads. Every level and image is routed by itself; the balance loss of a head counts the rows of
-/// all levels together, and a constraint goes on level by level. The defaults are the study's, but switched off.
+/// A mixture for RetinaNet's heads. Every level and image is routed by itself; the balance loss of a head counts the
+/// rows of all levels together, and a constraint goes on level by level. The defaults are the study's, but switched
+/// off.
 struct RetinaMoE {
   HeadMixture kind = HeadMixture::none;
   int experts = 4;

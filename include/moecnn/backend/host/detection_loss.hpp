@@ -70,7 +70,7 @@ class AnchorLossKernel : public NodeKernel<T> {
 
   template <class F>
   void for_each_part(const F& visit) const {
-    const long long all = images() * all_anchors_ * visited_;
+    [[maybe_unused]] const long long all = images() * all_anchors_ * visited_;
     const int n = static_cast<int>(parts_.size());
 #pragma omp parallel for schedule(dynamic) if (worth_sharing(all))
     for (int i = 0; i < n; ++i) visit(parts_[static_cast<std::size_t>(i)], i);
@@ -145,7 +145,8 @@ struct FocalTerm {
     const Parts p = parts(x, is);
     return choose(is, own, other) * power(p.rest) * p.minus_log;
   }
-  /// d/dq = -α (γ (1 - q)^(γ - 1) · -log q + (1 - q)^γ / q), times ±1 for dq/dp; behind a sigmoid dp/dx = p (1 - p) = q (1 - q).
+  /// d/dq = -α (γ (1 - q)^(γ - 1) · -log q + (1 - q)^γ / q), times ±1 for dq/dp; behind a sigmoid dp/dx = p (1 - p) = q
+  /// (1 - q).
   T slope(T x, bool is) const {
     const Parts p = parts(x, is);
     const T log_part = power_slope(p.rest) * p.minus_log, s = [&] {
@@ -217,8 +218,8 @@ class FocalLossKernel final : public AnchorLossKernel<T> {
     return term;
   }
 
-  /// Calls `visit(labels, pixels, offset)` for runs of up to `chunk` pixels of every anchor: the number of class c and pixel
-  /// j lies at offset + c · pixels of the level + j.
+  /// Calls `visit(labels, pixels, offset)` for runs of up to `chunk` pixels of every anchor: the number of class c and
+  /// pixel j lies at offset + c · pixels of the level + j.
   template <class F>
   void for_each_run(const Part& p, const F& visit) const {
     const long long pixels = this->pixels_of(p.level);

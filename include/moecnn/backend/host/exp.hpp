@@ -5,8 +5,8 @@
 
 namespace moecnn::host {
 
-/// `first` or `second`, without a branch: GCC leaves a loop alone in which an operation on floating-point numbers depends on a
-/// condition, and makes one of `which ? first : second` if it can.
+/// `first` or `second`, without a branch: GCC leaves a loop alone in which an operation on floating-point numbers
+/// depends on a condition, and makes one of `which ? first : second` if it can.
 inline double choose(bool which, double first, double second) {
   const auto mask = -static_cast<std::int64_t>(which);
   return std::bit_cast<double>((std::bit_cast<std::int64_t>(first) & mask) |

@@ -6,8 +6,8 @@
 namespace moecnn::host {
 
 /// ln x for x > 0. In float without branches or calls, so that loops become vectors: x = 2^n m with m in √½ … √2, and
-/// ln m = 2 (t + t³/3 + t⁵/5 + …), t = (m - 1) / (m + 1). Off by less than 3 units in the last place for normal numbers. What
-/// lies below is taken for the smallest of them; NaN and infinity become NaN.
+/// ln m = 2 (t + t³/3 + t⁵/5 + …), t = (m - 1) / (m + 1). Off by less than 3 units in the last place for normal
+/// numbers. What lies below is taken for the smallest of them; NaN and infinity become NaN.
 inline double log_of(double x) { return std::log(x); }
 inline float log_of(float x) {
   const float nothing = x - x;  // but NaN
