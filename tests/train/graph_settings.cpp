@@ -1,5 +1,8 @@
 #include "moecnn/train/graph_settings.hpp"
 
+#include "moecnn/layer/conv.hpp"
+#include "moecnn/model/detect.hpp"
+
 #include <doctest/doctest.h>
 
 #include "io/scratch.hpp"
@@ -127,4 +130,37 @@ TEST_CASE("a run of another balance weight or of other class weights is not gone
   CHECK(has(text, "class weights 1 2 3 0.5'"));
   CHECK(has(text, "mix balance was 'KlDivergence, weight 0.5', is now 'None'"));
   run(balance::KlDivergence{}, {1, 2, 3, 4});
+}
+
+namespace {
+
+struct TwoMaps {
+  std::vector<int> all;
+  std::vector<int> edges() const { return all; }
+};
+/// A detector of one level.
+struct OneLevel {
+  static constexpr int in = 3;
+  TwoMaps wire(Recorder& g, Value<3> image) const {
+    return {{g.sigmoid(g("scores", Conv<3, 18>{}, image)).edge, g("deltas", Conv<3, 36>{}, image).edge}};
+  }
+};
+
+Settings of_detector(DetectionLossOpts loss) {
+  Graph g = record(OneLevel{}, {.n = 1, .h = 8, .w = 8});
+  Recorder recorder(g);
+  task::Detect(loss).losses(recorder, g.outputs[0], 1);
+  return graph_settings(g);
+}
+
+}  // namespace
+
+TEST_CASE("the losses of a detector have settings") {
+  const Settings usual = of_detector({});
+  REQUIRE(usual.size() == 2);
+  CHECK(usual[0] == std::pair<std::string, std::string>(
+                        "loss", "focal loss, weight 1, alpha 0.25, gamma 2, probabilities from 0.0001 on"));
+  CHECK(usual[1].second == "box loss, weight 1, corner 0.111111, divided by 4 per anchor");
+  CHECK(has(differences(usual, of_detector({.gamma = 3})), "gamma 3"));
+  CHECK(has(differences(usual, of_detector({.box_factor = 2})), "loss 2 was"));
 }

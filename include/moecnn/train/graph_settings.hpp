@@ -44,16 +44,36 @@ inline std::string class_weights_text(const Graph& g, int id) {
   for (double w : g.class_weights[static_cast<std::size_t>(id)]) text += formatted("{}{}", text.empty() ? "" : " ", w);
   return text;
 }
-inline std::string loss_text(const Graph& g, const Op& op) {
-  if (const auto* b = std::get_if<ops::BinaryCrossEntropy>(&op))
-    return formatted("binary cross-entropy, weight {}, class weights {}", b->factor,
-                     class_weights_text(g, b->class_weights));
-  const auto& loss = std::get<ops::CrossEntropy>(op);
-  std::string text = formatted("weight {}, ignored label {}, class weights {}", loss.factor, loss.ignore,
-                               class_weights_text(g, loss.class_weights));
-  if (loss.smoothing > 0) text += formatted(", label smoothing {}", loss.smoothing);
-  return text;
-}
+/// The settings of a loss; a loss that is not here does not compile.
+struct LossText {
+  const Graph& g;
+
+  std::string operator()(const ops::CrossEntropy& loss) const {
+    std::string text = formatted("weight {}, ignored label {}, class weights {}", loss.factor, loss.ignore,
+                                 class_weights_text(g, loss.class_weights));
+    if (loss.smoothing > 0) text += formatted(", label smoothing {}", loss.smoothing);
+    return text;
+  }
+  std::string operator()(const ops::BinaryCrossEntropy& loss) const {
+    return formatted("binary cross-entropy, weight {}, class weights {}", loss.factor,
+                     class_weights_text(g, loss.class_weights));
+  }
+  std::string operator()(const ops::FocalLoss& loss) const {
+    return formatted(
+        "focal loss, weight {}, alpha {}, gamma {}, {}", loss.factor, loss.alpha, loss.gamma,
+        loss.clamp > 0 ? formatted("probabilities from {} on", loss.clamp) : "probabilities without bounds");
+  }
+  std::string operator()(const ops::BoxLoss& loss) const {
+    return formatted("box loss, weight {}, corner {:.6g}, divided by {} per anchor", loss.factor, loss.corner,
+                     loss.divisor);
+  }
+  std::string operator()(const ops::Custom&) const { return "an operation of the program's own"; }
+  template <class O>
+  std::string operator()(const O&) const {
+    static_assert(!O::traits.is_loss, "tell the settings of this loss in graph_settings.hpp");
+    return {};
+  }
+};
 
 }  // namespace detail
 
@@ -77,7 +97,8 @@ inline Settings graph_settings(const Graph& g) {
     }
     if (is_loss(n.op)) {
       ++losses;
-      all.emplace_back(losses == 1 ? std::string("loss") : formatted("loss {}", losses), detail::loss_text(g, n.op));
+      all.emplace_back(losses == 1 ? std::string("loss") : formatted("loss {}", losses),
+                       std::visit(detail::LossText{g}, n.op));
     }
   }
   if (!norm.empty()) all.emplace_back("batch norm", norm.text());
