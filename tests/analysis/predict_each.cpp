@@ -68,6 +68,7 @@ void same_as_passes(double tolerance) {
   REQUIRE(all.size() == choices.size());
   for (std::size_t c = 0; c < choices.size(); ++c) {
     CAPTURE(c);
+    CAPTURE(model.backend().title());
     PredictOpts opts = batches;
     opts.k = choices[c].k, opts.fixed_expert = choices[c].fixed_expert, opts.equal_weights = choices[c].equal_weights;
     const Predictions one = predict(model, images, opts);

@@ -109,7 +109,7 @@ inline std::vector<Predictions> predict_each(AnyModel& model, AnyBatches& source
   const int images =
       moecnn::detail::run_evaluation(model, source, run, [&](Program& program, const AnyBatch& batch, int first) {
         for (std::size_t c = 0; c < choices.size(); ++c) {
-          const int k = choices[c].k > 0 ? choices[c].k : as_built;
+          const int k = choices[c].fixed_expert >= 0 ? 1 : choices[c].k > 0 ? choices[c].k : as_built;
           program.forward_again({.noise_off = true,
                                  .fixed_expert = choices[c].fixed_expert,
                                  .equal_weights = choices[c].equal_weights,

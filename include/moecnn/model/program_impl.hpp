@@ -29,11 +29,13 @@ MOECNN_BODY Program::Program(Graph graph, Backend& backend, ParamStore& store, A
   losses_.resize(loss_nodes_.size());
   find_first_sum();
   for (std::size_t n = 0; opts_.repeats_mixtures && n < graph_.nodes.size(); ++n)
-    if (runs_again(n))
+    if (runs_again(n)) {
       for (const int e : graph_.nodes[n].inputs) {
         const int from = graph_.edges[e].producer;
         if (from < 0 || !runs_again(static_cast<std::size_t>(from))) keep.push_back(e);
       }
+      if (n < first_sum_) keep.push_back(graph_.nodes[n].output);  // which lies among what must stay
+    }
   plan_ =
       make_plan(graph_, flow_, needs_, bytes(lowered_.value_layout), bytes(lowered_.grad_layout), keep, opts_.rebuild);
   name_ = std::make_shared<const std::string>(text());
