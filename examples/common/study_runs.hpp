@@ -26,6 +26,7 @@ struct RunPlan {
   Words passed_on;                   ///< further ones that the user gave for every run
   Words eval;                        ///< options of `eval`, without weights, data and the file for the figures
   std::string weights;               ///< the file of the folder that is evaluated: "last.safetensors"
+  Words look = {};                   ///< options of `eval` that make another result of the same run
   std::string result = "eval.json";  ///< in the folder: figures of the evaluation
 };
 
@@ -81,7 +82,7 @@ class Run {
       Words eval = Words{"eval", "--weights", (folder() / plan_.weights).string(), "--json", result().string()};
       for (const auto& [key, value] : settings_)
         if (key == "data") eval = eval + Words{"--data", value};
-      check(program(eval + plan_.eval) == 0, "the evaluation failed");
+      check(program(eval + plan_.eval + plan_.look) == 0, "the evaluation failed");
       std::filesystem::remove(folder() / "error.txt");
     } catch (const std::exception& e) {
       fmt::print(stderr, "{}: {}\n", folder().string(), e.what());

@@ -198,7 +198,7 @@ runs::Run run_of(const StudyOptions& o, const Protocol& protocol, const Row& row
                      .passed_on = o.passed_on,
                      .eval = protocol.eval + runs::for_eval(o.passed_on, {"--threads", "--backend", "--eval-batch"}),
                      .weights = protocol.weights};
-  if (!expert.empty()) plan.eval = plan.eval + Words{"--expert", expert}, plan.result = "expert_" + expert + ".json";
+  if (!expert.empty()) plan.look = {"--expert", expert}, plan.result = "expert_" + expert + ".json";
   return runs::Run(std::move(plan));
 }
 

@@ -105,7 +105,7 @@ TEST_CASE("--analysis writes tables that agree with eval, and maps") {
   CHECK(images == 2 * 16);  // each of the 16 test images has two experts
   CHECK(has(bytes_of(out / "experts" / "analysis.md"), "| expert | images | mean weight |"));
   for (const char* name : {"logits", "weights", "expert-0", "expert-1", "expert-2"})
-    CHECK(std::filesystem::exists(out / "experts" / formatted("layer4-{}.png", name)));
+    CHECK(std::filesystem::exists(out / "experts" / formatted("layer4-{}.jpg", name)));
   CHECK(has(cifar100(eval + Words{"--analysis", out / "x", "--k", "1"}).output, "--k excludes --analysis"));
 }
 
@@ -210,7 +210,7 @@ TEST_CASE("errors name the option and say what is expected") {
   says({"eval", "--weights", out / "nofile"}, "--weights: cannot open " + (out / "nofile").string());
   says({"eval"}, "--weights");
   says({"trian"}, "Did you mean train?");
-  says({}, "The commands are train, eval, info");
+  says({}, "The commands are train, eval, predict, study, info");
 
   // Weights that fit no network of this program.
   put_bytes(out / "short.safetensors", "abc");

@@ -66,7 +66,8 @@ TEST_CASE("the study makes the runs that are missing, and its tables and finding
   CHECK(has(bytes_of(out / "T4.md"), "every run had --threads 1."));
   const std::string page = bytes_of(out / "study.html");
   CHECK(well_formed::markup_fault(page) == "");
-  for (const char* part : {"T1: Use of the experts", "F: Maps of the gate", "Curves", "data:image/jpeg", "polyline"})
+  for (const char* part :
+       {"T1: Use of the experts", "F: Maps of the gate", "Curves", "data:image/jpeg", "top-1 over the epochs"})
     CHECK_MESSAGE(has(page, part), part);
   const io::Json found = io::Json::parse(bytes_of(out / "findings.json"), "findings.json");
   CHECK(found[std::size_t{0}]["verdict"].text() != "not measured");  // living experts of the soft constraint

@@ -36,7 +36,8 @@ struct BoxEvaluation {
     TestRecord r{.images = pictures, .loss = class_loss + box_loss};
     const auto stats = metric.stats();
     for (std::size_t i = 0; i < stats.size(); ++i)
-      r.scores.push_back({.name = detection::coco_stat_names[i], .value = stats[i] < 0 ? std::nan("") : stats[i]});
+      if (i == 0 || stats[i] >= 0)
+        r.scores.push_back({.name = detection::coco_stat_names[i], .value = stats[i] < 0 ? std::nan("") : stats[i]});
     for (const RoutingStats& s : routing) r.mixtures.push_back({s.load_share(), s.importance_share()});
     return r;
   }
