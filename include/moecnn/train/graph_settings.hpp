@@ -98,7 +98,7 @@ inline Settings graph_settings(const Graph& g) {
     if (is_loss(n.op)) {
       ++losses;
       all.emplace_back(losses == 1 ? std::string("loss") : formatted("loss {}", losses),
-                       std::visit(detail::LossText{g}, n.op));
+                       dispatch(n.op, detail::LossText{g}));
     }
   }
   if (!norm.empty()) all.emplace_back("batch norm", norm.text());
