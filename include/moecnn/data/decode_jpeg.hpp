@@ -2,15 +2,12 @@
 /// \file
 /// JPEG (libjpeg-turbo) → colour image.
 
+#include "moecnn/data/jpeg_errors.hpp"
 #include "moecnn/data/rgb_image.hpp"
 
-#include <cstdio>  // jpeglib.h wants it first
-
 #include <jerror.h>
-#include <jpeglib.h>
 
 #include <algorithm>
-#include <csetjmp>
 #include <span>
 #include <string>
 
@@ -18,15 +15,12 @@ namespace moecnn::data {
 
 namespace detail {
 
-/// libjpeg reports errors by a function that must not return: ours leaves by longjmp, which runs no destructors. So each
-/// function that calls libjpeg is one of this class, has only plain locals, and answers false; reason() then says why.
+/// Each function that calls libjpeg is one of this class and answers false on an error, see JpegErrors.
 class JpegDecoder {
  public:
   JpegDecoder() {
-    jpeg_.err = jpeg_std_error(&errors_.manager);
-    errors_.manager.error_exit = failed;
+    jpeg_.err = errors_.prepare();
     errors_.manager.emit_message = warned;
-    errors_.manager.output_message = [](j_common_ptr) {};
     progress_.progress_monitor = count_scans;
   }
   JpegDecoder(const JpegDecoder&) = delete;
@@ -69,28 +63,17 @@ class JpegDecoder {
   }
 
  private:
-  struct Errors {
-    jpeg_error_mgr manager;  ///< first: libjpeg knows only this
-    std::jmp_buf back;
-    char reason[JMSG_LENGTH_MAX];
-  };
-
-  [[noreturn]] static void failed(j_common_ptr jpeg) {
-    Errors& errors = *reinterpret_cast<Errors*>(jpeg->err);
-    jpeg->err->format_message(jpeg, errors.reason);
-    std::longjmp(errors.back, 1);
-  }
   /// libjpeg goes on after damage, with grey or smeared blocks, and only warns (level -1). Bytes between markers and
   /// unusual Adobe markers are no damage: cameras write them.
   static void warned(j_common_ptr jpeg, int level) {
     const int code = jpeg->err->msg_code;
-    if (level == -1 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_ADOBE_XFORM) failed(jpeg);
+    if (level == -1 && code != JWRN_EXTRANEOUS_DATA && code != JWRN_ADOBE_XFORM) JpegErrors::failed(jpeg);
   }
   /// A small file can ask for thousands of passes over a large picture. Usual are 1 to 12.
   static void count_scans(j_common_ptr jpeg) {
     constexpr int most = 100;
     if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= most) return;
-    Errors& errors = *reinterpret_cast<Errors*>(jpeg->err);
+    JpegErrors& errors = *reinterpret_cast<JpegErrors*>(jpeg->err);
     errors.manager.msg_code = 0;
     std::snprintf(errors.reason, sizeof errors.reason, "more than %d scans", most);
     std::longjmp(errors.back, 1);
@@ -98,7 +81,7 @@ class JpegDecoder {
 
   jpeg_decompress_struct jpeg_{};
   jpeg_progress_mgr progress_{};
-  Errors errors_{};
+  JpegErrors errors_{};
 };
 
 }  // namespace detail

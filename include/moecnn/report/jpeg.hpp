@@ -2,28 +2,19 @@
 /// \file
 /// Pictures of photographs inside the page: pixels → JPEG (libjpeg-turbo), a fifth of the bytes of PNG.
 
+#include "moecnn/data/jpeg_errors.hpp"
 #include "moecnn/report/png.hpp"
 
-#include <cstdio>  // jpeglib.h wants it first
-
-#include <jpeglib.h>
-
-#include <csetjmp>
 #include <cstdlib>
 
 namespace moecnn::report {
 
 namespace detail {
 
-/// libjpeg reports errors by a function that must not return: ours leaves by longjmp, which runs no destructors. So
-/// write() has only plain locals and answers false; reason() then says why.
+/// write() answers false on an error, see JpegErrors.
 class JpegEncoder {
  public:
-  JpegEncoder() {
-    jpeg_.err = jpeg_std_error(&errors_.manager);
-    errors_.manager.error_exit = failed;
-    errors_.manager.output_message = [](j_common_ptr) {};
-  }
+  JpegEncoder() { jpeg_.err = errors_.prepare(); }
   JpegEncoder(const JpegEncoder&) = delete;
   JpegEncoder& operator=(const JpegEncoder&) = delete;
   ~JpegEncoder() {
@@ -55,20 +46,8 @@ class JpegEncoder {
   const char* reason() const { return errors_.reason; }
 
  private:
-  struct Errors {
-    jpeg_error_mgr manager;  ///< first: libjpeg knows only this
-    std::jmp_buf back;
-    char reason[JMSG_LENGTH_MAX];
-  };
-
-  [[noreturn]] static void failed(j_common_ptr jpeg) {
-    Errors& errors = *reinterpret_cast<Errors*>(jpeg->err);
-    jpeg->err->format_message(jpeg, errors.reason);
-    std::longjmp(errors.back, 1);
-  }
-
   jpeg_compress_struct jpeg_{};
-  Errors errors_{};
+  data::detail::JpegErrors errors_{};
   unsigned char* bytes_ = nullptr;
   unsigned long size_ = 0;
 };
