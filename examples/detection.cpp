@@ -18,18 +18,9 @@ namespace detection_program {
 
 int check_data(const Options& o) {
   const data::DetectionSet set = load(o, o.split, /*keep_going=*/true);
-  const data::DetectionCheck c = data::check_detection(set);
-  fmt::print("{}: {}, {}, {} without objects\n", c.name, counted(c.pictures, "picture"),
-             counted(c.boxes, "box", "boxes"), c.without_objects);
-  fmt::print("{:<16}{:>9}{:>9}{:>9}{:>9}\n", "class", "small", "medium", "large", "crowds");
-  for (std::size_t i = 0; i < c.classes.size(); ++i)
-    fmt::print("{:<16}{:>9}{:>9}{:>9}{:>9}\n", c.class_names[i], c.classes[i].small, c.classes[i].medium,
-               c.classes[i].large, c.classes[i].crowds);
-  for (const data::DetectionFinding& f : c.findings.list()) fmt::print("{}\n", f.what);
-  const long long more = c.findings.size() - static_cast<long long>(c.findings.list().size());
-  if (more > 0) fmt::print("and {} more\n", more);
-  if (c.ok()) fmt::print("no faults\n");
-  return c.ok() ? 0 : 1;
+  const data::DetectionCheck result = data::check_detection(set);
+  fmt::print("{}", text(result));
+  return result.ok() ? 0 : 1;
 }
 
 int info(Options& o) {

@@ -44,11 +44,11 @@ StudyProtocol study_protocol(const StudyOptions& o) {
     return p;
   }
   check(!o.data.empty(), "--data is missing: the folder with train.bin and test.bin of CIFAR-100 (binary version)");
-  p.letter = o.scale == "paper";
-  p.epochs = p.letter ? 150 : 10, p.seeds = p.letter ? 3 : 1;
-  p.table = p.letter ? all_cells() : some_cells();
+  p.published = o.scale == "paper";
+  p.epochs = p.published ? 150 : 10, p.seeds = p.published ? 3 : 1;
+  p.table = p.published ? all_cells() : some_cells();
   p.train = {"--data", o.data, "--epochs", std::to_string(p.epochs)};
-  p.about = p.letter
+  p.about = p.published
                 ? "The published protocol: 150 epochs with Adam in batches of 128, the schedules of gate and "
                   "constraint, three seeds (42, 43, 44), test images looked at once per epoch and the last weights "
                   "kept."

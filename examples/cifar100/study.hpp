@@ -7,7 +7,6 @@
 
 #include <compare>
 #include <map>
-#include <memory>
 
 namespace cifar {
 
@@ -55,8 +54,8 @@ inline Cell mixture(int position, int experts, std::string constraint, std::stri
 /// How all runs of a scale are trained and evaluated.
 struct StudyProtocol {
   runs::Words train;
-  std::string about;    ///< stands on every table and page
-  bool letter = false;  ///< it is the published protocol
+  std::string about;       ///< stands on every table and page
+  bool published = false;  ///< it is the protocol of the paper
   int seeds = 1, epochs = 1, images = 50'000;
   int points = 4000;        ///< of t-SNE maps
   std::vector<Cell> table;  ///< cells of tables I and II
@@ -146,7 +145,7 @@ std::vector<Finding> findings(const StudyResults& r);
 void write_study_page(const StudyResults& r, const std::vector<StudyExperiment>& experiments,
                       const std::filesystem::path& out);
 
-/// `program` runs this program with other arguments; `estimate` gives the seconds that the training of a cell takes.
+/// `program` runs this program with other arguments; `images_per_second` measures the training of a cell on this machine.
 int study(const StudyOptions& o, const runs::Program& program,
           const std::function<double(const Cell&)>& images_per_second);
 

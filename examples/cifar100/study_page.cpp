@@ -1,6 +1,5 @@
 // One page with all tables, curves and maps of the study.
 #include "../common/environment.hpp"
-#include "../common/time_text.hpp"
 #include "study.hpp"
 
 #include <moecnn/report/jpeg.hpp>
@@ -152,7 +151,7 @@ void write_study_page(const StudyResults& r, const std::vector<StudyExperiment>&
             "ResNet-18 in which a mixture of block experts takes the place of a stage: the tables and figures of "
             "“Sparsely-gated Mixture-of-Expert Layers for CNN Interpretability”, measured again.",
             environment::date());
-  if (r.protocol().letter)
+  if (r.protocol().published)
     page.note(r.protocol().about);
   else
     page.warning(r.protocol().about);

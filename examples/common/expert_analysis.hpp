@@ -166,7 +166,7 @@ inline void write_maps(const data::ImageSet& images, const analysis::Predictions
   for (int e = 0; e < mixture.weights.cols(); ++e) write(maps.weights_of(e, side), fmt::format("expert-{}", e));
 }
 
-/// What the tables were computed from, exactly: `analysis.safetensors`. tests/golden/check_analysis.py computes them again.
+/// Writes the numbers behind the tables, exactly, to `analysis.safetensors`. tests/golden/check_analysis.py computes them again.
 inline void write_numbers(const Tested& test, const analysis::Predictions& seen, const std::vector<ExpertAnalysis>& all,
                           const std::filesystem::path& file) {
   io::TensorWriter w;

@@ -48,7 +48,7 @@ inline void check_network(const Options& o) {
 inline void add_size(CLI::App& app, Options& o) {
   app.add_option("--size", o.size, "pixels of the shorter side of pictures (default: coco 608, else as they are)")
       ->check(whole_between(0, 16384));
-  app.add_option("--max-size", o.max_size, "at most so many of the longer one (default: coco 1024, else no limit)")
+  app.add_option("--max-size", o.max_size, "limit of the longer side in pixels (default: coco 1024, else none)")
       ->check(whole_between(0, 16384));
 }
 
@@ -64,7 +64,7 @@ inline void add_data(CLI::App& app, Options& o) {
       ->check(between(1, 1'000'000))
       ->capture_default_str();
   app.add_option("--batch", o.batch, "pictures per batch")->check(between(1, 1024))->capture_default_str();
-  app.add_option("--shapes", o.shapes, "at most so many sizes of batches; each has a program of its own")
+  app.add_option("--shapes", o.shapes, "largest number of sizes that batches have; each size has a program of its own")
       ->check(between(1, 64))
       ->capture_default_str();
   app.add_option("--loader-threads", o.loader_threads, "threads that prepare batches; 0: the training thread does it")

@@ -25,7 +25,7 @@ struct Options {
   std::optional<double> strength;  ///< of `constraint`; none: the study's
   bool noise = true;
   // data
-  std::string dataset = "synthetic", data, json, val_json;
+  std::string dataset = "synthetic", data;
   std::string split = "val";
   int images = 400;                        ///< scenes to generate for training, and a quarter of it for the test
   int overfit = 0;                         ///< > 0: train and test on the first N pictures
@@ -104,13 +104,17 @@ inline AnySchedule schedule_of(const Options& o) {
   return warmed_up(schedule::Constant{.rate = o.lr}, o.warm_up);
 }
 
-/// Names for groups of layers that --freeze understands beside patterns.
+/// Beginnings of the names of the backbone's parameters, in torchvision's files, too.
+inline constexpr std::array<const char*, 6> backbone_layers{"conv1.",  "bn1.",    "layer1.",
+                                                            "layer2.", "layer3.", "layer4."};
+
+/// The parameters that --freeze names: "backbone", "fpn", or a pattern. "norms" is no parameter, see frozen_norms().
 inline std::vector<ParamGroup> frozen_groups(const Options& o) {
   std::vector<ParamGroup> groups;
   for (const std::string& what : o.freeze) {
+    if (what == "norms") continue;
     if (what == "backbone")
-      for (const char* layer : {"conv1.*", "bn1.*", "layer1.*", "layer2.*", "layer3.*", "layer4.*"})
-        groups.push_back({.pattern = layer, .frozen = true});
+      for (const std::string layer : backbone_layers) groups.push_back({.pattern = layer + "*", .frozen = true});
     else
       groups.push_back({.pattern = what == "fpn" ? "fpn.*" : what, .frozen = true});
   }

@@ -17,8 +17,7 @@ namespace {
 void load_start(ParamStore& store, const Options& o) {
   if (!o.init.empty()) load_weights(store, o.init);
   if (!o.backbone_weights.empty())
-    for (const std::string layer : {"conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4."})
-      load_part(store, o.backbone_weights, layer, layer);
+    for (const std::string layer : backbone_layers) load_part(store, o.backbone_weights, layer, layer);
   if (!o.upcycle.empty()) load_upcycled(store, o.upcycle, {.noise = o.upcycle_noise, .seed = o.seed});
 }
 
@@ -78,8 +77,6 @@ int train(Options& o, const std::string&) {
              counted(o.classes, "class", "classes"), test_set.size(), counted(batches.shapes().size(), "shape"),
              formatted("{} × {} pixels at most", largest.h, largest.w), model.backend().title());
 
-  std::vector<ParamGroup> groups = frozen_groups(o);
-  std::erase_if(groups, [](const ParamGroup& g) { return g.pattern == "norms"; });
   WeightsMetadata metadata = run_options::metadata(lasting_options(o));
   put_class_names(metadata, train_set.class_names);
   const Settings settings = settings_of(o, train_set);
@@ -88,7 +85,7 @@ int train(Options& o, const std::string&) {
                               {.epochs = o.epochs,
                                .max_steps = o.max_steps.value_or(0),
                                .optimizer = optimizer_of(o),
-                               .groups = groups,
+                               .groups = frozen_groups(o),
                                .schedule = schedule_of(o),
                                .clip_norm = o.clip,
                                .seed = o.seed,

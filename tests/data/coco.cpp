@@ -175,8 +175,8 @@ TEST_CASE("records that are no records, and records that do not fit together") {
   }
   {
     Good files;
-    files.image("{\"id\": 30, \"width\": 5, \"height\": 5, \"file_name\": \"" + std::string(5000, 'x') + "\"}");
-    check_wrong(files, wrong, {"expected a text of at most 4096 bytes, found 'xxx"});
+    files.image("{\"id\": 30, \"width\": 5, \"height\": 5, \"file_name\": \"" + std::string(5000, 'n') + "\"}");
+    check_wrong(files, wrong, {"expected a text of at most 4096 bytes, found 'nnn"});
   }
 }
 

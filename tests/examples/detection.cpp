@@ -91,7 +91,7 @@ TEST_CASE("a run that is interrupted goes on to the same weights") {
 TEST_CASE("check lists what is wrong with a data set, info counts") {
   NEEDS_PROGRAM(detection)
   const Scratch out;
-  CHECK(has(detection({"check", "--images", "8", "--seed", "1"}).output, "no faults"));
+  CHECK(has(detection({"check", "--images", "8", "--seed", "1"}).output, "nothing wrong"));
   std::filesystem::create_directories(out / "annotations");
   std::filesystem::create_directories(out / "images");
   put_bytes(out / "images" / "a.png", pictures::png(40, 50, pictures::ramp(40, 50)));

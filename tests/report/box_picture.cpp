@@ -10,7 +10,7 @@ using namespace moecnn::report;
 TEST_CASE("boxes have the colour, name and score of their class") {
   data::RgbImage image{6, 8, {}};
   for (int i = 0; i < 3 * 48; ++i) image.pixels.push_back(static_cast<std::uint8_t>(i));
-  const Image pixels = photo_pixels(image);
+  const Image pixels = photo_picture(image);
   CHECK(pixels.pixels[0] == 0);
   CHECK(pixels.pixels[1] == 48);  // green of the first pixel
   const std::vector<detection::Detection> boxes{{{1, 2, 5, 4.5f}, 1, 0.987f}, {{0, 0, 2, 2}, 0, 0}};

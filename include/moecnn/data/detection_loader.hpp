@@ -22,7 +22,7 @@ struct DetectionLoaderOpts {
   int batch = 4;
   bool shuffle = false;
   DetectionAugment augment = {};
-  int shapes = 8;  ///< at most so many sizes of batches; more waste less on padding, and each has a program of its own
+  int shapes = 8;  ///< largest number of sizes that batches have; more waste less on padding, and each has a program
   bool targets = true;  ///< match anchors; 20 bytes per anchor of each picture made ready
   detection::AnchorOpts anchors = {};
   /// Boxes that are too small are left out before they are resized, by `augment`.

@@ -3,21 +3,12 @@
 /// A photo with boxes around the objects in it, each with its class and score, in the colour of its class.
 
 #include "moecnn/core/plural.hpp"
-#include "moecnn/data/rgb_image.hpp"
 #include "moecnn/detection/box.hpp"
 #include "moecnn/report/jpeg.hpp"
+#include "moecnn/report/scene_pictures.hpp"
 #include "moecnn/report/svg.hpp"
 
 namespace moecnn::report {
-
-/// Interleaved pixels of a photo.
-inline Image photo_pixels(const data::RgbImage& image) {
-  Image pixels{.width = image.w, .height = image.h, .channels = 3};
-  pixels.pixels.resize(3 * image.plane());
-  for (std::size_t i = 0; i < image.plane(); ++i)
-    for (std::size_t c = 0; c < 3; ++c) pixels.pixels[3 * i + c] = image.pixels[c * image.plane() + i];
-  return pixels;
-}
 
 /// Boxes in pixels of the photo. With a score of 0 only the class is named: for boxes that someone has drawn.
 inline Markup box_picture(const data::RgbImage& image, std::span<const detection::Detection> boxes,
@@ -25,7 +16,7 @@ inline Markup box_picture(const data::RgbImage& image, std::span<const detection
   std::string svg = formatted("<svg class=\"chart\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">", image.w,
                               image.h, counted(static_cast<long long>(boxes.size()), "object"));
   svg += formatted("<image width=\"{}\" height=\"{}\" href=\"data:image/jpeg;base64,{}\"/>", image.w, image.h,
-                   base64(encode_jpeg(photo_pixels(image))));
+                   base64(encode_jpeg(photo_picture(image))));
   const double unit = std::max(image.w, image.h) / 400.0;  // strokes and letters as large as on a photo of 400 pixels
   for (const detection::Detection& d : boxes) {
     check(d.label >= 0 && d.label < static_cast<int>(class_names.size()), "a box of class {} with names of {} classes",

@@ -106,7 +106,7 @@ class AnchorLossKernel : public NodeKernel<T> {
   const std::int32_t* classes_ = nullptr;
 };
 
-/// What the maps of a focal loss are.
+/// Kinds of the maps of a focal loss.
 enum class FocalMaps : unsigned char { probabilities, bounded_logits, logits };
 
 /// -α (1 - q)^γ log q of one number, and its slope; q is the probability of what is true. Without branches and calls where
