@@ -13,9 +13,9 @@ struct ConvEnd {
   /// The sum at number `o` of the map, to which the bias has been added.
   template <int B>
   void store(long long o, Lanes<B>& sum) const {
-    if (add) sum += lanes<B>(add + o);
+    if (add) sum += lanes<B>(add + o).v;
     if (relu) sum = sum < Lanes<B>{} ? Lanes<B>{} : sum;
-    lanes<B>(result + o) = sum;
+    lanes<B>(result + o).v = sum;
   }
 };
 

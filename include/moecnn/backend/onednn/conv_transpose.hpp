@@ -28,7 +28,7 @@ void add_bias(float* y, const float* bias, int rows, int channels, long long pix
     const int first = i % blocks * B;
     Lanes<B> add{};
     for (int l = 0; l < B && first + l < channels; ++l) add[l] = bias[first + l];
-    for (long long p = 0; p < pixels; ++p) lanes<B>(y + (i * pixels + p) * B) += add;
+    for (long long p = 0; p < pixels; ++p) lanes<B>(y + (i * pixels + p) * B).v += add;
   }
 }
 

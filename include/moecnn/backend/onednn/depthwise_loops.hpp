@@ -116,7 +116,7 @@ template <int B, int N>
 void some_window_sums(const PaddedLines& x, const WindowAxis& rows, const WindowAxis& columns, int line, int phase,
                       int first, const float* weights, const ConvEnd& end) {
   Lanes<B> sum[N];
-  const Lanes<B> start = end.bias ? lanes<B>(end.bias) : Lanes<B>{};
+  const Lanes<B> start = end.bias ? lanes<B>(end.bias).v : Lanes<B>{};
 #pragma GCC unroll 8
   for (int i = 0; i < N; ++i) sum[i] = start;
   const long long step = 1LL * columns.step * B;
@@ -124,10 +124,10 @@ void some_window_sums(const PaddedLines& x, const WindowAxis& rows, const Window
   rows.for_each_line(line, [&](int from, int k) {
     const float *source = x.line(from) + first * step, *w = weights + 1LL * k * columns.kernel * B;
     for (const WindowAxis::Tap& t : taps) {
-      const Lanes<B> v = lanes<B>(w + t.kernel * B);
+      const Lanes<B> v = lanes<B>(w + t.kernel * B).v;
       const float* at = source + t.shift * B;
 #pragma GCC unroll 8
-      for (int i = 0; i < N; ++i) sum[i] += v * lanes<B>(at + i * step);
+      for (int i = 0; i < N; ++i) sum[i] += v * lanes<B>(at + i * step).v;
     }
   });
   const int apart = columns.phases();
@@ -170,14 +170,14 @@ void some_weight_sums(const PaddedLines& x, const WindowAxis& rows, const Window
       for (; p + pixels <= width; p += pixels)
 #pragma GCC unroll 2
         for (int j = 0; j < pixels; ++j) {
-          const Lanes<B> v = lanes<B>(d + (p + j) * B);
+          const Lanes<B> v = lanes<B>(d + (p + j) * B).v;
 #pragma GCC unroll 8
-          for (int i = 0; i < N; ++i) sum[j * N + i] += v * lanes<B>(at[i] + (p + j) * step);
+          for (int i = 0; i < N; ++i) sum[j * N + i] += v * lanes<B>(at[i] + (p + j) * step).v;
         }
       if (p < width) {
-        const Lanes<B> v = lanes<B>(d + p * B);
+        const Lanes<B> v = lanes<B>(d + p * B).v;
 #pragma GCC unroll 8
-        for (int i = 0; i < N; ++i) sum[i] += v * lanes<B>(at[i] + p * step);
+        for (int i = 0; i < N; ++i) sum[i] += v * lanes<B>(at[i] + p * step).v;
       }
     }
     for (int i = 0; i < N; ++i) {

@@ -13,27 +13,33 @@
 
 namespace moecnn::onednn {
 
-template <int B>
-struct LanesOf {
-  using type [[gnu::vector_size(B * sizeof(float)), gnu::aligned(sizeof(float)), gnu::may_alias]] = float;
-  using aligned [[gnu::vector_size(B * sizeof(float))]] = float;
-  using bits [[gnu::vector_size(B * sizeof(int))]] = int;
-};
-/// In memory, at any address.
-template <int B>
-using Lanes = typename LanesOf<B>::type;
-/// A variable of its own. Templates that deduce a type drop the attribute by which Lanes may lie anywhere, so what they
-/// are handed must be aligned.
-template <int B>
-using Vector = typename LanesOf<B>::aligned;
+namespace detail {
 
 template <int B>
-Lanes<B>& lanes(float* p) {
-  return *reinterpret_cast<Lanes<B>*>(p);
+struct LanesOf {
+  using type [[gnu::vector_size(B * sizeof(float))]] = float;
+  using bits [[gnu::vector_size(B * sizeof(int))]] = int;
+};
+
+}  // namespace detail
+
+/// A variable, in a register if there is one.
+template <int B>
+using Lanes = typename detail::LanesOf<B>::type;
+
+/// In memory, at any address. (A vector type of less alignment would do for GCC; Clang forgets that in templates.)
+template <int B>
+struct [[gnu::packed, gnu::may_alias]] LanesInMemory {
+  Lanes<B> v;
+};
+
+template <int B>
+LanesInMemory<B>& lanes(float* p) {
+  return *reinterpret_cast<LanesInMemory<B>*>(p);
 }
 template <int B>
-const Lanes<B>& lanes(const float* p) {
-  return *reinterpret_cast<const Lanes<B>*>(p);
+const LanesInMemory<B>& lanes(const float* p) {
+  return *reinterpret_cast<const LanesInMemory<B>*>(p);
 }
 
 /// One bit per lane.
@@ -43,7 +49,7 @@ using LaneMask = std::uint16_t;
 template <int B>
 LaneMask positive(const Lanes<B>& v) {
 #ifdef __AVX512F__
-  if constexpr (B == 16) return _mm512_cmp_ps_mask(reinterpret_cast<const __m512_u&>(v), __m512{}, _CMP_GT_OQ);
+  if constexpr (B == 16) return _mm512_cmp_ps_mask(reinterpret_cast<const __m512&>(v), __m512{}, _CMP_GT_OQ);
 #endif
   unsigned bits = 0;
   for (int l = 0; l < B; ++l) bits |= static_cast<unsigned>(v[l] > 0.f) << l;
@@ -53,7 +59,7 @@ LaneMask positive(const Lanes<B>& v) {
 /// Sets the lanes whose bit is not set to zero.
 template <int B>
 void clear_others(Lanes<B>& v, LaneMask mask) {
-  typename LanesOf<B>::bits bit;
+  typename detail::LanesOf<B>::bits bit;
   for (int l = 0; l < B; ++l) bit[l] = 1 << l;
   v = (bit & static_cast<int>(mask)) != 0 ? v : Lanes<B>{};
 }
@@ -62,9 +68,9 @@ void clear_others(Lanes<B>& v, LaneMask mask) {
 template <int B>
 void stream_out(float* p, const Lanes<B>& v) {
 #ifdef __AVX512F__
-  if constexpr (B == 16) return _mm512_stream_ps(p, reinterpret_cast<const __m512_u&>(v));
+  if constexpr (B == 16) return _mm512_stream_ps(p, reinterpret_cast<const __m512&>(v));
 #endif
-  lanes<B>(p) = v;
+  lanes<B>(p).v = v;
 }
 
 /// Pixels whose sums are kept in float before they are added to doubles.
@@ -87,7 +93,7 @@ void sum_pixels(const float* x, long long pixels, double* sums) {
   for (long long p = 0; p < pixels;) {
     const long long end = std::min(pixels, p + float_run);
     Lanes<B> run{};
-    for (; p < end; ++p) run += lanes<B>(x + p * B);
+    for (; p < end; ++p) run += lanes<B>(x + p * B).v;
     for (int l = 0; l < B; ++l) sums[l] += run[l];
   }
 }

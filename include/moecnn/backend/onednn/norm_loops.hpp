@@ -54,18 +54,18 @@ void choose(bool a, bool b, const F& f) {
 /// Σ (x - base) and Σ (x - base)². `base` is one pixel of the same map: near enough to the mean that nothing cancels.
 template <int B>
 void sum_and_squares(const float* x, const float* base, long long pixels, Sums<B>& out) {
-  const Lanes<B> k = lanes<B>(base);
+  const Lanes<B> k = lanes<B>(base).v;
   detail::in_runs<B>(pixels, out, [&](long long p, long long end, float* s, float* t) {
     Lanes<B> s0{}, s1{}, t0{}, t1{};
     for (; p + 2 <= end; p += 2) {
-      const Lanes<B> u = lanes<B>(x + p * B) - k, v = lanes<B>(x + (p + 1) * B) - k;
+      const Lanes<B> u = lanes<B>(x + p * B).v - k, v = lanes<B>(x + (p + 1) * B).v - k;
       s0 += u, t0 += u * u, s1 += v, t1 += v * v;
     }
     if (p < end) {
-      const Lanes<B> u = lanes<B>(x + p * B) - k;
+      const Lanes<B> u = lanes<B>(x + p * B).v - k;
       s0 += u, t0 += u * u;
     }
-    lanes<B>(s) = s0 + s1, lanes<B>(t) = t0 + t1;
+    lanes<B>(s).v = s0 + s1, lanes<B>(t).v = t0 + t1;
   });
 }
 
@@ -80,16 +80,16 @@ struct Finish {
 /// y = act((x - mean) · scale + shift + residual). NaN passes.
 template <int B>
 void normalise(const float* x, float* y, long long pixels, const Line<B>& line, const Finish& f) {
-  const Lanes<B> mean = lanes<B>(line.mean), scale = lanes<B>(line.scale), shift = lanes<B>(line.shift), zero{};
+  const Lanes<B> mean = lanes<B>(line.mean).v, scale = lanes<B>(line.scale).v, shift = lanes<B>(line.shift).v, zero{};
   detail::choose(f.residual != nullptr, f.relu, [&](auto adds, auto relu) {
     for (long long p = 0; p < pixels; ++p) {
-      Lanes<B> v = (lanes<B>(x + p * B) - mean) * scale + shift;
-      if constexpr (decltype(adds)::value) v += lanes<B>(f.residual + p * B);
+      Lanes<B> v = (lanes<B>(x + p * B).v - mean) * scale + shift;
+      if constexpr (decltype(adds)::value) v += lanes<B>(f.residual + p * B).v;
       if constexpr (decltype(relu)::value) {
         if (f.mask) f.mask[p] = positive<B>(v);
         v = v < zero ? zero : v;
       }
-      f.stream ? stream_out<B>(y + p * B, v) : void(lanes<B>(y + p * B) = v);
+      f.stream ? stream_out<B>(y + p * B, v) : void(lanes<B>(y + p * B).v = v);
     }
   });
 }
@@ -99,20 +99,21 @@ void normalise(const float* x, float* y, long long pixels, const Line<B>& line, 
 template <int B>
 void slope_sums(const float* dy, const LaneMask* mask, const float* x, const float* mean_of, float* residual, bool add,
                 long long pixels, Sums<B>& out) {
-  const Lanes<B> mean = lanes<B>(mean_of);
+  const Lanes<B> mean = lanes<B>(mean_of).v;
   if (!mask && residual == dy) residual = nullptr;  // it is there already
   detail::choose(mask != nullptr, residual != nullptr, [&](auto masked, auto stores) {
     detail::in_runs<B>(pixels, out, [&](long long p, long long end, float* s, float* t) {
       Lanes<B> s0{}, s1{}, t0{}, t1{};
       const auto one = [&](long long q, Lanes<B>& sum, Lanes<B>& dot) {
-        Lanes<B> d = lanes<B>(dy + q * B);
+        Lanes<B> d = lanes<B>(dy + q * B).v;
         if constexpr (decltype(masked)::value) clear_others<B>(d, mask[q]);
-        if constexpr (decltype(stores)::value) lanes<B>(residual + q * B) = add ? lanes<B>(residual + q * B) + d : d;
-        sum += d, dot += d * (lanes<B>(x + q * B) - mean);
+        if constexpr (decltype(stores)::value)
+          lanes<B>(residual + q * B).v = add ? lanes<B>(residual + q * B).v + d : d;
+        sum += d, dot += d * (lanes<B>(x + q * B).v - mean);
       };
       for (; p + 2 <= end; p += 2) one(p, s0, t0), one(p + 1, s1, t1);
       if (p < end) one(p, s0, t0);
-      lanes<B>(s) = s0 + s1, lanes<B>(t) = t0 + t1;
+      lanes<B>(s).v = s0 + s1, lanes<B>(t).v = t0 + t1;
     });
   });
 }
@@ -122,15 +123,15 @@ void slope_sums(const float* dy, const LaneMask* mask, const float* x, const flo
 template <int B>
 void input_slope(const float* dy, const LaneMask* mask, const float* x, float* dx, bool add, bool stream,
                  long long pixels, const Line<B>& line) {
-  const Lanes<B> mean = lanes<B>(line.mean), scale = lanes<B>(line.scale), slope = lanes<B>(line.slope),
-                 shift = lanes<B>(line.shift);
+  const Lanes<B> mean = lanes<B>(line.mean).v, scale = lanes<B>(line.scale).v, slope = lanes<B>(line.slope).v,
+                 shift = lanes<B>(line.shift).v;
   detail::choose(mask != nullptr, add, [&](auto masked, auto adds) {
     for (long long p = 0; p < pixels; ++p) {
-      Lanes<B> d = lanes<B>(dy + p * B);
+      Lanes<B> d = lanes<B>(dy + p * B).v;
       if constexpr (decltype(masked)::value) clear_others<B>(d, mask[p]);
-      d = d * scale + (lanes<B>(x + p * B) - mean) * slope + shift;
-      if constexpr (decltype(adds)::value) d += lanes<B>(dx + p * B);
-      stream ? stream_out<B>(dx + p * B, d) : void(lanes<B>(dx + p * B) = d);
+      d = d * scale + (lanes<B>(x + p * B).v - mean) * slope + shift;
+      if constexpr (decltype(adds)::value) d += lanes<B>(dx + p * B).v;
+      stream ? stream_out<B>(dx + p * B, d) : void(lanes<B>(dx + p * B).v = d);
     }
   });
 }

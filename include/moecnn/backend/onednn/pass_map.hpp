@@ -46,12 +46,12 @@ void to_phases(const float* map, bool blocked, int rows, int channels, const Pha
   for_each_in_phases(rows, blocks, ph, [=](int r, int b, long long p, long long to) {
     Lanes<B> v{};
     if (p >= 0 && blocked) {
-      v = lanes<B>(map + ((1LL * r * blocks + b) * pixels + p) * B);
+      v = lanes<B>(map + ((1LL * r * blocks + b) * pixels + p) * B).v;
     } else if (p >= 0) {
       const float* x = map + (1LL * r * channels + b * B) * pixels + p;
       for (int l = 0; l < std::min(B, channels - b * B); ++l) v[l] = x[l * pixels];
     }
-    lanes<B>(parts + to * B) = v;
+    lanes<B>(parts + to * B).v = v;
   });
 }
 
@@ -62,9 +62,9 @@ void from_phases(const float* parts, bool blocked, int rows, int channels, const
   const long long pixels = 1LL * ph.h * ph.w;
   for_each_in_phases(rows, blocks, ph, [=](int r, int b, long long p, long long from) {
     if (p < 0) return;
-    const Lanes<B> v = lanes<B>(parts + from * B);
+    const Lanes<B> v = lanes<B>(parts + from * B).v;
     if (blocked) {
-      lanes<B>(map + ((1LL * r * blocks + b) * pixels + p) * B) = v;
+      lanes<B>(map + ((1LL * r * blocks + b) * pixels + p) * B).v = v;
     } else {
       float* y = map + (1LL * r * channels + b * B) * pixels + p;
       for (int l = 0; l < std::min(B, channels - b * B); ++l) y[l * pixels] = v[l];

@@ -39,8 +39,8 @@ class GlobalAvgPoolKernel final : public BlockedPoolKernel<B> {
         float part[B];
         Lanes<B> s{};
         const long long end = std::min(pixels, p + float_run);
-        for (long long q = p; q < end; ++q) s += lanes<B>(x + q * B);
-        lanes<B>(part) = s;
+        for (long long q = p; q < end; ++q) s += lanes<B>(x + q * B).v;
+        lanes<B>(part).v = s;
         for (int l = 0; l < B; ++l) sum[l] += part[l];
       }
       float* y = at.output + plain_offset(i);
@@ -55,9 +55,9 @@ class GlobalAvgPoolKernel final : public BlockedPoolKernel<B> {
       const float* dy = at.output_grad + plain_offset(i);
       float slope[B] = {};
       for (int l = 0; l < channels(i); ++l) slope[l] = dy[l] / static_cast<float>(pixels);
-      const Lanes<B> s = lanes<B>(slope);
+      const Lanes<B> s = lanes<B>(slope).v;
       float* dx = at.input_grad[0] + i * pixels * B;
-      for (long long p = 0; p < pixels; ++p) lanes<B>(dx + p * B) = add ? lanes<B>(dx + p * B) + s : s;
+      for (long long p = 0; p < pixels; ++p) lanes<B>(dx + p * B).v = add ? lanes<B>(dx + p * B).v + s : s;
     });
   }
 

@@ -227,9 +227,9 @@ class Winograd {
       for (int l = 0; l < B; ++l) {
         float* to = u + (1LL * l * width + next) * B;
         transform<B, Plane, KernelToPoints>(
-            [&](int i, int j) -> Vector<B> { return lanes<B>(k + ((i * columns + j) * B + l) * B); },
-            [&](int i, int j, const Vector<B>& value) {
-              lanes<B>(to + (i * across<Plane>(winograd::points) + j) * u_apart) = value;
+            [&](int i, int j) -> Lanes<B> { return lanes<B>(k + ((i * columns + j) * B + l) * B).v; },
+            [&](int i, int j, const Lanes<B>& value) {
+              lanes<B>(to + (i * across<Plane>(winograd::points) + j) * u_apart).v = value;
             });
       }
     }
@@ -368,10 +368,10 @@ class Winograd {
       const float* from = sums + out_.at(out, in * B + l, channels);
       float* to = dw + l * B;
       transform<B, Plane, PointsToKernelSlope>(
-          [&](int i, int j) -> Vector<B> {
-            return lanes<B>(from + (i * across<Plane>(winograd::points) + j) * sums_apart());
+          [&](int i, int j) -> Lanes<B> {
+            return lanes<B>(from + (i * across<Plane>(winograd::points) + j) * sums_apart()).v;
           },
-          [&](int i, int j, const Vector<B>& value) { lanes<B>(to + (i * across<Plane>(taps) + j) * B * B) = value; });
+          [&](int i, int j, const Lanes<B>& value) { lanes<B>(to + (i * across<Plane>(taps) + j) * B * B).v = value; });
     }
   }
 

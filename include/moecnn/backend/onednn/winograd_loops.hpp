@@ -98,7 +98,7 @@ constexpr int across(int n) {
 /// Keeps the compiler from reading a value from memory once per use, which would keep the ports for loads busier than
 /// those for arithmetic.
 template <int B>
-Vector<B> in_register(Vector<B> v) {
+Lanes<B> in_register(Lanes<B> v) {
 #if defined(__AVX512F__)
   asm("" : "+v"(v));
 #elif defined(__AVX__)
@@ -112,10 +112,10 @@ Vector<B> in_register(Vector<B> v) {
 template <int B, bool Plane, class Change, class From, class To>
 void transform(const From& from, const To& to) {
   constexpr int columns = across<Plane>(Change::to);
-  Vector<B> middle[Change::from][columns];
+  Lanes<B> middle[Change::from][columns];
   for (int i = 0; i < Change::from; ++i)
     if constexpr (Plane) {
-      Vector<B> x[Change::from];
+      Lanes<B> x[Change::from];
 #pragma GCC unroll 6
       for (int j = 0; j < Change::from; ++j) x[j] = in_register<B>(from(i, j));
       Change()(x, middle[i]);
@@ -123,7 +123,7 @@ void transform(const From& from, const To& to) {
       middle[i][0] = from(i, 0);
     }
   for (int j = 0; j < columns; ++j) {
-    Vector<B> x[Change::from], y[Change::to];
+    Lanes<B> x[Change::from], y[Change::to];
 #pragma GCC unroll 6
     for (int i = 0; i < Change::from; ++i) x[i] = in_register<B>(middle[i][j]);
     Change()(x, y);
@@ -193,25 +193,25 @@ struct Place {
 template <int B, bool Plane, class Change>
 void tile_to_points(const float* map, const Place& p, float* v, long long apart) {
   constexpr int rows = Change::from, columns = across<Plane>(Change::from);
-  const auto pixel = [&](int i, int j) -> Vector<B> { return lanes<B>(map + p.offset(i, j) * B); };
-  const auto to = [&](int i, int j, const Vector<B>& value) {
-    lanes<B>(v + (i * across<Plane>(points) + j) * apart) = value;
+  const auto pixel = [&](int i, int j) -> Lanes<B> { return lanes<B>(map + p.offset(i, j) * B).v; };
+  const auto to = [&](int i, int j, const Lanes<B>& value) {
+    lanes<B>(v + (i * across<Plane>(points) + j) * apart).v = value;
   };
   if (p.is_whole(rows, columns)) return transform<B, Plane, Change>(pixel, to);
-  transform<B, Plane, Change>([&](int i, int j) -> Vector<B> { return p.holds(i, j) ? pixel(i, j) : Vector<B>{}; }, to);
+  transform<B, Plane, Change>([&](int i, int j) -> Lanes<B> { return p.holds(i, j) ? pixel(i, j) : Lanes<B>{}; }, to);
 }
 
 /// Values at the points to a tile of the output.
 template <int B, bool Plane>
 void points_to_tile(const float* m, long long apart, const Place& p, const ConvEnd& end) {
-  const Vector<B> bias = end.bias ? lanes<B>(end.bias) : Vector<B>{};
-  const auto from = [&](int i, int j) -> Vector<B> { return lanes<B>(m + (i * across<Plane>(points) + j) * apart); };
-  const auto pixel = [&](int i, int j, const Vector<B>& value) {
+  const Lanes<B> bias = end.bias ? lanes<B>(end.bias).v : Lanes<B>{};
+  const auto from = [&](int i, int j) -> Lanes<B> { return lanes<B>(m + (i * across<Plane>(points) + j) * apart).v; };
+  const auto pixel = [&](int i, int j, const Lanes<B>& value) {
     Lanes<B> sum = value + bias;
     end.store<B>(p.offset(i, j) * B, sum);
   };
   if (p.is_whole(tile, across<Plane>(tile))) return transform<B, Plane, PointsToOutput>(from, pixel);
-  transform<B, Plane, PointsToOutput>(from, [&](int i, int j, const Vector<B>& value) {
+  transform<B, Plane, PointsToOutput>(from, [&](int i, int j, const Lanes<B>& value) {
     if (p.holds(i, j)) pixel(i, j, value);
   });
 }
@@ -227,15 +227,15 @@ void transpose(const float* from, float* to) {
 template <int B, int M, int N>
 void some_products(const float* x, long long x_row, long long x_step, const float* w, int depth, float* y,
                    long long y_row, bool add) {
-  Vector<B> sum[M][N];
+  Lanes<B> sum[M][N];
 #pragma GCC unroll 8
   for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < N; ++j) sum[i][j] = Vector<B>{};
+    for (int j = 0; j < N; ++j) sum[i][j] = Lanes<B>{};
   for (int k = 0; k < depth; ++k) {
-    Vector<B> v[N];
+    Lanes<B> v[N];
 #pragma GCC unroll 4
-    for (int j = 0; j < N; ++j) v[j] = in_register<B>(lanes<B>(w + j * B));
+    for (int j = 0; j < N; ++j) v[j] = in_register<B>(lanes<B>(w + j * B).v);
 #pragma GCC unroll 8
     for (int i = 0; i < M; ++i) {
       const float s = x[i * x_row];
@@ -248,8 +248,8 @@ void some_products(const float* x, long long x_row, long long x_step, const floa
   for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < N; ++j) {
-      Lanes<B>& to = lanes<B>(y + i * y_row + j * B);
-      to = add ? to + sum[i][j] : sum[i][j];
+      auto& to = lanes<B>(y + i * y_row + j * B);
+      to.v = add ? to.v + sum[i][j] : sum[i][j];
     }
 }
 
