@@ -38,7 +38,7 @@ inline moecnn::Settings load(const std::filesystem::path& weights, const moecnn:
         object.described());
   moecnn::Settings options;
   for (const auto& [name, value] : object.members()) {
-    const auto is_it = [&](const auto& one) { return one.first == name; };
+    const auto is_it = [&, &name = name](const auto& one) { return one.first == name; };
     check(std::any_of(known.begin(), known.end(), is_it),
           "{}: {} is no option that describes a trained network; they were not written by this program", place,
           moecnn::io::printable(name));

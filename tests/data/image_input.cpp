@@ -45,7 +45,8 @@ TEST_CASE("the middle is seen, in its proportions") {
 }
 
 TEST_CASE("pictures of any size and shape") {
-  for (const auto& [h, w] : {std::pair{1, 1}, {1, 300}, {299, 2}, {7, 5}, {33, 31}, {500, 333}}) {
+  for (const auto& size : {std::pair{1, 1}, {1, 300}, {299, 2}, {7, 5}, {33, 31}, {500, 333}}) {
+    const int h = size.first, w = size.second;
     CAPTURE(h);
     CAPTURE(w);
     RgbImage image{h, w, std::vector<std::uint8_t>(3u * h * w, 51)};

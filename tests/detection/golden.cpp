@@ -128,7 +128,9 @@ TEST_CASE("suppression keeps the boxes that torchvision keeps, in its order") {
     all.push_back({.box = {corner(x), corner(y), corner(x + 20 + 30 * r[2]), corner(y + 20 + 30 * r[3])},
                    .score = static_cast<float>(i % 3 == 0 ? std::nearbyint(10 * r[4]) / 10 : r[4])});
   }
-  for (const auto& [threshold, kept] : golden("nms").members()) {
+  for (const auto& one : golden("nms").members()) {
+    const auto& threshold = one.name;
+    const auto& kept = one.value;
     CAPTURE(threshold);
     const auto mine = nms(all, std::stof(threshold));
     REQUIRE(mine.size() == kept.size());

@@ -10,23 +10,23 @@ using namespace moecnn::detection;
 
 namespace {
 
-struct Targets {
+struct Matched {
   std::vector<std::int32_t> classes;
   std::vector<float> deltas;
 
-  explicit Targets(std::size_t anchors) : classes(anchors, 77), deltas(4 * anchors, 77) {}
+  explicit Matched(std::size_t anchors) : classes(anchors, 77), deltas(4 * anchors, 77) {}
   auto count(std::int32_t c) const { return std::count(classes.begin(), classes.end(), c); }
-  bool operator==(const Targets&) const = default;
+  bool operator==(const Matched&) const = default;
 };
 
-Targets matched(const Anchors& anchors, const std::vector<Object>& objects, const MatchOpts& opts) {
-  Targets t(anchors.size());
+Matched matched(const Anchors& anchors, const std::vector<Object>& objects, const MatchOpts& opts) {
+  Matched t(anchors.size());
   Matcher(opts).match(anchors, objects, t.classes, t.deltas);
   return t;
 }
 
 /// All pairs, as both programs write it.
-Targets matched_naively(const Anchors& anchors, const std::vector<Object>& all, const MatchOpts& opts) {
+Matched matched_naively(const Anchors& anchors, const std::vector<Object>& all, const MatchOpts& opts) {
   std::vector<Object> objects;
   for (const Object& o : all)
     if (takes_part(o, opts)) objects.push_back(o);
@@ -39,7 +39,7 @@ Targets matched_naively(const Anchors& anchors, const std::vector<Object>& all, 
       if (x > best[i]) best[i] = x, match[i] = t;
       top[t] = std::max(top[t], x);
     }
-  Targets out(n);
+  Matched out(n);
   for (std::size_t i = 0; i < n; ++i) {
     bool positive = best[i] >= opts.high;
     for (std::size_t t = 0; opts.best_of_each && t < objects.size(); ++t)
@@ -92,7 +92,7 @@ TEST_CASE("the same targets as from all pairs of anchors and objects") {
 TEST_CASE("an object that is exactly an anchor") {
   const Anchors anchors({64, 64});
   const std::size_t at = 9 * (3 * 8 + 4) + 3;
-  const Targets t = matched(anchors, {{.box = anchors[at], .label = 5}}, {});
+  const Matched t = matched(anchors, {{.box = anchors[at], .label = 5}}, {});
   CHECK(t.classes[at] == 5);
   for (int i = 0; i < 4; ++i) CHECK(t.deltas[4 * at + i] == 0);
   CHECK(t.count(5) > 1);
@@ -131,7 +131,7 @@ TEST_CASE("a matcher that has seen other images") {
   Matcher matcher(MatchOpts::torchvision());
   for (const auto* anchors : {&large, &small, &large}) {
     const auto objects = scene(10, anchors->size(), anchors->image());
-    Targets t(anchors->size());
+    Matched t(anchors->size());
     matcher.match(*anchors, objects, t.classes, t.deltas);
     CHECK(t == matched(*anchors, objects, matcher.opts()));
   }
@@ -145,7 +145,7 @@ TEST_CASE("input that cannot be matched") {
             "object 1 of 2 has the box (0, nan"));
   CHECK(has(error_of([&] { matched(anchors, {{.box = {0, 0, INFINITY, 1}}}, {}); }), "four finite numbers"));
   CHECK(has(error_of([&] { matched(anchors, {{.box = {0, 0, 1, 1}, .label = -1}}, {}); }), "has label -1"));
-  Targets t(anchors.size());
+  Matched t(anchors.size());
   t.deltas.pop_back();
   CHECK(has(error_of([&] { Matcher().match(anchors, {}, t.classes, t.deltas); }), "one class and four deltas each"));
   CHECK(has(error_of([] { Matcher({.low = 0.6f}); }), "low ≤ high"));

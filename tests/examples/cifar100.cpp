@@ -10,7 +10,7 @@ using namespace moecnn;
 
 namespace {
 
-const Program cifar100("cifar100");
+const ExampleProgram cifar100("cifar100");
 
 /// 8 generated images in 2 steps, the mixture where it is cheapest.
 Words train(const std::filesystem::path& out, const Words& more = {}) {

@@ -14,7 +14,7 @@ using namespace moecnn;
 
 namespace {
 
-const ::Program program("cifar100");
+const ExampleProgram program("cifar100");
 
 Ran classify(const Words& words) { return program(Words{"predict"} + words); }
 

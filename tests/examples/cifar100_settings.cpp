@@ -24,7 +24,9 @@ TEST_CASE("settings are the values that were used, and only those that apply") {
     for (const int position : {0, 4}) {
       cifar::Options o;
       o.constraint = constraint, o.position = position, o.epochs = 5;
-      for (const auto& [key, text] : cifar::settings_of(o)) {
+      for (const auto& setting : cifar::settings_of(o)) {
+        const auto& key = setting.first;
+        const auto& text = setting.second;
         CAPTURE(key);
         CHECK(text != "");
         CHECK(text != "0");

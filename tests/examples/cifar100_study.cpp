@@ -10,7 +10,7 @@ using namespace moecnn;
 
 namespace {
 
-const ::Program cifar("cifar100");
+const ExampleProgram cifar("cifar100");
 
 Words study(const Scratch& out, const std::string& only) {
   return {"study", "--scale", "smoke", "--only", only, "--out", out.dir(), "--threads", "1"};

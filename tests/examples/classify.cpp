@@ -13,7 +13,7 @@ using namespace moecnn;
 
 namespace {
 
-const ::Program classify("classify");
+const ExampleProgram classify("classify");
 
 /// A picture in which one of the three colours is bright; sizes differ.
 std::string photo(int colour, std::uint64_t seed) {

@@ -12,7 +12,7 @@ using namespace moecnn;
 
 namespace {
 
-const Program detection("detection");
+const ExampleProgram detection("detection");
 
 /// ResNet-18 on eight generated scenes with sides of 64 and 80 pixels, two steps per epoch.
 Words train(const std::filesystem::path& out, const Words& more = {}) {

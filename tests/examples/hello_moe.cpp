@@ -3,7 +3,7 @@
 #include "program.hpp"
 
 TEST_CASE("hello_moe refuses words that it does not know, and shows its usage on --help") {
-  const Program hello("hello_moe");
+  const ExampleProgram hello("hello_moe");
   NEEDS_PROGRAM(hello)
   const std::string usage = "usage: hello_moe [--smoke]\n";
   for (const Words& words : {Words{"--smok"}, {"7"}, {""}, {"--smoke", "more"}}) {

@@ -7,15 +7,15 @@
 namespace {
 
 struct Example {
-  Program program;
+  ExampleProgram program;
   Words train;  ///< a run of many short steps
 };
 
 std::vector<Example> examples(const std::filesystem::path& out) {
   const Words common{"--epochs", "1000", "--threads", "1", "--checkpoint-steps", "1", "--out", out};
   std::vector<Example> all{
-      {Program("cifar100"), {"train", "--data", "synthetic", "--images", "8", "--batch", "2"}},
-      {Program("segmentation"),
+      {ExampleProgram("cifar100"), {"train", "--data", "synthetic", "--images", "8", "--batch", "2"}},
+      {ExampleProgram("segmentation"),
        {"train", "--dataset", "synthetic", "--size", "48x64", "--images", "4", "--batch", "2", "--no-report"}}};
   for (Example& e : all) e.train.insert(e.train.end(), common.begin(), common.end());
   return all;

@@ -38,9 +38,9 @@ struct Ran {
   }
 
 /// A program of MOECNN_EXAMPLES.
-class Program {
+class ExampleProgram {
  public:
-  explicit Program(const std::string& name) : name_(name) {
+  explicit ExampleProgram(const std::string& name) : name_(name) {
     const char* folder = std::getenv("MOECNN_EXAMPLES");
     if (folder) path_ = std::filesystem::path(folder) / name;
   }
@@ -96,7 +96,7 @@ class Program {
 };
 
 /// Checks that the program fails and says `text`, in the words of the command line instead of the library's.
-inline void check_fails(const Program& program, const Words& words, const std::string& text) {
+inline void check_fails(const ExampleProgram& program, const Words& words, const std::string& text) {
   const Ran ran = program(words);
   CAPTURE(text);
   INFO(ran.output);

@@ -15,7 +15,7 @@ using namespace moecnn;
 
 namespace {
 
-const Program segmentation("segmentation");
+const ExampleProgram segmentation("segmentation");
 
 /// ENet on six generated scenes of 48 × 64 pixels, 3 steps per epoch.
 Words train(const std::filesystem::path& out, const Words& more = {}) {

@@ -8,7 +8,7 @@ using namespace moecnn;
 
 namespace {
 
-struct Start {
+struct TwoMaps {
   Graph graph;
   Recorder g{graph};
   Value<4> x{g.record(ops::Input{}, {}, 4, {3, 6, 6})};
@@ -33,7 +33,7 @@ struct Nested {
 }  // namespace
 
 TEST_CASE("recorder: names are the path of scopes and the leaf") {
-  Start s;
+  TwoMaps s;
   s.g("a", Nested{}, s.x);
   s.g.param("free", {1}, Init::ones);
   CHECK(s.names() == Names{"a.own", "a.inner.conv.weight", "free"});
@@ -63,7 +63,7 @@ struct FirstOfTwo {
 }  // namespace
 
 TEST_CASE("recorder: a value has the name of the layer that made it and of those whose result it is") {
-  Start s;
+  TwoMaps s;
   const auto stage = s.g("layer1", ResStage<4, 4>{}, s.x);
   CHECK(s.graph.edges[stage.edge].name == "layer1");
   CHECK(s.graph.find_edge("layer1") == stage.edge);
@@ -92,7 +92,7 @@ TEST_CASE("recorder: a value has the name of the layer that made it and of those
 }
 
 TEST_CASE("recorder: one name used twice is one parameter, with other shapes it is an error") {
-  Start s;
+  TwoMaps s;
   const auto y = s.g("conv", Conv<4, 4>{}, s.x);
   s.g("conv", Conv<4, 4>{}, y);
   CHECK(s.names() == Names{"conv.weight"});
@@ -106,7 +106,7 @@ TEST_CASE("recorder: one name used twice is one parameter, with other shapes it 
 }
 
 TEST_CASE("recorder: experts are wired once, their parameters exist once each") {
-  Start s;
+  TwoMaps s;
   s.g("mix", MoE<BasicBlock<4, 4>, 3>{}, s.x);
   int convolutions = 0;
   for (const Node& n : s.graph.nodes)
@@ -127,7 +127,7 @@ TEST_CASE("recorder: experts are wired once, their parameters exist once each") 
 
 TEST_CASE("recorder: slots are rows times k, whatever the number of experts") {
   for (const int experts : {3, 30}) {
-    Start s;
+    TwoMaps s;
     s.g("mix", mixture_test::mixture<Conv<4, 4>>({.experts = experts, .router = mixture_test::top(2)}), s.x);
     for (const Edge& e : s.graph.edges)
       if (e.routing >= 0) CHECK(e.extent.n == 6);
@@ -135,14 +135,14 @@ TEST_CASE("recorder: slots are rows times k, whatever the number of experts") {
 }
 
 TEST_CASE("recorder: the mean of a map is computed once") {
-  Start s;
+  TwoMaps s;
   const auto a = s.g.global_avg_pool(s.x), b = s.g.global_avg_pool(s.x), c = s.g.global_avg_pool(s.g.relu(s.x));
   CHECK(a.edge == b.edge);
   CHECK(a.edge != c.edge);
 }
 
 TEST_CASE("recorder: misuse is refused with the place and what to do") {
-  Start s;
+  TwoMaps s;
   const auto small = s.g.max_pool(s.x, {.kernel = 2, .stride = 2});
   CHECK_THROWS_WITH_AS(s.g.add(s.x, small), "the network: cannot add maps of 3x6x6 and 3x3x3 (rows, height, width)",
                        Error);

@@ -9,7 +9,7 @@ using namespace moecnn;
 
 namespace {
 
-struct Start {
+struct TwoMaps {
   Graph graph;
   Recorder g{graph};
   Value<4> x{g.record(ops::Input{}, {}, 4, {3, 6, 7})};
@@ -18,7 +18,7 @@ struct Start {
 }  // namespace
 
 TEST_CASE("verbs: maps of other sizes cannot be joined, scaled or unpooled") {
-  Start s;
+  TwoMaps s;
   const auto half = s.g.max_pool(s.x, {});
   CHECK_THROWS_WITH_AS(s.g.concat(s.x, half),
                        "the network: cannot join maps of 3x6x7 and 3x3x3 (rows, height, width); resize or pad first",
@@ -36,7 +36,7 @@ TEST_CASE("verbs: maps of other sizes cannot be joined, scaled or unpooled") {
 }
 
 TEST_CASE("verbs: impossible sizes, channels, probabilities and windows are refused") {
-  Start s;
+  TwoMaps s;
   CHECK_THROWS_AS(s.g.resize(s.x, {0, 3}), Error);
   CHECK_THROWS_AS(s.g.crop_or_pad(s.x, {3, -1}), Error);
   CHECK_THROWS_AS(s.g.adaptive_avg_pool(s.x, {0, 1}), Error);
@@ -48,7 +48,7 @@ TEST_CASE("verbs: impossible sizes, channels, probabilities and windows are refu
 }
 
 TEST_CASE("verbs: patches fit their map, and patches with a halo make no map") {
-  Start s;
+  TwoMaps s;
   const auto grid = PatchGrid::of_count(s.g.size(s.x), 2, 1);
   const auto patches = s.g.to_patches(s.x, grid);
   CHECK(s.g.extent(patches) == Extent{12, 5, 6});
@@ -62,7 +62,7 @@ TEST_CASE("verbs: patches fit their map, and patches with a halo make no map") {
 }
 
 TEST_CASE("verbs: rows grouped by expert do not mix with rows of the batch, nor are they cut into patches") {
-  Start s;
+  TwoMaps s;
   const auto scores = logits_of<3>(s.g("fc", Linear<4, 3>{}, s.g.global_avg_pool(s.x)));
   const auto r = s.g.route(
       make_policy(TopK<2, RouterOpts{.noise = Noise::none}>{}, balance::None{}, constraint::None{}, 3), scores);
@@ -75,7 +75,7 @@ TEST_CASE("verbs: rows grouped by expert do not mix with rows of the batch, nor 
 }
 
 TEST_CASE("verbs: what changes nothing records nothing") {
-  Start s;
+  TwoMaps s;
   CHECK(s.g.resize(s.x, {6, 7}).edge == s.x.edge);
   CHECK(s.g.crop_or_pad(s.x, {6, 7}).edge == s.x.edge);
   CHECK(s.g.dropout(s.x, 0).edge == s.x.edge);

@@ -49,10 +49,10 @@ TEST_CASE("store: names, versions, a second network") {
   CHECK(!store.has_gradients());
   CHECK(store.gradients<float>().empty());
   CHECK(store.grad<float>(0) == nullptr);
-  const auto version = store.version();
+  const auto old_version = store.version();
   std::vector<double> v(store.read(0).size(), 0.25);
   store.write(0, v.data());
-  CHECK(store.version() != version);
+  CHECK(store.version() != old_version);
   CHECK(store.read(0) == v);
   CHECK_THROWS_AS(store.adopt(g, {}), Error);
 }

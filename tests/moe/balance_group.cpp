@@ -27,6 +27,10 @@ struct Levels {
     return g.add(g.global_avg_pool(fine), g.global_avg_pool(coarse));
   }
 };
+template <class Mixture>
+Levels(Mixture) -> Levels<Mixture>;
+template <class Mixture>
+Levels(Mixture, bool) -> Levels<Mixture>;
 
 /// Runs a recorded graph once, in training.
 struct Run {

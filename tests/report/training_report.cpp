@@ -255,9 +255,9 @@ TEST_CASE("sizes that do not fit are refused by name") {
 
 TEST_CASE("long commands are folded at their options, quoted ones are left alone") {
   const std::string long_one(80, 'x');
-  CHECK(detail::fold_command(long_one + " --a 1 --b 2") == long_one + " \\\n    --a 1 \\\n    --b 2");
-  CHECK(detail::fold_command(long_one + " --a 'x --b'") == long_one + " --a 'x --b'");
-  CHECK(detail::fold_command("ls --all") == "ls --all");
+  CHECK(report::detail::fold_command(long_one + " --a 1 --b 2") == long_one + " \\\n    --a 1 \\\n    --b 2");
+  CHECK(report::detail::fold_command(long_one + " --a 'x --b'") == long_one + " --a 'x --b'");
+  CHECK(report::detail::fold_command("ls --all") == "ls --all");
 }
 
 TEST_CASE("the report is written to its file") {

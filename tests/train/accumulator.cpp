@@ -54,7 +54,8 @@ double furthest(const Run& a, const Run& b) {
 }  // namespace
 
 TEST_CASE("four batches of 8 are a batch of 32, also where the last ones are smaller") {
-  for (const auto& [images, large] : {std::pair{96, 32}, std::pair{44, 32}, std::pair{44, 64}}) {
+  for (const auto& sizes : {std::pair{96, 32}, std::pair{44, 32}, std::pair{44, 64}}) {
+    const int images = sizes.first, large = sizes.second;
     CAPTURE(images);
     for (const AnyOptimizer& optimizer : std::vector<AnyOptimizer>{Sgd{.momentum = 0.9, .weight_decay = 0.01}, Sgd{}}) {
       const Run whole = train(images, std::min(large, images), 1, optimizer, 0.5),

@@ -140,9 +140,9 @@ TEST_CASE("weights from elsewhere: batch counters are passed over, the state may
   w.write(out / "torch.safetensors");
   World<float> a;
   a.train(1);
-  const auto version = a.store.version();
+  const auto old_version = a.store.version();
   load_weights(a.store, out / "torch.safetensors");
-  CHECK(a.store.version() != version);
+  CHECK(a.store.version() != old_version);
   CHECK(a.store.read<float>(2) == eight);
   CHECK(a.store.state(0)[1] == 0);
 }
@@ -157,9 +157,9 @@ TEST_CASE("a part of a network comes from a file with other names, which may hol
   World<double> b(false, 7, whole);
   save_weights(a.store, out / "a.safetensors");
   const auto head = b.store.read(2);
-  const auto version = b.store.version();
+  const auto old_version = b.store.version();
   CHECK(load_part(b.store, out / "a.safetensors", "backbone.", "") == 2);
-  CHECK(b.store.version() != version);
+  CHECK(b.store.version() != old_version);
   for (std::size_t i = 0; i < 6; ++i) CHECK(b.store.read(0)[i] == a.store.read(0)[i]);
   CHECK(b.store.read(2) == head);
 

@@ -12,7 +12,9 @@ using namespace moecnn;
 
 TEST_CASE("clipping by the global norm is PyTorch's") {
   const auto file = io::TensorFile::open("tests/golden/optimisers.safetensors");
-  for (const auto& [name, limit] : {std::pair{"clip_above", 1.0}, std::pair{"clip_below", 100.0}}) {
+  for (const auto& clip : {std::pair{"clip_above", 1.0}, std::pair{"clip_below", 100.0}}) {
+    const auto name = clip.first;
+    const auto limit = clip.second;
     CAPTURE(name);
     const auto get = [&, n = std::string(name)](const char* what) { return file.read<double>(n + "/" + what); };
     Graph g;

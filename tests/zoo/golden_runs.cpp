@@ -80,7 +80,9 @@ void compare_logits(const Case& c, Graph g, double tolerance) {
   fill_store(rig.store, c.seed());
   program.set_images(c.pixels().data());
   program.forward({});
-  for (const auto& [name, edge] : values) {
+  for (const auto& value : values) {
+    const auto& name = value.first;
+    const auto edge = value.second;
     CAPTURE(name);
     const auto y = doubles(program.read(edge));
     const auto expected = c.read("eval/" + name);

@@ -145,7 +145,9 @@ void compare_training(const Case& c) {
     auto& all = weights[without_number(program.graph().routings[i].name)];
     all.insert(all.end(), flat.begin(), flat.end());
   }
-  for (const auto& [name, w] : weights) {
+  for (const auto& one : weights) {
+    const auto& name = one.first;
+    const auto& w = one.second;
     CAPTURE(name);
     CHECK(test::distance(w, c.read("train/weights/" + name)) < 1e-9);
   }

@@ -52,6 +52,8 @@ struct Alone {
   Layer layer{};
   auto wire(Recorder& g, Value<in> x) const { return g("layer", layer, x); }
 };
+template <class Layer>
+Alone(Layer) -> Alone<Layer>;  // Clang deduces this by itself from 17 on
 
 /// One layer used twice under one name, on values that have other readers: its gradients add up.
 template <class Layer>
@@ -63,6 +65,8 @@ struct Twice {
     return g.add(g("layer", layer, x), g("layer", layer, other));
   }
 };
+template <class Layer>
+Twice(Layer) -> Twice<Layer>;
 
 /// A gate alone: its logits are the network's result.
 template <class Gate, int N, int C>
