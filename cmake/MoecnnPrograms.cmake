@@ -2,6 +2,9 @@
 # get none of these flags.
 add_library(moecnn_flags INTERFACE)
 target_compile_options(moecnn_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
+# Clang also warns of hints to the vectoriser that it cannot follow, and of layers that name an `out` that nobody reads.
+target_compile_options(moecnn_flags INTERFACE
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed> $<$<CXX_COMPILER_ID:Clang>:-Wno-unused-const-variable>)
 if(NOT TARGET OpenMP::OpenMP_CXX)
   target_compile_options(moecnn_flags INTERFACE -Wno-unknown-pragmas)
 endif()
@@ -34,6 +37,9 @@ if(MOECNN_SANITIZE)
   endif()
   target_link_options(moecnn_flags INTERFACE -fsanitize=${MOECNN_SANITIZE})
   target_compile_definitions(moecnn_flags INTERFACE MOECNN_SANITIZED=1 MOECNN_CHECK_FORMATS)
+  # For the tests: too large a request is std::bad_alloc, as without sanitizers.
+  set(MOECNN_SANITIZER_SETTINGS ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
+    "LSAN_OPTIONS=print_suppressions=0:suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.txt")
 endif()
 if(TARGET moecnn_onednn)
   target_link_libraries(moecnn_flags INTERFACE moecnn::onednn)
@@ -43,6 +49,48 @@ endif()
 
 function(moecnn_program target)
   target_link_libraries(${target} PRIVATE moecnn_flags)
+endfunction()
+
+# Kernels and training for all of the project's programs, compiled once. They are the only part of a build with
+# sanitizers that is worth the time of the optimiser.
+moecnn_add_kernels(moecnn_own_kernels)
+moecnn_program(moecnn_own_kernels)
+set_target_properties(moecnn_own_kernels PROPERTIES EXCLUDE_FROM_ALL ON)
+if(MOECNN_SANITIZE)
+  target_compile_options(moecnn_own_kernels PRIVATE -O1)
+endif()
+
+# moecnn_link_kernels(target): links them to a program. They come before its own objects, since of an inline function
+# that several objects hold the linker takes the first, and programs may be compiled with -O0.
+function(moecnn_link_kernels target)
+  target_link_libraries(${target} PRIVATE moecnn_own_kernels)
+  if(NOT APPLE AND NOT MSVC)
+    target_link_options(${target} PRIVATE
+      "SHELL:-Wl,--whole-archive $<TARGET_FILE:moecnn_own_kernels> -Wl,--no-whole-archive")
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "$<TARGET_FILE:moecnn_own_kernels>")
+  endif()
+endfunction()
+
+# moecnn_precompile(target PROGRAMS HEADERS…): with MOECNN_PRECOMPILE, parses headers once for all of these programs. Such
+# a build does not prove that each source includes what it uses, and a change to a header compiles all of them again, so
+# it is for builds from scratch.
+function(moecnn_precompile target programs)
+  if(NOT MOECNN_PRECOMPILE)
+    return()
+  endif()
+  list(GET programs 0 first)
+  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/${target}.cpp" "")
+  add_library(${target} OBJECT EXCLUDE_FROM_ALL "${CMAKE_CURRENT_BINARY_DIR}/${target}.cpp")
+  foreach(property COMPILE_OPTIONS LINK_LIBRARIES)
+    get_target_property(value ${first} ${property})
+    if(value)
+      set_target_properties(${target} PROPERTIES ${property} "${value}")
+    endif()
+  endforeach()
+  target_precompile_headers(${target} PRIVATE ${ARGN})
+  foreach(program IN LISTS programs)
+    target_precompile_headers(${program} REUSE_FROM ${target})
+  endforeach()
 endfunction()
 
 # Scripts that call the compiler themselves (misuse cases, lone headers, compile cost) read its flags from this file:

@@ -14,7 +14,7 @@ for purpose in "${@:-build}"; do
       ;;
     docs) packages+=(doxygen) ;;
     format) packages+=(clang-format-16 git) ;;
-    ci) packages+=(clang-format-16 doxygen git xz-utils) ;;
+    ci) packages+=(clang-format-16 doxygen git xz-utils clang libclang-rt-dev libomp-dev) ;;
     *) echo "setup.sh: unknown purpose '$purpose'; expected build, docs, format or ci" >&2; exit 2 ;;
   esac
 done
