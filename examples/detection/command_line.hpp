@@ -110,6 +110,7 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--upcycle-noise", o.upcycle_noise, "deviation of the noise that makes experts differ")
       ->check(at_least(0))
       ->capture_default_str();
+  app.add_flag("--relative-noise", o.relative_noise, "that noise is a share of the deviation of each tensor's numbers");
   app.add_option("--out", o.out, "folder for weights, checkpoint and metrics.jsonl")->capture_default_str();
   add_start(app, o);
 }

@@ -42,6 +42,7 @@ struct Options {
   std::vector<std::string> freeze;
   std::string init, backbone_weights, upcycle;
   double upcycle_noise = 0.1;
+  bool relative_noise = false;
   std::uint64_t seed = 42;
   std::string out = "out/detection";
   // where

@@ -18,7 +18,11 @@ void load_start(ParamStore& store, const Options& o) {
   if (!o.init.empty()) load_weights(store, o.init);
   if (!o.backbone_weights.empty())
     for (const std::string layer : backbone_layers) load_part(store, o.backbone_weights, layer, layer);
-  if (!o.upcycle.empty()) load_upcycled(store, o.upcycle, {.noise = o.upcycle_noise, .seed = o.seed});
+  using Scale = UpcycleOpts::Scale;
+  if (!o.upcycle.empty())
+    load_upcycled(
+        store, o.upcycle,
+        {.noise = o.upcycle_noise, .scale = o.relative_noise ? Scale::relative : Scale::absolute, .seed = o.seed});
 }
 
 Settings settings_of(const Options& o, const data::DetectionSet& set) {
@@ -29,7 +33,9 @@ Settings settings_of(const Options& o, const data::DetectionSet& set) {
   add("seed", formatted("{}", o.seed));
   add("initial weights", o.init.empty() ? "random" : runs::path_text(o.init));
   if (!o.backbone_weights.empty()) add("backbone", runs::path_text(o.backbone_weights));
-  if (!o.upcycle.empty()) add("upcycled from", formatted("{}, noise {}", runs::path_text(o.upcycle), o.upcycle_noise));
+  if (!o.upcycle.empty())
+    add("upcycled from",
+        formatted("{}, {}noise {}", runs::path_text(o.upcycle), o.relative_noise ? "relative " : "", o.upcycle_noise));
   add("batch norms", frozen_norms(o) ? "keep their statistics" : "trained");
   add("schedule",
       formatted("{} from {}{}", o.schedule, o.lr, o.warm_up > 0 ? formatted(", warm-up of {} epochs", o.warm_up) : ""));

@@ -35,11 +35,13 @@ TEST_CASE("train, eval, predict: plain heads become the experts of a mixture") {
   CHECK(well_formed::markup_fault(report) == "");
   CHECK(has(report, "annotated"));
 
-  const Ran mixed = detection(train(out / "mixed", {"--moe", "2block", "--experts", "3", "--upcycle",
-                                                    out / "plain" / "last.safetensors", "--freeze", "backbone,fpn"}));
+  const Ran mixed = detection(
+      train(out / "mixed", {"--moe", "2block", "--experts", "3", "--upcycle", out / "plain" / "last.safetensors",
+                            "--freeze", "backbone,fpn", "--upcycle-noise", "0.3", "--relative-noise"}));
   INFO(mixed.output);
   REQUIRE(mixed.status == 0);
   CHECK(has(mixed.output, "3 experts, 2 active (2block, gate conv, kl 0.25)"));
+  CHECK(has(bytes_of(out / "mixed" / "report.html"), "last.safetensors, relative noise 0.3"));
 
   const Words eval{"eval",
                    "--weights",

@@ -61,6 +61,21 @@ TEST_CASE("lines, where nobody watches") {
   CHECK_FALSE(contains(text, "\x1b"));
 }
 
+TEST_CASE("losses apart, where there are several or mixtures are balanced") {
+  const auto line_of = [](std::vector<LossPart> parts, double balance) {
+    Written w;
+    Progress p({.to = w.file, .line_seconds = 0}, mixtures);
+    auto s = a_step(19);
+    s.parts = parts, s.balance = balance;
+    p.step(s, routing());
+    return w.text();
+  };
+  CHECK(contains(line_of({{"cross-entropy", 2.5}}, 0), "  loss 2.500  accuracy"));
+  CHECK(contains(line_of({{"cross-entropy", 2.5}}, 0.02), "  loss 2.500 (balance loss 0.020)  accuracy"));
+  CHECK(contains(line_of({{"focal loss", 1.75}, {"box loss", 0.75}}, 0.02),
+                 "  loss 2.500 (focal loss 1.750, box loss 0.750, balance loss 0.020)  accuracy"));
+}
+
 TEST_CASE("not more lines than asked for") {
   Written w;
   Progress p({.to = w.file, .line_seconds = 1000}, mixtures);

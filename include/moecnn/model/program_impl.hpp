@@ -186,8 +186,14 @@ MOECNN_BODY void Program::backward(std::size_t node, const StepContext& step) {
 
 MOECNN_BODY double Program::loss() const {
   double sum = 0;
-  for (std::size_t i = 0; i < losses_.size(); ++i) sum += factor_of(graph_.nodes[loss_nodes_[i]].op) * losses_[i].mean;
+  for (std::size_t i = 0; i < losses_.size(); ++i) sum += loss_part(i);
   return sum;
+}
+MOECNN_BODY double Program::loss_part(std::size_t i) const {
+  return factor_of(graph_.nodes[loss_nodes_[i]].op) * losses_[i].mean;
+}
+MOECNN_BODY std::string_view Program::loss_name(std::size_t i) const {
+  return traits_of(graph_.nodes[loss_nodes_[i]].op).name;
 }
 MOECNN_BODY double Program::balance_loss() const {
   double sum = 0;

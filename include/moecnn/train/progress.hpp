@@ -3,6 +3,8 @@
 /// The line that tells how training goes.
 
 #include <chrono>
+#include <span>
+#include <string_view>
 
 #include "moecnn/ops/route.hpp"
 #include "moecnn/train/recent_mean.hpp"
@@ -20,6 +22,12 @@ struct ProgressOpts {
   int width = 0;             ///< columns of the bar; 0: the terminal's
 };
 
+/// One of the losses that add up to a network's.
+struct LossPart {
+  std::string_view name;
+  double value = 0;
+};
+
 /// The figures of one step for the display.
 struct ProgressStep {
   int epoch = 0, epochs = 0;  ///< the epoch that the batch belongs to, from 0
@@ -27,6 +35,8 @@ struct ProgressStep {
   int images = 0;
   double right = 0;  ///< images, as in Meter::add
   double loss = 0, seconds = 0, seconds_left = 0;
+  double balance = 0;                    ///< weighted balance losses of all mixtures, no part of `loss`
+  std::span<const LossPart> parts = {};  ///< the losses that add up to `loss`, the same ones in every step
 };
 
 /// Draws at most ten times a second; a step in between costs a look at the clock. Figures are means over some 20 steps.
@@ -47,6 +57,9 @@ class Progress {
   void step(const ProgressStep& s, const std::vector<Routing>& routings) {
     if (opts_.show == ShowProgress::none) return;
     loss_.add(s.loss), right_.add(s.right), images_.add(s.images), seconds_.add(s.seconds);
+    balance_.add(s.balance);
+    parts_.resize(s.parts.size());
+    for (std::size_t i = 0; i < parts_.size(); ++i) parts_[i].add(s.parts[i].value);
     for (std::size_t m = 0; m < load_.size(); ++m)
       for (std::size_t e = 0; e < load_[m].size(); ++e) load_[m][e] += (routings[m].load[e] - load_[m][e]) / 20;
     const double since = std::chrono::duration<double>(Clock::now() - drawn_).count();
@@ -89,14 +102,26 @@ class Progress {
     }
     return text;
   }
+  /// "focal loss 0.700, box loss 0.300, balance loss 0.010": what there is besides one loss.
+  std::string parts(const ProgressStep& s) const {
+    std::string text;
+    const auto add = [&](std::string_view name, double mean) {
+      text += formatted("{}{} {:.3f}", text.empty() ? "" : ", ", name, mean);
+    };
+    if (parts_.size() > 1)
+      for (std::size_t i = 0; i < parts_.size(); ++i) add(s.parts[i].name, parts_[i].mean());
+    if (balance_.mean() != 0) add("balance loss", balance_.mean());
+    return text;
+  }
+  static std::string in_brackets(const std::string& text) { return text.empty() ? text : " (" + text + ')'; }
   double rate() const { return seconds_.mean() > 0 ? images_.mean() / seconds_.mean() : 0; }
   double accuracy() const { return images_.mean() > 0 ? 100 * right_.mean() / images_.mean() : 0; }
   static int percent(const ProgressStep& s) { return s.batches > 0 ? 100 * (s.batch + 1) / s.batches : 0; }
 
   std::string line(const ProgressStep& s) const {
-    return formatted("epoch {}/{}  batch {}/{} ({} %)  {} images/s  loss {:.3f}  accuracy {:.1f} %{}  {} left",
+    return formatted("epoch {}/{}  batch {}/{} ({} %)  {} images/s  loss {:.3f}{}  accuracy {:.1f} %{}  {} left",
                      s.epoch + 1, s.epochs, s.batch + 1, s.batches, percent(s), rate_text(rate()), loss_.mean(),
-                     accuracy(), loads(), clock_text(s.seconds_left));
+                     in_brackets(parts(s)), accuracy(), loads(), clock_text(s.seconds_left));
   }
 
   void draw(const ProgressStep& s) {
@@ -104,9 +129,12 @@ class Progress {
     const int width = (opts_.width > 0 ? opts_.width : Terminal::width(opts_.to)) - 1;
     const std::string head = formatted("epoch {}/{} ", s.epoch + 1, s.epochs);
     std::string tail = formatted(" {} %", percent(s));
-    const std::string parts[] = {formatted("  loss {:.3f}", loss_.mean()), formatted("  {} img/s", rate_text(rate())),
+    const std::string parts[] = {formatted("  loss {:.3f}", loss_.mean()),
+                                 formatted("  {} img/s", rate_text(rate())),
                                  formatted("  {} left", clock_text(s.seconds_left)),
-                                 formatted("  acc {:.1f} %", accuracy()), loads()};
+                                 formatted("  acc {:.1f} %", accuracy()),
+                                 loads(),
+                                 ' ' + in_brackets(parts(s))};
     for (const std::string& part : parts)
       if (columns(head) + columns(tail) + columns(part) <= width) tail += part;
     const int room = std::min(width - columns(head) - columns(tail) - 2, 40);
@@ -125,7 +153,8 @@ class Progress {
   Terminal terminal_;
   std::vector<MixtureInfo> mixtures_;
   std::vector<std::vector<double>> load_;
-  RecentMean loss_, right_, images_, seconds_;
+  RecentMean loss_, balance_, right_, images_, seconds_;
+  std::vector<RecentMean> parts_;
   Clock::time_point drawn_;
   bool bar_shown_ = false;
 };
