@@ -61,6 +61,8 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   add_data(*eval_command, o);
   eval_command->add_option("--results", o.results, "write the boxes found to this file, as COCO's server reads them");
   eval_command->add_option("--json", o.report_json, "write all figures to this file");
+  eval_command->add_flag("--each-expert", o.each_expert,
+                         "also evaluate every expert alone in each head, and every number of active experts");
 
   add_evaluation(*predict_command, o);
   predict_command->add_option("--least-score", o.least_score, "boxes with lower scores are not shown")

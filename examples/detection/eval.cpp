@@ -33,11 +33,51 @@ void print(const analysis::BoxEvaluation& e, const data::DetectionSet& set) {
   }
 }
 
-io::Json json_of(const analysis::BoxEvaluation& e, const data::DetectionSet& set, const Options& o, const Graph& g) {
-  io::Json classes = io::Json::array(), mixtures = io::Json::array(), stats = io::Json::object();
-  const auto values = e.metric.stats();
+/// COCO's numbers with another choice of experts.
+struct Choice {
+  std::string head =
+      {};  ///< in which one expert serves all images and levels, the other head as it is; empty: k in both
+  int expert = -1, k = 0;
+  std::array<double, 12> stats = {};
+
+  std::string text() const { return head.empty() ? formatted("k = {}", k) : formatted("{}, expert {}", head, expert); }
+};
+
+/// Every expert alone in each of the heads, and every k.
+std::vector<Choice> each_choice(AnyModel& model, data::DetectionLoader& loader, const data::DetectionSet& set,
+                                const Options& o) {
+  std::vector<Choice> all;
+  for (const std::string head : {"regressor", "classifier"})
+    for (int expert = 0; expert < o.experts; ++expert) all.push_back({.head = head, .expert = expert});
+  for (int k = 1; k <= o.experts; ++k) all.push_back({.k = k});
+  fmt::print("\n{:<21}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9}\n", "only", "AP", "AP50", "AP75", "small", "medium", "large");
+  for (Choice& c : all) {
+    const std::string pattern = c.head.empty() ? "" : Options::head_pattern(c.head);
+    c.stats = analysis::evaluate_boxes(model, loader, set, {.k = c.k, .fixed_expert = c.expert, .fixed_in = pattern})
+                  .metric.stats();
+    fmt::print("{:<21}", c.text());
+    for (int i = 0; i < 6; ++i) fmt::print("  {} %", percent(c.stats[static_cast<std::size_t>(i)]));
+    fmt::print("\n");
+    std::fflush(stdout);
+  }
+  return all;
+}
+
+io::Json coco_json(const std::array<double, 12>& values) {
+  io::Json stats = io::Json::object();
+  for (std::size_t i = 0; i < values.size(); ++i)
+    stats.set(detection::coco_stat_names[i], values[i] < 0 ? std::nan("") : values[i]);
+  return stats;
+}
+
+io::Json json_of(const analysis::BoxEvaluation& e, const std::vector<Choice>& choices, const data::DetectionSet& set,
+                 const Options& o, const Graph& g) {
+  io::Json classes = io::Json::array(), mixtures = io::Json::array(), other = io::Json::array();
   const auto known = [](double v) { return v < 0 ? std::nan("") : v; };
-  for (std::size_t i = 0; i < values.size(); ++i) stats.set(detection::coco_stat_names[i], known(values[i]));
+  for (const Choice& c : choices)
+    other.add(c.head.empty()
+                  ? io::Json::object({{"k", c.k}, {"coco", coco_json(c.stats)}})
+                  : io::Json::object({{"head", c.head}, {"expert", c.expert}, {"coco", coco_json(c.stats)}}));
   for (int c = 0; c < set.classes(); ++c)
     classes.add(io::Json::object({{"class", set.class_names[static_cast<std::size_t>(c)]},
                                   {"boxes", e.metric.truths(c, detection::any_area)},
@@ -58,9 +98,10 @@ io::Json json_of(const analysis::BoxEvaluation& e, const data::DetectionSet& set
                            {"parameters", parameter_count(g)},
                            {"class_loss", e.class_loss},
                            {"box_loss", e.box_loss},
-                           {"coco", stats},
+                           {"coco", coco_json(e.metric.stats())},
                            {"classes", classes},
-                           {"mixtures", mixtures}});
+                           {"mixtures", mixtures},
+                           {"choices", other}});
 }
 
 }  // namespace
@@ -77,17 +118,21 @@ int evaluate(Options& o) {
                  {.seed = o.seed, .task = task::Detect(), .training = false}, o.net());
   load_weights(model.params(), o.weights);
   fmt::print("{} on {}\n", o.net_text(), set.name);
-  const auto e = analysis::evaluate_boxes(
-      model, loader, set,
-      {.k = o.eval_k.value_or(0), .fixed_expert = o.fixed_expert.value_or(-1), .equal_weights = o.equal_weights});
+  const auto e = analysis::evaluate_boxes(model, loader, set,
+                                          {.k = o.eval_k.value_or(0),
+                                           .fixed_expert = o.fixed_expert.value_or(-1),
+                                           .fixed_in = o.fixed_pattern(),
+                                           .equal_weights = o.equal_weights});
   for (const std::string& warning : loader.warnings()) fmt::print("left out: {}\n", warning);
   print(e, set);
+  std::vector<Choice> choices;
+  if (o.each_expert && o.has_mixture()) choices = each_choice(model, loader, set, o);
   if (!o.results.empty()) {
     analysis::write_coco_results(e.detections, o.results);
     fmt::print("results  {}\n", o.results);
   }
   if (!o.report_json.empty()) {
-    runs::write_text(o.report_json, json_of(e, set, o, model.recorded(1)).dump(1) + "\n");
+    runs::write_text(o.report_json, json_of(e, choices, set, o, model.recorded(1)).dump(1) + "\n");
     fmt::print("figures  {}\n", o.report_json);
   }
   return 0;

@@ -51,9 +51,16 @@ struct Options {
   // evaluation
   std::string weights, results, report_json;
   std::optional<int> eval_k, fixed_expert;
-  bool equal_weights = false;
+  bool equal_weights = false, each_expert = false;
+  std::string fixed_in;  ///< regressor or classifier; empty: both
   std::vector<std::string> pictures;
   double least_score = 0.3;
+
+  /// Pattern of the mixtures' names.
+  std::string fixed_pattern() const { return fixed_in.empty() ? "" : head_pattern(fixed_in); }
+  static std::string head_pattern(const std::string& head) {
+    return head == "regressor" ? "regressionModel*" : "classificationModel*";
+  }
 
   bool has_mixture() const { return moe != "none"; }
   bool soft() const { return constraint == "importance" || constraint == "kl"; }

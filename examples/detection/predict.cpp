@@ -29,7 +29,11 @@ int predict(Options& o) {
     }
     Program& program = model->inference(extent, o.equal_weights ? every_expert : o.eval_k.value_or(0));
     program.set_images(input.image.data());
-    program.forward({.noise_off = true, .fixed_expert = o.fixed_expert.value_or(-1), .equal_weights = o.equal_weights});
+    const std::string fixed_in = o.fixed_pattern();
+    program.forward({.noise_off = true,
+                     .fixed_expert = o.fixed_expert.value_or(-1),
+                     .fixed_in = fixed_in,
+                     .equal_weights = o.equal_weights});
     maps.read(program);
     detection::DecodeOpts decode = detection::DecodeOpts::yhenon(o.classes);
     decode.least_score = static_cast<float>(o.least_score), decode.by_score = true;

@@ -54,14 +54,24 @@ TEST_CASE("train, eval, predict: plain heads become the experts of a mixture") {
                    "1",
                    "--json",
                    out / "eval.json",
+                   "--each-expert",
                    "--results",
                    out / "boxes.json"};
   const Ran tested = detection(eval);
   INFO(tested.output);
   REQUIRE(tested.status == 0);
   CHECK(has(tested.output, "regressor, P7"));
+  CHECK(has(tested.output, "classifier, expert 2"));
+  CHECK(has(tested.output, "k = 3"));
   const io::Json json = io::Json::parse(bytes_of(out / "eval.json"), "eval.json");
   CHECK(json["pictures"].whole() == 2);
+  const auto choice = [&](std::size_t i) { return json["choices"][i]; };
+  REQUIRE(json["choices"].size() == 9);
+  CHECK(choice(4)["head"].dump() == "\"classifier\"");
+  CHECK(choice(4)["expert"].whole() == 1);
+  CHECK(choice(7)["k"].whole() == 2);
+  CHECK(choice(7)["coco"].dump() == json["coco"].dump());  // as it was trained
+  CHECK(choice(6)["coco"].dump() != json["coco"].dump());
   CHECK(json["mixtures"].size() == 10);
   CHECK(json["classes"].size() == 5);
   CHECK(io::Json::parse(bytes_of(out / "boxes.json"), "boxes.json").is_array());

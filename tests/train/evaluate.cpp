@@ -70,6 +70,20 @@ struct Unequal {
 
 }  // namespace
 
+TEST_CASE("one expert alone in the mixtures of a name, the others as they are") {
+  const auto set = tiny_images(10);
+  Model<Unequal, backend::Reference<float>> model({.n = 8, .h = 8, .w = 8});
+  data::Loader test(set, test_loader());
+  const auto usual = evaluate(model, test).routing;
+  const auto mixed = evaluate(model, test, {.fixed_expert = 4, .fixed_in = "fi*"}).routing;
+  CHECK(mixed[0].load_share() == usual[0].load_share());
+  CHECK(mixed[1].load_share() == std::vector<double>{0, 0, 0, 0, 1});
+  CHECK(mixed[1].load_share() != usual[1].load_share());
+  CHECK_THROWS_AS(evaluate(model, test, {.fixed_expert = 4}), Error);  // the first has three
+  CHECK_THROWS_WITH_AS(evaluate(model, test, {.fixed_expert = 1, .fixed_in = "fore"}),
+                       "no mixture has a name like \"fore\"; closest are five, three", Error);
+}
+
 TEST_CASE("equal weights need no k and serve mixtures of different sizes") {
   const auto set = tiny_images(10);
   Model<Unequal, backend::Reference<float>> model({.n = 8, .h = 8, .w = 8});

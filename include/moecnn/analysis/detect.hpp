@@ -14,6 +14,7 @@ namespace moecnn::analysis {
 struct EvaluateBoxesOpts {
   int k = 0;                           ///< active experts of all mixtures; 0: as built
   int fixed_expert = -1;               ///< ≥ 0: this expert of each mixture serves every image
+  std::string fixed_in = {};           ///< pattern: in mixtures of such names; empty: in all
   bool equal_weights = false;          ///< every expert runs, with weight 1/N; k does not count
   detection::AnchorOpts anchors = {};  ///< those of the training
   detection::DecodeOpts decode = {};   ///< `classes` is taken from the set

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <string_view>
 
 namespace moecnn {
 
@@ -28,18 +29,19 @@ class Layout {
 /// chose first, which this one has to live with; empty: choose freely.
 using Layouts = std::vector<std::shared_ptr<const Layout>>;
 
-/// Settings that may change from one run of a program to the next.
 /// StepContext::k: as the network was built, in a program that has room for more.
 inline constexpr int as_built = -1;
 
+/// Settings that may change from one run of a program to the next.
 struct StepContext {
   bool training = false;
   std::uint64_t seed = 0;
   std::uint64_t step = 0;
-  bool noise_off = false;      ///< no gate noise, no dropout
-  int fixed_expert = -1;       ///< ≥ 0: all rows go to this expert with weight 1
-  bool equal_weights = false;  ///< all experts run with weight 1/N; needs a program with k = every_expert
-  int k = 0;                   ///< experts per row, at most those of the program, or as_built; 0: those of the program
+  bool noise_off = false;       ///< no gate noise, no dropout
+  int fixed_expert = -1;        ///< ≥ 0: all rows go to this expert with weight 1
+  std::string_view fixed_in{};  ///< pattern: of the mixtures whose names match it; empty: of all (core/glob.hpp)
+  bool equal_weights = false;   ///< all experts run with weight 1/N; needs a program with k = every_expert
+  int k = 0;                    ///< experts per row, at most those of the program, or as_built; 0: those of the program
 };
 
 /// Memory that one node asks for, in bytes, and what it still reads in its backward pass.

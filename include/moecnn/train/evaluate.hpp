@@ -29,6 +29,7 @@ template <class Batch>
 struct EvaluateOptsOf {
   int k = 0;                                        ///< active experts; 0: as built
   int fixed_expert = -1;                            ///< ≥ 0: this expert serves every row with weight 1
+  std::string fixed_in = {};                        ///< pattern: in mixtures of such names; empty: in all
   bool equal_weights = false;                       ///< every expert runs, with weight 1/N; k does not count
   std::function<void(const Batch&)> on_batch = {};  ///< for dumps and analysis
   StopAsked stop = {};                              ///< true: the evaluation throws Stopped
@@ -73,6 +74,7 @@ void check_maps(const AnyBatches& source, const Edge& out);
 /// How an evaluation chooses programs and routes.
 struct EvaluationRun {
   int k = 0, fixed_expert = -1;
+  std::string fixed_in = {};
   bool equal_weights = false;
   StopAsked stop = {};
   bool losses = false;  ///< programs with the losses of the task, which are given the targets
@@ -82,7 +84,9 @@ struct EvaluationRun {
   /// The options of evaluate(), of predict(), or others with the same names.
   template <class Opts>
   static EvaluationRun of(const Opts& o) {
-    return {.k = o.k, .fixed_expert = o.fixed_expert, .equal_weights = o.equal_weights, .stop = o.stop};
+    EvaluationRun run{.k = o.k, .fixed_expert = o.fixed_expert, .equal_weights = o.equal_weights, .stop = o.stop};
+    if constexpr (requires { o.fixed_in; }) run.fixed_in = o.fixed_in;
+    return run;
   }
 };
 

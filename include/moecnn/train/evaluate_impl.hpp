@@ -1,4 +1,5 @@
 #pragma once
+#include "moecnn/core/glob.hpp"
 #include "moecnn/graph/passes/set_k.hpp"
 #include "moecnn/train/evaluate.hpp"
 
@@ -29,10 +30,23 @@ MOECNN_BODY void check_maps(const AnyBatches& source, const Edge& out) {
         size->h, size->w, out.extent.h, out.extent.w);
 }
 
+/// Throws Error unless a mixture has a name of this pattern.
+MOECNN_BODY void check_pattern(const Graph& g, const std::string& fixed_in) {
+  std::vector<std::string> names;
+  for (const RoutingSpec& r : g.routings) {
+    if (fixed_in.empty() || glob_matches(fixed_in, r.name)) return;
+    names.push_back(r.name);
+  }
+  check(fixed_in.empty(), "no mixture has a name like \"{}\"{}", fixed_in,
+        names.empty() ? "; the network has none" : "; closest are " + closest_names(fixed_in, names));
+}
+
 MOECNN_BODY int run_evaluation(AnyModel& model, AnyBatches& source, const EvaluationRun& run,
                                const std::function<void(Program&, const AnyBatch&, int)>& each) {
-  const StepContext step{
-      .noise_off = true, .fixed_expert = run.fixed_expert, .equal_weights = run.equal_weights || run.again};
+  const StepContext step{.noise_off = true,
+                         .fixed_expert = run.fixed_expert,
+                         .fixed_in = run.fixed_in,
+                         .equal_weights = run.equal_weights || run.again};
   const Size2 size = source.image_size().value_or(Size2{model.images().h, model.images().w});
   int images = 0;
   source.seek(0, run.first_batch);
@@ -48,6 +62,7 @@ MOECNN_BODY int run_evaluation(AnyModel& model, AnyBatches& source, const Evalua
                                     : model.inference(extent, k);
     program.set_images(batch.images, batch.images_type);
     if (run.losses) set_targets(program, batch.targets);
+    if (images == 0) check_pattern(program.graph(), run.fixed_in);
     program.forward(step);
     each(program, batch, images);
     images += batch.count;

@@ -4,6 +4,7 @@
 /// the layout inside a row.
 
 #include "moecnn/backend/host/kernel_for.hpp"
+#include "moecnn/core/glob.hpp"
 
 namespace moecnn::host {
 
@@ -42,7 +43,8 @@ class RouteKernel final : public NodeKernel<T> {
     check(step.k <= spec_.k, "{}: {} experts per row are asked for, this program has room for {}", spec_.name, step.k,
           spec_.k);
     context_.k = step.equal_weights ? spec_.experts : step.k == as_built ? 0 : step.k > 0 ? step.k : spec_.k;
-    context_.fixed_expert = step.fixed_expert;
+    const bool fixed = step.fixed_in.empty() || glob_matches(step.fixed_in, spec_.name);
+    context_.fixed_expert = fixed ? step.fixed_expert : -1;
     context_.equal_weights = step.equal_weights;
     context_.grouped = members_.size() > 1;
     context_.state = {at.state, static_cast<std::size_t>(spec_.state_size)};
