@@ -35,8 +35,8 @@ void print(const analysis::BoxEvaluation& e, const data::DetectionSet& set) {
 
 /// COCO's numbers with another choice of experts.
 struct Choice {
-  std::string head =
-      {};  ///< in which one expert serves all images and levels, the other head as it is; empty: k in both
+  /// In which one expert serves all images and levels, while the other head is as it was; empty: k experts in both.
+  std::string head = {};
   int expert = -1, k = 0;
   std::array<double, 12> stats = {};
 

@@ -103,7 +103,7 @@ class Progress {
     return text;
   }
   /// "focal loss 0.700, box loss 0.300, balance loss 0.010": what there is besides one loss.
-  std::string parts(const ProgressStep& s) const {
+  std::string loss_parts(const ProgressStep& s) const {
     std::string text;
     const auto add = [&](std::string_view name, double mean) {
       text += formatted("{}{} {:.3f}", text.empty() ? "" : ", ", name, mean);
@@ -121,7 +121,7 @@ class Progress {
   std::string line(const ProgressStep& s) const {
     return formatted("epoch {}/{}  batch {}/{} ({} %)  {} images/s  loss {:.3f}{}  accuracy {:.1f} %{}  {} left",
                      s.epoch + 1, s.epochs, s.batch + 1, s.batches, percent(s), rate_text(rate()), loss_.mean(),
-                     in_brackets(parts(s)), accuracy(), loads(), clock_text(s.seconds_left));
+                     in_brackets(loss_parts(s)), accuracy(), loads(), clock_text(s.seconds_left));
   }
 
   void draw(const ProgressStep& s) {
@@ -134,7 +134,7 @@ class Progress {
                                  formatted("  {} left", clock_text(s.seconds_left)),
                                  formatted("  acc {:.1f} %", accuracy()),
                                  loads(),
-                                 ' ' + in_brackets(parts(s))};
+                                 ' ' + in_brackets(loss_parts(s))};
     for (const std::string& part : parts)
       if (columns(head) + columns(tail) + columns(part) <= width) tail += part;
     const int room = std::min(width - columns(head) - columns(tail) - 2, 40);
