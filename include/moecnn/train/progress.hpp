@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "moecnn/model/program.hpp"
 #include "moecnn/ops/route.hpp"
 #include "moecnn/train/recent_mean.hpp"
 #include "moecnn/train/result.hpp"
@@ -54,6 +55,13 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   ~Progress() { clear(); }
 
+  /// After a step of this program, which knows the parts of the loss and the routings.
+  void step(ProgressStep s, const Program& program) {
+    given_.resize(program.losses().size());
+    for (std::size_t i = 0; i < given_.size(); ++i) given_[i] = {program.loss_name(i), program.loss_part(i)};
+    s.parts = given_;
+    step(s, program.routings());
+  }
   void step(const ProgressStep& s, const std::vector<Routing>& routings) {
     if (opts_.show == ShowProgress::none) return;
     loss_.add(s.loss), right_.add(s.right), images_.add(s.images), seconds_.add(s.seconds);
@@ -154,6 +162,7 @@ class Progress {
   std::vector<MixtureInfo> mixtures_;
   std::vector<std::vector<double>> load_;
   RecentMean loss_, balance_, right_, images_, seconds_;
+  std::vector<LossPart> given_;  ///< of the last step
   std::vector<RecentMean> parts_;
   Clock::time_point drawn_;
   bool bar_shown_ = false;

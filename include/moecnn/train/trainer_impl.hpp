@@ -199,20 +199,9 @@ class Trainer {
     run_.batch = last ? batches_ : batch.batch + 1;  // end_epoch() moves on to the next epoch
     lr_ = lr;
 
-    loss_parts_.resize(program.losses().size());
-    for (std::size_t i = 0; i < loss_parts_.size(); ++i) loss_parts_[i] = {program.loss_name(i), program.loss_part(i)};
-    progress_.step({.epoch = batch.epoch,
-                    .epochs = opts_.epochs,
-                    .batch = batch.batch,
-                    .batches = batches_,
-                    .images = batch.count,
-                    .right = right,
-                    .loss = loss,
-                    .seconds = seconds,
-                    .seconds_left = detail::seconds_left(opts_, run_, batches_, batch_seconds_.mean(), test_seconds_),
-                    .balance = balance,
-                    .parts = loss_parts_},
-                   program.routings());
+    const double left = detail::seconds_left(opts_, run_, batches_, batch_seconds_.mean(), test_seconds_);
+    progress_.step({batch.epoch, opts_.epochs, batch.batch, batches_, batch.count, right, loss, seconds, left, balance},
+                   program);
     for (std::string& text : watches_.warnings()) warn(std::move(text));
     for (std::string& text : train_.warnings()) warn(std::move(text));
     if (due && (last || run_.step % opts_.log_steps == 0)) record();
@@ -386,7 +375,6 @@ class Trainer {
   CoreTimesSince cores_;
   CodeMade code_;  ///< until the last record
   Progress progress_;
-  std::vector<LossPart> loss_parts_;  ///< of the last batch
   RunFiles files_;
   StopRequest stop_;
   RunState run_;
