@@ -38,7 +38,8 @@ constexpr const char* examples = R"(examples:
   detection eval --weights out/cells/best.safetensors --dataset coco-json --data bccd --split test --json out/test.json
   detection predict --weights out/cells/best.safetensors --out out/found cells.jpg
   detection check --dataset coco --data coco --split val
-  detection info --backbone resnet50 --moe 2block)";
+  detection info --backbone resnet50 --moe 2block
+  detection study --scale quick --data bccd --out out/study)";
 
 int run(const std::vector<std::string>& words, const std::string& typed) {
   Options o;
@@ -50,6 +51,7 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   CLI::App* predict_command =
       add_command(app, "predict", "find objects in single pictures, on a page with their boxes");
   CLI::App* check_command = add_command(app, "check", "decode every picture, look at every box, and list all faults");
+  CLI::App* study_command = add_command(app, "study", "the tables of the study, run by run; finished runs are skipped");
   CLI::App* info_command = add_command(app, "info", "layers, parameters, multiply-adds and memory");
 
   add_network(*train_command, o);
@@ -79,6 +81,9 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
         ->check(one_of({"train", "val", "test"}))
         ->capture_default_str();
 
+  StudyOptions study_options;
+  add_study(*study_command, study_options);
+
   add_network(*info_command, o);
   info_command->add_option("--dataset", o.dataset, "whose classes are meant")
       ->check(one_of({"synthetic", "coco"}))
@@ -89,6 +94,14 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
 
   if (const auto status = parse_words(app, words)) return *status;
   if (*train_command || *info_command) check_network(o);
+  if (*study_command) {
+    study_options.passed_on = study_command->remaining();
+    return study(study_options, [](const runs::Words& other) {
+      std::string line = "detection";
+      for (const std::string& word : other) line += " " + word;
+      return run(other, line);
+    });
+  }
 #ifdef _OPENMP
   if (o.threads > 0) omp_set_num_threads(o.threads);
 #endif

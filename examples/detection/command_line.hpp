@@ -5,6 +5,7 @@
 #include "../common/number_checks.hpp"
 #include "../common/run_control.hpp"
 #include "commands.hpp"
+#include "study.hpp"
 
 namespace detection_program {
 
@@ -106,6 +107,7 @@ inline void add_training(CLI::App& app, Options& o) {
   app.add_option("--init", o.init, "start from these weights of the same network");
   app.add_option("--backbone-weights", o.backbone_weights,
                  "start the backbone from these (safetensors, torchvision's names)");
+  app.add_option("--base-weights", o.base_weights, "start backbone and pyramid from those of a trained detector");
   app.add_option("--upcycle", o.upcycle, "make the experts of the plain heads in these weights, and the rest, too");
   app.add_option("--upcycle-noise", o.upcycle_noise, "deviation of the noise that makes experts differ")
       ->check(at_least(0))
@@ -128,6 +130,21 @@ inline void add_evaluation(CLI::App& app, Options& o) {
       ->needs(fixed);
   app.add_flag("--equal-weights", o.equal_weights, "all experts run, with equal weight")->excludes(k)->excludes(fixed);
   fixed->excludes(k);
+}
+
+inline void add_study(CLI::App& app, StudyOptions& o) {
+  app.allow_extras();
+  app.add_option("--scale", o.scale, "quick: BCCD's blood cells, a day of two cores; paper: COCO 2017; smoke: a trial")
+      ->check(one_of({"quick", "paper", "smoke"}))
+      ->capture_default_str();
+  app.add_option("--data", o.data, "folder of BCCD (quick) or COCO 2017 (paper)");
+  app.add_option("--backbone-weights", o.backbone_weights, "start the plain network's backbone from these");
+  app.add_option("--only", o.only, "experiments: T5, T6, T7, T8, X")->delimiter(',');
+  app.add_option("--seeds", o.seeds, "runs per configuration, with seeds 42, 43, … (default: 1)")
+      ->check(whole_between(1, 1000));
+  app.add_option("--out", o.out, "folder of the runs and tables")->capture_default_str();
+  app.add_flag("--list", o.list, "only say what would be run");
+  app.footer("All other options are passed on to every training: --epochs 10 --threads 2");
 }
 
 inline void add_seed_and_machine(CLI::App& app, Options& o) {

@@ -16,7 +16,7 @@ int info(Options& o);
 
 /// The batch norms of the backbone keep their statistics where these come from a file, or on demand.
 inline bool frozen_norms(const Options& o) {
-  return !o.init.empty() || !o.backbone_weights.empty() || !o.upcycle.empty() ||
+  return !o.init.empty() || !o.backbone_weights.empty() || !o.base_weights.empty() || !o.upcycle.empty() ||
          std::find(o.freeze.begin(), o.freeze.end(), "norms") != o.freeze.end();
 }
 

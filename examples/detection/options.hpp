@@ -40,7 +40,7 @@ struct Options {
   std::optional<long long> max_steps;
   int test_epochs = 1;
   std::vector<std::string> freeze;
-  std::string init, backbone_weights, upcycle;
+  std::string init, backbone_weights, base_weights, upcycle;
   double upcycle_noise = 0.1;
   bool relative_noise = false;
   std::uint64_t seed = 42;

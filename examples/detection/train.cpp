@@ -18,6 +18,10 @@ void load_start(ParamStore& store, const Options& o) {
   if (!o.init.empty()) load_weights(store, o.init);
   if (!o.backbone_weights.empty())
     for (const std::string layer : backbone_layers) load_part(store, o.backbone_weights, layer, layer);
+  if (!o.base_weights.empty()) {
+    for (const std::string layer : backbone_layers) load_part(store, o.base_weights, layer, layer);
+    load_part(store, o.base_weights, "fpn.", "fpn.");
+  }
   using Scale = UpcycleOpts::Scale;
   if (!o.upcycle.empty())
     load_upcycled(
@@ -33,6 +37,7 @@ Settings settings_of(const Options& o, const data::DetectionSet& set) {
   add("seed", formatted("{}", o.seed));
   add("initial weights", o.init.empty() ? "random" : runs::path_text(o.init));
   if (!o.backbone_weights.empty()) add("backbone", runs::path_text(o.backbone_weights));
+  if (!o.base_weights.empty()) add("backbone and pyramid", runs::path_text(o.base_weights));
   if (!o.upcycle.empty())
     add("upcycled from",
         formatted("{}, {}noise {}", runs::path_text(o.upcycle), o.relative_noise ? "relative " : "", o.upcycle_noise));
@@ -60,8 +65,10 @@ data::DetectionSet first_of(const data::DetectionSet& set, int most) {
 int train(Options& o, const std::string&) {
   const Start start = start_of(o);
   goes_on(o.out, start);  // says so before data are loaded where it may not
-  for (const auto& [option, file] :
-       {std::pair{"--init", &o.init}, {"--backbone-weights", &o.backbone_weights}, {"--upcycle", &o.upcycle}})
+  for (const auto& [option, file] : {std::pair{"--init", &o.init},
+                                     {"--backbone-weights", &o.backbone_weights},
+                                     {"--base-weights", &o.base_weights},
+                                     {"--upcycle", &o.upcycle}})
     check_input(option, *file);
   check(o.upcycle.empty() || o.has_mixture(), "--upcycle makes experts of plain heads: choose a mixture with --moe");
   data::DetectionSet train_set = load(o, "train");

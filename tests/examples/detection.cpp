@@ -88,6 +88,34 @@ TEST_CASE("train, eval, predict: plain heads become the experts of a mixture") {
   CHECK(has(page, "classifier, P3"));
 }
 
+TEST_CASE("study: runs that begin with the plain network, their tables, and nothing twice") {
+  NEEDS_PROGRAM(detection)
+  const Scratch out;
+  const Words words{"study", "--scale", "smoke", "--only", "T8", "--out", out / "study"};
+  const Ran listed = detection(words + Words{"--list"});
+  INFO(listed.output);
+  CHECK(listed.status == 0);
+  CHECK(has(listed.output, "plain heads, seed 42"));
+  CHECK(has(listed.output, "2block, kl, from the plain heads, seed 42"));
+  CHECK_FALSE(std::filesystem::exists(out / "study"));
+
+  const Ran made = detection(words + Words{"--threads", "1"});
+  INFO(made.output);
+  REQUIRE(made.status == 0);
+  const std::string table = bytes_of(out / "study" / "T8_2block-kl-upcycled_classifier.md");
+  CHECK(has(table, "P7"));
+  CHECK(has(table, "55.03"));
+  const io::Json regressor =
+      io::Json::parse(bytes_of(out / "study" / "T8_2block-kl-upcycled_regressor.json"), "the table");
+  CHECK(regressor["rows"].size() == 5);
+  const Ran again = detection(words + Words{"--threads", "1"});
+  INFO(again.output);
+  CHECK(has(again.output, "from the plain heads, seed 42: done"));
+  CHECK(has(detection({"study", "--scale", "smoke", "--only", "T9", "--out", out / "study"}).output,
+            "there is no experiment T9; choose among T5, T6, T7, T8, X"));
+  CHECK(has(detection({"study", "--out", out / "study"}).output, "--data is missing: the folder of BCCD"));
+}
+
 TEST_CASE("a run that is interrupted goes on to the same weights") {
   NEEDS_PROGRAM(detection)
   const Scratch out;
