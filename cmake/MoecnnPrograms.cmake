@@ -57,7 +57,7 @@ moecnn_add_kernels(moecnn_own_kernels)
 moecnn_program(moecnn_own_kernels)
 set_target_properties(moecnn_own_kernels PROPERTIES EXCLUDE_FROM_ALL ON)
 if(MOECNN_SANITIZE)
-  target_compile_options(moecnn_own_kernels PRIVATE -O1)
+  target_compile_options(moecnn_own_kernels PRIVATE -O2)
 endif()
 
 # moecnn_link_kernels(target): links them to a program. They come before its own objects, since of an inline function

@@ -42,7 +42,7 @@ TEST_CASE("multiply-adds need no runs, and the page says what is not measured") 
 TEST_CASE("the study makes the runs that are missing, and its tables and findings from them") {
   NEEDS_PROGRAM(cifar)
   const Scratch out;
-  const Ran listed = cifar(study(out, "T4") + Words{"--list"});
+  const Ran listed = cifar(study(out, "T4") + Words{"--list", "--batch", "8"});
   INFO(listed.output);
   CHECK(listed.status == 0);
   CHECK(has(listed.output, "4 experts at position 4, relative, seed 42: "));
