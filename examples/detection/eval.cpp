@@ -39,6 +39,7 @@ struct Choice {
   std::string head = {};
   int expert = -1, k = 0;
   std::array<double, 12> stats = {};
+  double class_loss = 0, box_loss = 0;
 
   std::string text() const { return head.empty() ? formatted("k = {}", k) : formatted("{}, expert {}", head, expert); }
 };
@@ -53,8 +54,9 @@ std::vector<Choice> each_choice(AnyModel& model, data::DetectionLoader& loader, 
   fmt::print("\n{:<21}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9}\n", "only", "AP", "AP50", "AP75", "small", "medium", "large");
   for (Choice& c : all) {
     const std::string pattern = c.head.empty() ? "" : Options::head_pattern(c.head);
-    c.stats = analysis::evaluate_boxes(model, loader, set, {.k = c.k, .fixed_expert = c.expert, .fixed_in = pattern})
-                  .metric.stats();
+    const auto e =
+        analysis::evaluate_boxes(model, loader, set, {.k = c.k, .fixed_expert = c.expert, .fixed_in = pattern});
+    c.stats = e.metric.stats(), c.class_loss = e.class_loss, c.box_loss = e.box_loss;
     fmt::print("{:<21}", c.text());
     for (int i = 0; i < 6; ++i) fmt::print("  {} %", percent(c.stats[static_cast<std::size_t>(i)]));
     fmt::print("\n");
@@ -74,10 +76,14 @@ io::Json json_of(const analysis::BoxEvaluation& e, const std::vector<Choice>& ch
                  const Options& o, const Graph& g) {
   io::Json classes = io::Json::array(), mixtures = io::Json::array(), other = io::Json::array();
   const auto known = [](double v) { return v < 0 ? std::nan("") : v; };
-  for (const Choice& c : choices)
-    other.add(c.head.empty()
-                  ? io::Json::object({{"k", c.k}, {"coco", coco_json(c.stats)}})
-                  : io::Json::object({{"head", c.head}, {"expert", c.expert}, {"coco", coco_json(c.stats)}}));
+  for (const Choice& c : choices) {
+    io::Json one =
+        c.head.empty() ? io::Json::object({{"k", c.k}}) : io::Json::object({{"head", c.head}, {"expert", c.expert}});
+    one.set("coco", coco_json(c.stats));
+    one.set("class_loss", c.class_loss);
+    one.set("box_loss", c.box_loss);
+    other.add(one);
+  }
   for (int c = 0; c < set.classes(); ++c)
     classes.add(io::Json::object({{"class", set.class_names[static_cast<std::size_t>(c)]},
                                   {"boxes", e.metric.truths(c, detection::any_area)},

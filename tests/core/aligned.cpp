@@ -29,7 +29,7 @@ TEST_CASE("an empty buffer has no memory") {
   CHECK(AlignedBuffer(0).bytes() == 0);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which would rather stop the program
+#ifndef MOECNN_SANITIZED  // which would rather stop the program
 TEST_CASE("memory that cannot be had is an error that says how much") {
   CHECK_THROWS_WITH_AS(AlignedBuffer(std::size_t(1) << 60),
                        "cannot allocate 1099511627776 MB; choose a smaller batch or a smaller network", Error);

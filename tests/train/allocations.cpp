@@ -10,7 +10,7 @@
 using namespace moecnn;
 
 // Every allocation by operator new in this program is counted. The sanitizers have an operator new of their own.
-#ifndef __SANITIZE_ADDRESS__
+#ifndef MOECNN_SANITIZED
 
 #define NOINLINE __attribute__((noinline))  // GCC warns of new and free in one function
 namespace {
