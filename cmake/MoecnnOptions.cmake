@@ -11,7 +11,7 @@ option(MOECNN_INSTALL "Add install rules" ${MOECNN_TOP_LEVEL})
 
 option(MOECNN_NATIVE "Compile the project's own programs for this very CPU (-march=native)" ${MOECNN_TOP_LEVEL})
 option(MOECNN_WERROR "Warnings are errors in the project's own programs (for CI)" OFF)
-option(MOECNN_PRECOMPILE "Precompile the headers that most tests include" OFF)
+option(MOECNN_PRECOMPILE "Precompile the headers that most tests and examples include" OFF)
 set(MOECNN_SANITIZE "" CACHE STRING "Sanitizers for the project's own programs, for example address,undefined")
 
 set(MOECNN_WITH_ONEDNN AUTO CACHE STRING "Use oneDNN: AUTO (if found), ON (must be found), OFF")

@@ -73,7 +73,7 @@ endfunction()
 
 # moecnn_precompile(target PROGRAMS HEADERS…): with MOECNN_PRECOMPILE, parses headers once for all of these programs. Such
 # a build does not prove that each source includes what it uses, and a change to a header compiles all of them again, so
-# it is for builds from scratch.
+# it is for builds from scratch. The programs have the same options.
 function(moecnn_precompile target programs)
   if(NOT MOECNN_PRECOMPILE)
     return()

@@ -126,7 +126,7 @@ inline void add_evaluation(CLI::App& app, Options& o) {
       app.add_option("--fixed-expert", o.fixed_expert, "only this expert of each mixture, counted from 0")
           ->check(between(0, 63));
   app.add_option("--fixed-in", o.fixed_in, "only in this head: regressor or classifier (default: in both)")
-      ->check(CLI::IsMember({"regressor", "classifier"}))
+      ->check(one_of({"regressor", "classifier"}))
       ->needs(fixed);
   app.add_flag("--equal-weights", o.equal_weights, "all experts run, with equal weight")->excludes(k)->excludes(fixed);
   fixed->excludes(k);

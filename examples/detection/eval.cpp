@@ -65,17 +65,18 @@ std::vector<Choice> each_choice(AnyModel& model, data::DetectionLoader& loader, 
   return all;
 }
 
+/// As JSON has it: null where the metric has no value.
+double known(double v) { return v < 0 ? std::nan("") : v; }
+
 io::Json coco_json(const std::array<double, 12>& values) {
   io::Json stats = io::Json::object();
-  for (std::size_t i = 0; i < values.size(); ++i)
-    stats.set(detection::coco_stat_names[i], values[i] < 0 ? std::nan("") : values[i]);
+  for (std::size_t i = 0; i < values.size(); ++i) stats.set(detection::coco_stat_names[i], known(values[i]));
   return stats;
 }
 
 io::Json json_of(const analysis::BoxEvaluation& e, const std::vector<Choice>& choices, const data::DetectionSet& set,
                  const Options& o, const Graph& g) {
   io::Json classes = io::Json::array(), mixtures = io::Json::array(), other = io::Json::array();
-  const auto known = [](double v) { return v < 0 ? std::nan("") : v; };
   for (const Choice& c : choices) {
     io::Json one =
         c.head.empty() ? io::Json::object({{"k", c.k}}) : io::Json::object({{"head", c.head}, {"expert", c.expert}});

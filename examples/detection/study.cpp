@@ -29,7 +29,8 @@ const std::vector<Cell> cells{{"none", "", false, 35.0, 52.5},           {"singl
                               {"2block", "relative", false, 33.7, 51.0}, {"conv4", "kl", false, 33.6, 50.9},
                               {"conv4", "relative", false, 33.6, 50.9},  {"2block", "kl", true, 35.1, 52.7},
                               {"2block", "relative", true, 34.4, 51.7},  {"conv4", "kl", true, 35.1, 52.6}};
-constexpr std::size_t plain = 0, first_2block = 2, upcycled_2block = 7;
+/// Places in the list.
+constexpr std::size_t plain = 0, kl = 2, importance = 3, relative = 4, upcycled_kl = 7;
 
 constexpr int experts = 4, levels = 5;
 /// Mean weights in percent, level by level from P3 to P7.
@@ -44,7 +45,7 @@ struct LevelTable {
 };
 
 const std::vector<LevelTable> level_tables{{"T6",
-                                            2,
+                                            kl,
                                             false,
                                             {{{65.54, 0.00, 0.16, 34.30},
                                               {56.44, 0.04, 0.52, 42.99},
@@ -52,7 +53,7 @@ const std::vector<LevelTable> level_tables{{"T6",
                                               {0.01, 55.83, 43.94, 0.22},
                                               {0.04, 66.49, 33.37, 0.10}}}},
                                            {"T6",
-                                            3,
+                                            importance,
                                             false,
                                             {{{0.03, 0.00, 35.24, 64.73},
                                               {0.51, 0.01, 41.19, 58.28},
@@ -60,7 +61,7 @@ const std::vector<LevelTable> level_tables{{"T6",
                                               {47.34, 52.59, 0.07, 0.00},
                                               {27.36, 71.28, 1.27, 0.09}}}},
                                            {"T6",
-                                            4,
+                                            relative,
                                             false,
                                             {{{67.75, 2.62, 13.85, 15.79},
                                               {33.00, 16.23, 47.13, 3.64},
@@ -68,7 +69,7 @@ const std::vector<LevelTable> level_tables{{"T6",
                                               {9.69, 29.81, 23.81, 36.69},
                                               {0.29, 54.30, 44.03, 1.38}}}},
                                            {"T7",
-                                            2,
+                                            kl,
                                             true,
                                             {{{0.00, 0.05, 59.36, 40.59},
                                               {0.00, 4.44, 57.12, 38.44},
@@ -76,7 +77,7 @@ const std::vector<LevelTable> level_tables{{"T6",
                                               {26.55, 58.19, 0.00, 15.26},
                                               {90.02, 7.17, 2.34, 0.47}}}},
                                            {"T7",
-                                            3,
+                                            importance,
                                             true,
                                             {{{43.27, 56.70, 0.03, 0.00},
                                               {39.70, 58.04, 2.26, 0.01},
@@ -84,7 +85,7 @@ const std::vector<LevelTable> level_tables{{"T6",
                                               {10.42, 0.00, 58.58, 31.00},
                                               {0.51, 0.27, 9.03, 90.19}}}},
                                            {"T7",
-                                            4,
+                                            relative,
                                             true,
                                             {{{0.06, 69.68, 11.67, 18.59},
                                               {15.54, 21.43, 18.57, 44.46},
@@ -92,7 +93,7 @@ const std::vector<LevelTable> level_tables{{"T6",
                                               {15.74, 0.10, 32.83, 51.33},
                                               {52.52, 0.27, 26.60, 20.62}}}},
                                            {"T8",
-                                            upcycled_2block,
+                                            upcycled_kl,
                                             false,
                                             {{{37.83, 48.78, 0.64, 12.76},
                                               {36.75, 46.07, 1.95, 15.23},
@@ -100,7 +101,7 @@ const std::vector<LevelTable> level_tables{{"T6",
                                               {8.46, 24.40, 38.56, 28.58},
                                               {3.20, 30.58, 50.67, 15.55}}}},
                                            {"T8",
-                                            upcycled_2block,
+                                            upcycled_kl,
                                             true,
                                             {{{0.01, 48.13, 50.76, 1.09},
                                               {0.75, 41.80, 46.31, 11.14},
@@ -116,10 +117,10 @@ struct Experiment {
 std::vector<Experiment> experiments() {
   std::vector<Experiment> all{
       {"T5", "AP of the heads (Table V)", {}},
-      {"T6", "Weights of the regressor's experts on each level (Table VI)", {2, 3, 4}},
-      {"T7", "Weights of the classifier's experts on each level (Table VII)", {2, 3, 4}},
-      {"T8", "The same of experts that began as the plain heads (Table VIII)", {upcycled_2block}},
-      {"X", "Every expert alone, and every k", {first_2block, 3, 4, upcycled_2block}}};
+      {"T6", "Weights of the regressor's experts on each level (Table VI)", {kl, importance, relative}},
+      {"T7", "Weights of the classifier's experts on each level (Table VII)", {kl, importance, relative}},
+      {"T8", "The same of experts that began as the plain heads (Table VIII)", {upcycled_kl}},
+      {"X", "Every expert alone, and every k", {kl, importance, relative, upcycled_kl}}};
   for (std::size_t c = 0; c < cells.size(); ++c) all[0].cells.push_back(c);
   return all;
 }
@@ -160,8 +161,8 @@ Protocol protocol_of(const StudyOptions& o) {
   return {
       {"--dataset", "coco", "--data", o.data, "--backbone", "resnet50", "--lr", "1e-5"},
       {"--epochs", "20", "--lr-steps", "12,17"},
-      {"--epochs", "20", "--lr-steps", "13,17"},
-      {"--epochs", "6", "--lr", "1e-6", "--lr-steps", "3"},
+      {"--epochs", "20", "--lr-steps", "14,18"},
+      {"--epochs", "6", "--lr", "1e-6", "--lr-steps", "4"},
       {"--epochs", "6"},
       {"--dataset", "coco", "--split", "val"},
       "last.safetensors",
@@ -175,7 +176,6 @@ class Results {
     seeds_ = o.seeds > 0 ? o.seeds : protocol_.seeds;
   }
   int seeds() const { return seeds_; }
-  const Protocol& protocol() const { return protocol_; }
 
   std::filesystem::path folder(std::size_t c, int seed) const {
     return std::filesystem::path(options_.out) / "runs" / formatted("{}_seed-{}", cells[c].name(), 42 + seed);
@@ -208,14 +208,10 @@ class Results {
     return runs::Run(std::move(plan));
   }
 
-  /// A value of every seed's figures; NaN where there is none.
-  std::vector<double> values(std::size_t c, const std::function<io::Json(const io::Json&)>& of,
-                             double factor = 100) const {
-    std::vector<double> all;
-    for (int s = 0; s < seeds_; ++s) {
-      const io::Json figures = run(c, s).figures();
-      all.push_back(figures.is_object() ? factor * of(figures).number_or(std::nan("")) : std::nan(""));
-    }
+  /// What `eval` wrote for each seed; null where a run is not finished.
+  std::vector<io::Json> figures(std::size_t c) const {
+    std::vector<io::Json> all;
+    for (int s = 0; s < seeds_; ++s) all.push_back(run(c, s).figures());
     return all;
   }
   void add_notes(report::StudyTable& t, const std::vector<std::size_t>& of) const {
@@ -236,6 +232,13 @@ class Results {
   Protocol protocol_;
   int seeds_;
 };
+
+/// A share of every seed's figures in percent; NaN where there is none.
+std::vector<double> percents(const std::vector<io::Json>& figures, const std::function<io::Json(const io::Json&)>& of) {
+  std::vector<double> all;
+  for (const io::Json& f : figures) all.push_back(f.is_object() ? 100 * of(f).number_or(std::nan("")) : std::nan(""));
+  return all;
+}
 
 constexpr std::array<const char*, 6> coco_keys{"AP", "AP50", "AP75", "APs", "APm", "APl"};
 
@@ -258,8 +261,9 @@ void write_heads(const Results& r, const Experiment& e, const std::filesystem::p
                        .baseline = static_cast<int>(plain)};
   for (const std::size_t c : e.cells) {
     report::StudyRow row{cells[c].title(), {}};
+    const auto figures = r.figures(c);
     for (const char* key : coco_keys)
-      row.values.push_back({.runs = r.values(c, [&](const io::Json& j) { return j["coco"][key]; })});
+      row.values.push_back({.runs = percents(figures, [&](const io::Json& j) { return j["coco"][key]; })});
     row.values[0].paper = cells[c].ap, row.values[1].paper = cells[c].ap50;
     t.rows.push_back(std::move(row));
   }
@@ -281,13 +285,14 @@ void write_levels(const Results& r, const Experiment& e, const std::filesystem::
                          .rows = {}};
     for (int x = 0; x < experts; ++x)
       t.metrics.push_back({.key = formatted("expert_{}", x), .name = formatted("expert {}, %", x)});
+    const auto figures = r.figures(known.cell);
     for (int l = 0; l < levels; ++l) {
       report::StudyRow row{formatted("P{}", 3 + l), {}};
       for (int x = 0; x < experts; ++x) {
         const auto m = static_cast<std::size_t>(l + (known.classifier ? levels : 0)),
                    expert = static_cast<std::size_t>(x);
         row.values.push_back(
-            {.runs = r.values(known.cell, [&](const io::Json& j) { return j["mixtures"][m]["mean_weights"][expert]; }),
+            {.runs = percents(figures, [&](const io::Json& j) { return j["mixtures"][m]["mean_weights"][expert]; }),
              .paper = known.published[static_cast<std::size_t>(l)][expert]});
       }
       t.rows.push_back(std::move(row));
@@ -297,13 +302,29 @@ void write_levels(const Results& r, const Experiment& e, const std::filesystem::
   }
 }
 
-/// In the order in which `eval --each-expert` makes them.
-std::string choice_text(int i) {
-  return i < 2 * experts ? formatted("expert {} alone in the {}", i % experts, i < experts ? "regressor" : "classifier")
-                         : formatted("k = {}", 1 + i - 2 * experts);
-}
+/// Another choice of experts, as `eval --each-expert` writes it down.
+struct Choice {
+  std::string head;  ///< in which one expert is alone; empty: k experts in both
+  int number;        ///< the expert, or k
+
+  std::string text() const {
+    return head.empty() ? formatted("k = {}", number) : formatted("expert {} alone in the {}", number, head);
+  }
+  /// COCO's numbers with it, null where there are none.
+  io::Json coco(const io::Json& figures) const {
+    for (const io::Json& c : figures["choices"].elements())
+      if (head.empty() ? c["k"].whole_or(0) == number
+                       : c["head"].text_or("") == head && c["expert"].whole_or(-1) == number)
+        return c["coco"];
+    return {};
+  }
+};
 
 void write_choices(const Results& r, const Experiment& e, const std::filesystem::path& out) {
+  std::vector<Choice> choices;
+  for (const char* head : {"regressor", "classifier"})
+    for (int x = 0; x < experts; ++x) choices.push_back({head, x});
+  for (int k = 1; k <= experts; ++k) choices.push_back({"", k});
   for (const std::size_t c : e.cells) {
     report::StudyTable t{.id = formatted("{}_{}", e.id, cells[c].name()),
                          .title = formatted("{}: {}", e.title, cells[c].title()),
@@ -313,14 +334,15 @@ void write_choices(const Results& r, const Experiment& e, const std::filesystem:
                          .metrics = coco_metrics(),
                          .rows = {},
                          .baseline = 0};
-    for (int i = -1; i < 3 * experts; ++i) {
-      report::StudyRow row{i < 0 ? "as trained" : choice_text(i), {}};
+    const auto figures = r.figures(c);
+    const auto add = [&](const std::string& name, const std::function<io::Json(const io::Json&)>& coco) {
+      report::StudyRow row{name, {}};
       for (const char* key : coco_keys)
-        row.values.push_back({.runs = r.values(c, [&](const io::Json& j) {
-          return i < 0 ? j["coco"][key] : j["choices"][static_cast<std::size_t>(i)]["coco"][key];
-        })});
+        row.values.push_back({.runs = percents(figures, [&](const io::Json& j) { return coco(j)[key]; })});
       t.rows.push_back(std::move(row));
-    }
+    };
+    add("as trained", [](const io::Json& j) { return j["coco"]; });
+    for (const Choice& choice : choices) add(choice.text(), [&](const io::Json& j) { return choice.coco(j); });
     r.add_notes(t, {c});
     report::write_study(t, out);
   }

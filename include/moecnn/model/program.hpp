@@ -73,7 +73,7 @@ class Program {
   double loss() const;
   /// The result of each loss, in the order in which they were recorded.
   const std::vector<LossResult>& losses() const { return losses_; }
-  /// What the i-th of them adds to loss(): factor · mean.
+  /// The i-th summand of loss(): factor · mean.
   double loss_part(std::size_t i) const;
   /// The operation of the i-th of them: "cross-entropy", "focal loss".
   std::string_view loss_name(std::size_t i) const;
