@@ -5,8 +5,8 @@
 ///                         for bench/pycocotools_bbox.py
 #include <catch2/catch.hpp>
 
+#include "detection/objects.hpp"
 #include "harness.hpp"
-#include "moecnn/core/rng.hpp"
 #include "moecnn/detection/coco_metric.hpp"
 #include "moecnn/detection/decode.hpp"
 #include "moecnn/detection/matcher.hpp"
@@ -15,7 +15,7 @@ namespace {
 
 using namespace moecnn;
 using namespace moecnn::detection;
-using bench::Results, bench::seconds;
+using bench::objects, bench::Results, bench::seconds;
 using io::Json;
 
 int rounds() { return bench::env_int("MOECNN_BENCH_ROUNDS", 9); }
@@ -26,20 +26,6 @@ double median_ms(const F& work) {
   std::vector<double> times;
   for (int i = 0; i < rounds(); ++i) times.push_back(1e3 * seconds(work));
   return bench::median(times);
-}
-
-/// Sizes like those of objects in photographs: from 12 pixels to nearly the whole, more small than large ones.
-std::vector<Object> objects(int count, Size2 image, std::uint64_t seed) {
-  const Rng rng(seed, Purpose::other);
-  std::vector<Object> all;
-  for (int i = 0; i < count; ++i) {
-    const double side = std::exp(2.5 + 3.5 * rng.uniform(i, 0)), tall = std::exp(rng.uniform(i, 1) - 0.5);
-    const double x = (image.w - side) * rng.uniform(i, 2), y = std::max(0.0, image.h - side * tall) * rng.uniform(i, 3);
-    all.push_back({.box = {static_cast<float>(x), static_cast<float>(y), static_cast<float>(x + side),
-                           static_cast<float>(y + side * tall)},
-                   .label = i % 80});
-  }
-  return all;
 }
 
 void match_naively(const Anchors& anchors, const std::vector<Object>& objects, std::vector<std::int32_t>& classes) {

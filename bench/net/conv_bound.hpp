@@ -70,7 +70,8 @@ inline ConvTimes time_transposed(const moecnn::ops::ConvTranspose& t, const moec
   return {m.backward_data, needs_data ? m.forward : 0, m.backward_weights};
 }
 
-/// Sum over the network in seconds. An expert's convolutions count once per expert, at the mean number of rows.
+/// Sum over the network in seconds. An expert's convolutions count once per expert, at the mean number of rows; where there
+/// are fewer rows than experts, once per row.
 inline ConvTimes conv_bound(const moecnn::Graph& g, bool training, int rounds) {
   ConvTimes sum;
   std::map<std::string, ConvTimes> known;  // equal shapes are timed once
@@ -80,7 +81,7 @@ inline ConvTimes conv_bound(const moecnn::Graph& g, bool training, int rounds) {
     if (!c && !t) continue;
     const moecnn::Edge &in = g.edges[n.inputs[0]], &out = g.output_of(n);
     const bool needs_data = n.inputs[0] != g.input;
-    const int rows = out.extent.n / n.experts;
+    const int busy = std::min(n.experts, out.extent.n), rows = out.extent.n / busy;
     std::string key =
         fmt::format("{} {} {} {} {} {}", n.op.index(), rows, in.extent.h, in.extent.w, out.extent.h, out.extent.w);
     const auto shape = [&](const auto& op) {
@@ -92,9 +93,9 @@ inline ConvTimes conv_bound(const moecnn::Graph& g, bool training, int rounds) {
       known[key] = c ? time_conv(*c, in, out, rows, training, needs_data, rounds)
                      : time_transposed(*t, in, out, rows, training, needs_data, rounds);
     const ConvTimes& times = known[key];
-    sum.forward += n.experts * times.forward;
-    sum.backward_data += n.experts * times.backward_data;
-    sum.backward_weights += n.experts * times.backward_weights;
+    sum.forward += busy * times.forward;
+    sum.backward_data += busy * times.backward_data;
+    sum.backward_weights += busy * times.backward_weights;
   }
   return sum;
 }

@@ -19,39 +19,52 @@ inline int rounds() { return env_int("MOECNN_BENCH_ROUNDS", 9); }
 /// Training steps of a mixture after which memory is looked at: its peak must not grow with the steps.
 inline int watched_steps() { return std::max(2, env_int("MOECNN_BENCH_STEPS", 40)); }
 
+/// What training steps are given. Without targets these are random "labels".
+struct Training {
+  moecnn::Targets targets = {};
+  double rate = 0.01;
+};
+
 /// A model with a batch of random images, ready to step.
 template <class Net>
 class Setup {
  public:
-  Setup(const Net& net, moecnn::Extent images, const moecnn::ModelOpts& opts) : model(images, opts, net) {
+  Setup(const Net& net, moecnn::Extent images, const moecnn::ModelOpts& opts, const Training& given = {})
+      : model(images, opts, net), targets_(given.targets), rate_(given.rate) {
     const moecnn::Rng rng(1, moecnn::Purpose::other);
     pixels_.resize(static_cast<std::size_t>(3 * images.n * images.pixels()));
     for (std::size_t i = 0; i < pixels_.size(); ++i) pixels_[i] = static_cast<float>(2 * rng.uniform(i) - 1);
-    if (!opts.training) return;
+    if (!opts.training || targets_.begin() != targets_.end()) return;
     const auto& p = model.training();
     const auto classes = static_cast<std::uint64_t>(p.graph().edges[p.graph().nodes.back().inputs[0]].channels);
     const auto labels = static_cast<std::size_t>(p.graph().edges[p.graph().targets()[0]].elements());
     for (std::size_t i = 0; i < labels; ++i) labels_.push_back(static_cast<int>(rng.below(classes, i, 1)));
+    targets_.add({"labels", labels_.data()});
   }
-  moecnn::StepContext begin_training() { return begin_training(pixels_.data(), labels_.data()); }
-  void forward_backward() { forward_backward(pixels_.data(), labels_.data()); }
-  void train() { train(pixels_.data(), labels_.data()); }
+  moecnn::StepContext begin_training() { return begin_training(pixels_.data(), targets_); }
+  void forward_backward() { forward_backward(pixels_.data(), targets_); }
+  void train() { train(pixels_.data(), targets_); }
 
-  moecnn::StepContext begin_training(const float* images, const int* labels) {
+  moecnn::StepContext begin_training(const float* images, const moecnn::Targets& targets) {
     auto& p = model.training();
     p.set_images(images);
-    p.set_labels(labels);
+    for (const moecnn::Target& t : targets) p.set_target(t.name, t.data, t.dtype);
     return {.training = true, .seed = 1, .step = steps_++};
   }
-  void forward_backward(const float* images, const int* labels) {
-    const auto step = begin_training(images, labels);
+  void forward_backward(const float* images, const moecnn::Targets& targets) {
+    const auto step = begin_training(images, targets);
     model.training().forward(step);
     model.training().backward(step);
   }
-  void train(const float* images, const int* labels) {
-    forward_backward(images, labels);
+  void train(const float* images, const moecnn::Targets& targets) {
+    forward_backward(images, targets);
     if (!optimiser_) optimiser_.emplace(moecnn::Sgd{.momentum = 0.9}, model.params());
-    optimiser_->step(model.params(), 0.01);
+    optimiser_->step(model.params(), rate_);
+  }
+  void train(const float* images, const int* labels) {
+    moecnn::Targets targets;
+    targets.add({"labels", labels});
+    train(images, targets);
   }
   void infer() {
     auto& p = model.inference();
@@ -65,6 +78,8 @@ class Setup {
   std::optional<moecnn::Optimizer> optimiser_;
   std::vector<float> pixels_;
   std::vector<int> labels_;
+  moecnn::Targets targets_;
+  double rate_;
   std::uint64_t steps_ = 0;
 };
 
@@ -131,14 +146,14 @@ inline void watch_memory(const std::function<void()>& step, const std::string& n
 /// Training steps or inference of one network. Names of results are `train/NAME/…` and so on.
 template <class Net>
 Results run_net(const std::string& name, const Net& net, moecnn::Extent images, moecnn::ModelOpts opts, bool training,
-                bool bound = true) {
+                bool bound = true, const Training& given = {}) {
   opts.training = training;
   const std::string mode = training ? "train" : "infer", at = mode + "/" + name;
   const double before = peak_memory_mb(), start = now();
-  Setup<Net> s(net, images, opts);
+  Setup<Net> s(net, images, opts, given);
   const auto step = [&] { training ? s.train() : s.infer(); };
   step();
-  const double first = now() - start;
+  const double first = now() - start, first_loss = training ? s.model.training().loss() : 0;
   for (int i = 0; i < 3; ++i) step();
   const moecnn::Graph g = s.model.recorded();
   Results watched;
@@ -162,7 +177,9 @@ Results run_net(const std::string& name, const Net& net, moecnn::Extent images, 
   r.emplace_back("first_step_ms/" + at, 1e3 * first, "ms");
   r.emplace_back("peak_memory_mb/" + at, peak, "MB");
   r.emplace_back("memory_above_start_mb/" + at, peak - before, "MB");
+  r.emplace_back("parameters/" + at, static_cast<double>(moecnn::parameter_count(g)), "parameters");
   if (training) {
+    r.emplace_back("first_loss/" + at, first_loss, "nats");
     r.emplace_back("planned_mb/" + at, planned_mb(s), "MB");
     r.emplace_back("planned_of_used/" + at, planned_mb(s) / (peak - before), "ratio");
   }
