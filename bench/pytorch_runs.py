@@ -42,14 +42,15 @@ def peak_mb():
 
 def measure(o, build, mode, net, setting):
     """One network in one setting, in this process. `build(o, mode, net, layout, compiled)` returns the batch size and a
-    function that runs step i; `compiled` is what to apply to a function that runs the network."""
+    function that runs step i, and where it has further figures a dict of name → (value, unit), which the first step may fill;
+    `compiled` is what to apply to a function that runs the network."""
     import torch
 
     torch.set_num_threads(o.threads)
     torch.manual_seed(1)
     after_import = peak_mb()
     layout = torch.channels_last if "channels_last" in setting else torch.contiguous_format
-    batch, step = build(o, mode, net, layout, torch.compile if setting.startswith("compile") else lambda f: f)
+    batch, step, *figures = build(o, mode, net, layout, torch.compile if setting.startswith("compile") else lambda f: f)
     clock = time.process_time if o.cpu_time else time.perf_counter
     with torch.backends.mkldnn.flags(enabled=False) if o.no_mkldnn else contextlib.nullcontext():
         times = []
@@ -61,7 +62,7 @@ def measure(o, build, mode, net, setting):
     return {
         "images_per_s": batch / statistics.median(timed), "step_ms": 1e3 * statistics.median(timed),
         "step_ms_min": 1e3 * min(timed), "first_step_ms": 1e3 * times[0],
-        "peak_memory_mb": peak_mb(), "import_memory_mb": after_import,
+        "peak_memory_mb": peak_mb(), "import_memory_mb": after_import, "figures": figures[0] if figures else {},
     }  # fmt: skip
 
 
@@ -88,6 +89,8 @@ def report(results, mode, net, by_setting):
             {"name": f"memory_above_start_mb/{mode}/{net}{suffix}",
              "value": m["peak_memory_mb"] - m["import_memory_mb"], "unit": "MB"},
         ]
+    for name, (value, unit) in by_setting[best]["figures"].items():
+        results.append({"name": f"{name}/{mode}/{net}", "value": value, "unit": unit})
     # Speed and memory may have different best settings: memory is compared with the most frugal one.
     frugal = min(m["peak_memory_mb"] for m in by_setting.values())
     results.append({"name": f"peak_memory_mb/{mode}/{net}@frugal", "value": frugal, "unit": "MB"})
