@@ -48,7 +48,7 @@ TEST_CASE("evaluation finds what decoding each picture by itself finds, and coun
   const data::DetectionAugment augment =
       data::DetectionAugment::test(64, 0);  // smaller than the files: boxes are scaled
   data::DetectionLoader loader(set, {.batch = 2, .augment = augment, .threads = 0});
-  const BoxEvaluation e = evaluate_boxes(model, loader, set);
+  const BoxEvaluation e = evaluate_boxes(model, loader, set, {.keep = 3});
   CHECK(e.pictures == 5);
   CHECK(e.left_out == 0);
   CHECK(e.class_loss > 0);
@@ -74,6 +74,18 @@ TEST_CASE("evaluation finds what decoding each picture by itself finds, and coun
     CHECK(e.detections[i].category == found[i].category);
     CHECK(e.detections[i].score == doctest::Approx(found[i].score).epsilon(1e-5));
     CHECK(e.detections[i].box.x == doctest::Approx(found[i].box.x).epsilon(1e-3));
+  }
+  REQUIRE(e.kept.size() == 3);
+  std::size_t first = 0;
+  for (int i = 0; i < 3; ++i) {
+    const ServedPicture& kept = e.kept[static_cast<std::size_t>(i)];
+    CHECK(kept.picture == i);
+    CHECK(kept.weights.empty());  // no mixtures
+    REQUIRE(kept.boxes.size() <= e.detections.size() - first);
+    for (const auto& d : kept.boxes) {
+      CHECK(detection::CocoBox::from(d.box) == e.detections[first++].box);
+      CHECK(d.level >= 3);
+    }
   }
   const auto truths = data::coco_truths(set);
   CHECK(truths.size() == set.objects.size());

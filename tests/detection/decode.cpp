@@ -103,6 +103,24 @@ TEST_CASE("yhenon's way: class by class, without limits") {
   CHECK(same(decode(anchors, heads.maps(anchors, classes, opts.order), {64, 96}, opts), limited));
 }
 
+TEST_CASE("detections know the level of their anchor") {
+  const Anchors anchors({128, 160});
+  const Heads heads(anchors, 3, false);
+  const auto found =
+      decode(anchors, heads.maps(anchors, 3, MapOrder::planes), {128, 160}, DecodeOpts::yhenon(/*classes=*/3));
+  std::vector<int> boxes(8);
+  for (const auto& d : found) {
+    CHECK(d.level == anchors.levels()[anchors.level_of(static_cast<std::size_t>(d.anchor))].level);
+    ++boxes.at(static_cast<std::size_t>(d.level));
+  }
+  for (int level = 3; level <= 7; ++level) CHECK_MESSAGE(boxes[static_cast<std::size_t>(level)] > 0, level);
+  // Levels need not begin with P3.
+  const Anchors coarse({64, 64}, {.first_level = 6, .last_level = 6});
+  const Heads some(coarse, 1, false);
+  for (const auto& d : decode(coarse, some.maps(coarse, 1, MapOrder::planes), 64, {.classes = 1, .least_score = 0}))
+    CHECK(d.level == 6);
+}
+
 TEST_CASE("torchvision's way: the best of each level, in the order of scores") {
   const Anchors anchors({128, 96}, AnchorOpts::torchvision());
   const int classes = 3;

@@ -19,8 +19,16 @@ struct EvaluateBoxesOpts {
   detection::AnchorOpts anchors = {};  ///< those of the training
   detection::DecodeOpts decode = {};   ///< `classes` is taken from the set
   detection::CocoMetricOpts metric = {};
+  int keep = 0;         ///< of so many pictures, the first, the boxes are kept with their experts
   StopAsked stop = {};  ///< true: evaluate_boxes() throws Stopped
   std::function<void(int pictures_done)> progress = {};
+};
+
+/// The boxes of one picture, and the experts that served it.
+struct ServedPicture {
+  int picture = 0;                                ///< its place in the set
+  std::vector<detection::Detection> boxes = {};   ///< in pixels of the file
+  std::vector<std::vector<double>> weights = {};  ///< of each mixture those of all experts
 };
 
 struct BoxEvaluation {
@@ -31,6 +39,7 @@ struct BoxEvaluation {
   int left_out = 0;                        ///< pictures that cannot be read
   std::vector<MixtureInfo> mixtures = {};  ///< a head has one on each level
   std::vector<RoutingStats> routing = {};  ///< per mixture
+  std::vector<ServedPicture> kept = {};    ///< see EvaluateBoxesOpts::keep
 
   /// As the trainer keeps a test: AP first, which decides which weights are the best.
   TestRecord record() const {
@@ -77,6 +86,19 @@ class HeadMaps {
   std::vector<std::size_t> sizes_;  ///< of one image
 };
 
+/// What forward() has found in image `row`, whose maps have been read, and the weights that it was served with.
+inline ServedPicture served_picture(const Program& program, const HeadMaps& maps, int row,
+                                    const detection::Anchors& anchors, const data::PicturePlace& place,
+                                    const detection::DecodeOpts& decode) {
+  ServedPicture seen{.boxes = detection::decode(anchors, maps.of(row), place.size, decode)};
+  for (detection::Detection& d : seen.boxes) d.box = place.to_file(d.box);
+  for (const Routing& r : program.routings()) {
+    const auto weights = r.weights.row(row);
+    seen.weights.emplace_back(weights.begin(), weights.end());
+  }
+  return seen;
+}
+
 /// Runs one epoch of the loader from its beginning through the model's evaluation programs, and measures the detections.
 /// The loader must match anchors (for the losses) and neither shuffle nor flip. Batch norm uses its running statistics, gates
 /// have no noise. Pictures that cannot be read count nowhere.
@@ -92,6 +114,7 @@ inline BoxEvaluation evaluate_boxes(AnyModel& model, data::DetectionLoader& load
   std::vector<int> seen;
   std::vector<MixtureInfo> mixtures;
   std::vector<RoutingStats> routing;
+  std::vector<ServedPicture> kept;
   double class_loss = 0, box_loss = 0;
   const auto add = [&](Program& program, const AnyBatch& batch, int first) {
     if (first == 0) mixtures = mixtures_of(program.graph()), routing.resize(mixtures.size());
@@ -101,14 +124,16 @@ inline BoxEvaluation evaluate_boxes(AnyModel& model, data::DetectionLoader& load
     maps.read(program);
     const auto& boxes = anchors.try_emplace({batch.size.h, batch.size.w}, batch.size, opts.anchors).first->second;
     for (int b = 0; b < batch.count; ++b) {
-      const data::PicturePlace& place = loader.current().places[b];
       const auto& picture = set.pictures[static_cast<std::size_t>(batch.indices[b])];
       seen.push_back(batch.indices[b]);
-      for (const detection::Detection& d : detection::decode(boxes, maps.of(b), place.size, opts.decode))
+      ServedPicture served = served_picture(program, maps, b, boxes, loader.current().places[b], opts.decode);
+      for (const detection::Detection& d : served.boxes)
         found.push_back({.image = picture.id,
                          .category = set.category_ids[static_cast<std::size_t>(d.label)],
-                         .box = detection::CocoBox::from(place.to_file(d.box)),
+                         .box = detection::CocoBox::from(d.box),
                          .score = d.score});
+      served.picture = batch.indices[b];
+      if (static_cast<int>(kept.size()) < opts.keep) kept.push_back(std::move(served));
     }
     if (opts.progress) opts.progress(first + batch.count);
   };
@@ -122,7 +147,8 @@ inline BoxEvaluation evaluate_boxes(AnyModel& model, data::DetectionLoader& load
           .pictures = pictures,
           .left_out = set.size() - pictures,
           .mixtures = std::move(mixtures),
-          .routing = std::move(routing)};
+          .routing = std::move(routing),
+          .kept = std::move(kept)};
 }
 
 /// Writes detections as COCO's server and pycocotools read them: a list of {image_id, category_id, bbox, score}.

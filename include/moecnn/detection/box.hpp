@@ -32,7 +32,8 @@ struct Detection {
   Box box;
   int label = 0;
   float score = 0;
-  int anchor = -1;  ///< the anchor that it comes from, where that is known; its level is Anchors::level_of()
+  int anchor = -1;  ///< the anchor that it comes from, where that is known
+  int level = -1;   ///< the level of this anchor: 3 for P3
 };
 
 }  // namespace moecnn::detection

@@ -139,7 +139,11 @@ inline std::vector<Detection> decode(const Anchors& anchors, std::span<const Lev
     for (const auto& c : found) {
       const auto a = static_cast<std::size_t>(c.anchor);
       const Deltas d = detail::deltas_of(maps[l].deltas, level, anchors.shapes(), a, opts.order);
-      all.push_back({clip(decode(anchors[a], d, opts.coder), image, opts.coder.clip), c.label, c.score, c.anchor});
+      all.push_back({.box = clip(decode(anchors[a], d, opts.coder), image, opts.coder.clip),
+                     .label = c.label,
+                     .score = c.score,
+                     .anchor = c.anchor,
+                     .level = level.level});
     }
   }
   std::vector<int> kept = nms(all, opts.nms);  // levels rise, so equal scores stay in the order of anchors

@@ -84,8 +84,8 @@ inline std::vector<int> nms(std::span<const Detection> all, float threshold) {
         threshold);
   std::vector<int> order;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const auto& [box, label, score, anchor] = all[i];
-    if (std::isfinite(score) && std::isfinite(box.x1) && std::isfinite(box.y1) && std::isfinite(box.x2) &&
+    const Box& box = all[i].box;
+    if (std::isfinite(all[i].score) && std::isfinite(box.x1) && std::isfinite(box.y1) && std::isfinite(box.x2) &&
         std::isfinite(box.y2))
       order.push_back(static_cast<int>(i));
   }
