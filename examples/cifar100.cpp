@@ -260,12 +260,8 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   if (const auto status = parse_words(app, words)) return *status;
   if (*study_command) {
     s.passed_on = study_command->remaining();
-    return study(
-        s,
-        [](const std::vector<std::string>& other) {
-          return run(other, "cifar100 " + fmt::format("{}", fmt::join(other, " ")));
-        },
-        [&](const Cell& cell) { return rate_of(cell, s.passed_on); });
+    return study(s, runs::with_other_words("cifar100", run),
+                 [&](const Cell& cell) { return rate_of(cell, s.passed_on); });
   }
   std::string from = "the command line";
   if (*eval_command) from = take_network(o, *eval_command);

@@ -86,11 +86,7 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
     if (*uses_weights) take_saved_options(*uses_weights, *train_command, o);
   if (*study_command) {
     study_options.passed_on = study_command->remaining();
-    return study(study_options, [](const std::vector<std::string>& other) {
-      std::string line = "segmentation";
-      for (const std::string& word : other) line += " " + word;
-      return run(other, line);
-    });
+    return study(study_options, runs::with_other_words("segmentation", run));
   }
 #ifdef _OPENMP
   if (o.threads > 0) omp_set_num_threads(o.threads);

@@ -101,23 +101,16 @@ inline void add_prediction(CLI::App& app, PredictOptions& o) {
 }
 
 inline void add_study(CLI::App& app, StudyOptions& s) {
-  app.add_option(
-         "--scale", s.scale,
-         "quick: 10 epochs, one seed, a part of the tables: about a day on two cores; paper: the protocol, 150 epochs "
-         "and three seeds; smoke: a minute on generated images")
-      ->check(one_of({"quick", "paper", "smoke"}))
-      ->capture_default_str();
-  app.add_option("--data", s.data, "folder with train.bin and test.bin of CIFAR-100 (binary version)");
-  app.add_option("--out", s.out, "folder for runs, tables and study.html; give it again to go on")
-      ->capture_default_str();
-  app.add_option("--only", s.only, "experiments, with commas between: T1, T2, T3, T4, K, G, M, F (default: all)")
-      ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--seeds", s.seeds, "runs of each network, with seeds from 42 on (default: the scale's)")
-      ->check(between(1, 1000));
-  app.add_flag("--list", s.list, "print the runs and the time that each takes on this machine, and start none");
-  app.allow_extras();
-  app.footer("All other options are passed on to every training run: --threads 2 --epochs 5");
+  runs::add_study_options(app, s,
+                          {.scale = "quick: 10 epochs, one seed, a part of the tables: about a day on two cores; "
+                                    "paper: the protocol, 150 epochs "
+                                    "and three seeds; smoke: a minute on generated images",
+                           .data = "folder with train.bin and test.bin of CIFAR-100 (binary version)",
+                           .only = "experiments, with commas between: T1, T2, T3, T4, K, G, M, F (default: all)",
+                           .seeds = "runs of each network, with seeds from 42 on (default: the scale's)",
+                           .out = "folder for runs, tables and study.html; give it again to go on",
+                           .list = "print the runs and the time that each takes on this machine, and start none",
+                           .example = "--threads 2 --epochs 5"});
 }
 
 /// Gives the options in the weights file to those that were not typed, and returns them.

@@ -7,9 +7,7 @@ namespace cifar {
 
 namespace {
 
-using Verdict = Finding::Verdict;
-
-double mean_of(const std::vector<double>& runs) { return report::spread_of(runs).mean; }
+using runs::Finding, runs::mean_of;
 
 /// Mean of what is finite, NaN where nothing is.
 struct Mean {
@@ -18,8 +16,6 @@ struct Mean {
   double value() const { return mean_of(all); }
   int count() const { return report::spread_of(all).count; }
 };
-
-Verdict shown_if(bool condition) { return condition ? Verdict::shows : Verdict::does_not_show; }
 
 /// Living experts as a share of all, over cells that `chosen` wants.
 template <class F>
@@ -36,9 +32,7 @@ Finding about_living(const StudyResults& r, std::string claim, bool all_alive, c
   }
   if (share.count() == 0) return f;
   const bool none_lost = *std::min_element(share.all.begin(), share.all.end()) >= 1;
-  f.verdict = shown_if(all_alive ? none_lost : share.value() < 1);
-  f.evidence = numbers + ".";
-  return f;
+  return f.decide(all_alive ? none_lost : share.value() < 1, numbers + ".");
 }
 
 /// Mean weight of the five favourite classes of each expert, over the experts: 1/N where all classes are served alike.
@@ -67,9 +61,7 @@ Finding about_depth(const StudyResults& r) {
                          deep.constraint, deep.experts, at_1, at_4);
   }
   if (pairs == 0) return f;
-  f.verdict = shown_if(2 * deeper > pairs);
-  f.evidence = "Mean weight of the five favourite classes of an expert. " + numbers + ".";
-  return f;
+  return f.decide(2 * deeper > pairs, "Mean weight of the five favourite classes of an expert. " + numbers + ".");
 }
 
 Finding about_correlations(const StudyResults& r) {
@@ -81,12 +73,10 @@ Finding about_correlations(const StudyResults& r) {
   };
   const double soft = pearson("importance"), hard = pearson("relative");
   if (!std::isfinite(soft - hard)) return f;
-  f.verdict = shown_if(soft > hard);
-  f.evidence = formatted(
-      "Pearson's correlation with sparse weights at position 4: {:.4f} with the importance loss, "
-      "{:.4f} with relative importance (published: 0.8720 and 0.5827).",
-      soft, hard);
-  return f;
+  return f.decide(soft > hard,
+                  formatted("Pearson's correlation with sparse weights at position 4: {:.4f} with the importance loss, "
+                            "{:.4f} with relative importance (published: 0.8720 and 0.5827).",
+                            soft, hard));
 }
 
 Finding about_k(const StudyResults& r) {
@@ -105,11 +95,10 @@ Finding about_k(const StudyResults& r) {
     ++cells, one.add(at(1)), two.add(at(2)), most.add(at(c.experts));
   }
   if (cells == 0) return f;
-  f.verdict = shown_if(one.value() < two.value() && two.value() < most.value());
-  f.evidence =
+  return f.decide(
+      one.value() < two.value() && two.value() < most.value(),
       formatted("Mean top-1 of {} at position 4: {:.2f} % with one expert, {:.2f} % with two, {:.2f} % with all.",
-                counted(cells, "network"), one.value(), two.value(), most.value());
-  return f;
+                counted(cells, "network"), one.value(), two.value(), most.value()));
 }
 
 Finding about_best_expert(const StudyResults& r) {
@@ -118,10 +107,8 @@ Finding about_best_expert(const StudyResults& r) {
   for (const Cell& c : r.protocol().table)
     if (c.position == 4) classes.add(mean_of(r.of_mixture(c, "at_least_best")));
   if (classes.count() == 0) return f;
-  f.verdict = shown_if(classes.value() > 50);
-  f.evidence = formatted("In {:.1f} of 100 classes, mean of {} at position 4 (published: 73).", classes.value(),
-                         counted(classes.count(), "network"));
-  return f;
+  return f.decide(classes.value() > 50, formatted("In {:.1f} of 100 classes, mean of {} at position 4 (published: 73).",
+                                                  classes.value(), counted(classes.count(), "network")));
 }
 
 Finding about_accuracy(const StudyResults& r) {
@@ -135,12 +122,11 @@ Finding about_accuracy(const StudyResults& r) {
     if (std::isfinite(top1)) least = std::min(least, top1), most = std::max(most, top1);
   }
   if (!std::isfinite(plain - all.value())) return f;
-  f.verdict = shown_if(std::fabs(all.value() - plain) <= 1.8);
-  f.evidence = formatted(
-      "{:.2f} % plain; {:.2f} to {:.2f} % with a mixture, mean {:.2f} %. The published means differ from "
-      "the plain network by up to 1.80 points, which is the limit here.",
-      plain, least, most, all.value());
-  return f;
+  return f.decide(
+      std::fabs(all.value() - plain) <= 1.8,
+      formatted("{:.2f} % plain; {:.2f} to {:.2f} % with a mixture, mean {:.2f} %. The published means differ from "
+                "the plain network by up to 1.80 points, which is the limit here.",
+                plain, least, most, all.value()));
 }
 
 Finding about_conv_gate(const StudyResults& r) {
@@ -148,10 +134,9 @@ Finding about_conv_gate(const StudyResults& r) {
   const Cell cell = mixture(4, 4, "relative", "conv");
   const double living = mean_of(r.of_mixture(cell, "living"));
   if (!std::isfinite(living)) return f;
-  f.verdict = shown_if(living < cell.experts);
-  f.evidence = formatted("{:.3g} of {} live. Here the constraint holds; in the released code this gate had none.",
-                         living, cell.experts);
-  return f;
+  return f.decide(living < cell.experts,
+                  formatted("{:.3g} of {} live. Here the constraint holds; in the released code this gate had none.",
+                            living, cell.experts));
 }
 
 }  // namespace

@@ -159,22 +159,15 @@ int study(const StudyOptions& o, const runs::Program& program,
   StudyResults results(o, study_protocol(o));
   const StudyProtocol& p = results.protocol();
   const auto all = study_experiments(p);
-  std::string ids;
-  for (const auto& e : all) ids += (ids.empty() ? "" : ", ") + e.id;
-  for (const std::string& id : o.only)
-    check(std::any_of(all.begin(), all.end(), [&](const auto& e) { return e.id == id; }),
-          "there is no experiment {}; choose among {}", id, ids);
-  const auto wanted = [&](const StudyExperiment& e) {
-    return o.only.empty() || std::find(o.only.begin(), o.only.end(), e.id) != o.only.end();
-  };
+  runs::check_only(o, all);
   std::vector<Cell> cells;
   for (const auto& e : all)
-    if (wanted(e)) add_missing(cells, e.cells);
+    if (runs::wanted(o, e.id)) add_missing(cells, e.cells);
 
   const std::filesystem::path out = o.out;
   const auto write = [&](const Cell* of) {
     for (const auto& e : all)
-      if (wanted(e) && (!of || std::find(e.cells.begin(), e.cells.end(), *of) != e.cells.end()))
+      if (runs::wanted(o, e.id) && (!of || std::find(e.cells.begin(), e.cells.end(), *of) != e.cells.end()))
         write_tables(results, e, out);
     write_study_page(results, all, out);
   };

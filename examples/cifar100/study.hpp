@@ -1,7 +1,8 @@
 #pragma once
 /// The study of "Sparsely-gated Mixture-of-Expert Layers for CNN Interpretability" on CIFAR-100, as a list of runs.
 
-#include "../common/study_runs.hpp"
+#include "../common/findings.hpp"
+#include "../common/study_options.hpp"
 
 #include <moecnn/report/study_table.hpp>
 
@@ -13,12 +14,8 @@ namespace cifar {
 using namespace moecnn;
 using runs::operator+;
 
-struct StudyOptions {
-  std::string scale = "quick", data, out = "out/study_cifar100";
-  std::vector<std::string> only;       ///< "T1", …; empty: all
-  int seeds = 0;                       ///< 0: the scale's
-  bool list = false;                   ///< prints the runs without starting them
-  std::vector<std::string> passed_on;  ///< to every `train`
+struct StudyOptions : runs::StudyOptions {
+  StudyOptions() { out = "out/study_cifar100"; }
 };
 
 /// A network of the study. Position 0: without a mixture.
@@ -128,18 +125,7 @@ std::vector<FavouriteRow> favourite_rows(const StudyResults& r, const Cell& cell
 /// Writes the tables of an experiment as ID.md and ID.json.
 void write_tables(const StudyResults& r, const StudyExperiment& e, const std::filesystem::path& out);
 
-/// A sentence of the paper, and whether the finished runs show it.
-struct Finding {
-  enum class Verdict { shows, does_not_show, not_measured };
-  std::string claim;
-  Verdict verdict = Verdict::not_measured;
-  std::string evidence = {};  ///< the numbers behind it
-
-  const char* verdict_text() const {
-    return verdict == Verdict::shows ? "shows" : verdict == Verdict::does_not_show ? "does not show" : "not measured";
-  }
-};
-std::vector<Finding> findings(const StudyResults& r);
+std::vector<runs::Finding> findings(const StudyResults& r);
 
 /// Writes findings.md, findings.json and study.html.
 void write_study_page(const StudyResults& r, const std::vector<StudyExperiment>& experiments,

@@ -57,21 +57,6 @@ void add_curves(Page& page, const StudyResults& r, const std::vector<Cell>& cell
   page.figures(figures);
 }
 
-void add_findings(Page& page, const std::vector<Finding>& all) {
-  page.section(
-      "Findings",
-      "Sentences of the paper, and whether the finished runs show them. Each verdict is a condition on the numbers "
-      "beside it.");
-  std::vector<std::vector<report::Cell>> rows;
-  for (const Finding& f : all) {
-    const bool shows = f.verdict == Finding::Verdict::shows;
-    const std::string text = report::escape(f.verdict_text());
-    rows.push_back({{f.claim}, {.markup = {shows ? "<b>" + text + "</b>" : text}}, {f.evidence}});
-  }
-  page.table({{"the paper says", false, true}, {"verdict", false}, {"numbers", false, true}}, rows,
-             report::Narrow::stack);
-}
-
 void add_favourites(Page& page, const StudyResults& r, const StudyExperiment& e) {
   for (const Cell& c : e.cells) {
     page.heading(c.text());
@@ -135,18 +120,8 @@ void add_maps(Page& page, const StudyResults& r, const StudyExperiment& e) {
 
 void write_study_page(const StudyResults& r, const std::vector<StudyExperiment>& experiments,
                       const std::filesystem::path& out) {
-  const std::vector<Finding> found = findings(r);
-  std::string text =
-      "## Findings\n\n" + r.protocol().about + "\n\n| the paper says | verdict | numbers |\n|---|---|---|\n";
-  io::Json json = io::Json::array();
-  for (const Finding& f : found) {
-    text += formatted("| {} | {} | {} |\n", report::detail::plain(f.claim), f.verdict_text(),
-                      report::detail::plain(f.evidence));
-    json.add(io::Json::object({{"claim", f.claim}, {"verdict", f.verdict_text()}, {"evidence", f.evidence}}));
-  }
-  runs::write_text(out / "findings.md", text);
-  runs::write_text(out / "findings.json", json.dump(1) + "\n");
-
+  const std::vector<runs::Finding> found = findings(r);
+  runs::write_findings(found, r.protocol().about, out);
   Page page("Mixtures of experts on CIFAR-100",
             "ResNet-18 in which a mixture of block experts takes the place of a stage: the tables and figures of "
             "“Sparsely-gated Mixture-of-Expert Layers for CNN Interpretability”, measured again.",
@@ -155,7 +130,7 @@ void write_study_page(const StudyResults& r, const std::vector<StudyExperiment>&
     page.note(r.protocol().about);
   else
     page.warning(r.protocol().about);
-  add_findings(page, found);
+  runs::add_findings(page, found);
   std::vector<Cell> cells;
   for (const StudyExperiment& e : experiments)
     for (const Cell& c : e.cells)

@@ -197,21 +197,18 @@ inline void add_weights(CLI::App& app, Options& o) {
 }
 
 inline void add_study(CLI::App& app, StudyOptions& o) {
-  app.allow_extras();
-  app.add_option("--scale", o.scale, "quick: CamVid on a desktop; paper: the whole protocol; smoke: generated scenes")
-      ->check(one_of({"quick", "paper", "smoke"}))
-      ->capture_default_str();
-  app.add_option("--data", o.data, "folder of CamVid (quick) or Cityscapes (paper)");
+  runs::add_study_options(app, o,
+                          {.scale = "quick: CamVid on a desktop; paper: the whole protocol; smoke: generated scenes",
+                           .data = "folder of CamVid (quick) or Cityscapes (paper)",
+                           .only = "experiments to run, such as E2,E3",
+                           .seeds = "runs per configuration, with seeds 42, 43, …; default: 1, with paper 3",
+                           .out = "folder of the runs and tables",
+                           .list = "only say what would be run",
+                           .example = "--epochs 10 --batch 4 --threads 2"});
   app.add_option("--bdd100k", o.bdd, "folder of BDD100K, with --scale paper");
   app.add_option("--net", o.net, "the network of E2 to E10")
       ->check(accepted_by([](const std::string& name) { (void)network(name); }))
       ->capture_default_str();
-  app.add_option("--only", o.only, "experiments to run, such as E2,E3")->delimiter(',');
-  app.add_option("--seeds", o.seeds, "runs per configuration, with seeds 42, 43, …; default: 1, with paper 3")
-      ->check(whole_between(1, 1000));
-  app.add_option("--out", o.out, "folder of the runs and tables")->capture_default_str();
-  app.add_flag("--list", o.list, "only say what would be run");
-  app.footer("All other options are passed on to every training run: --epochs 10 --batch 4 --threads 2");
 }
 
 /// Takes over the options in the weights, except those that were typed. `train` knows their limits.

@@ -1,9 +1,8 @@
 #pragma once
 /// The commands of the program; each is compiled in a unit of its own.
 
+#include "../common/study_options.hpp"
 #include "options.hpp"
-
-#include <functional>
 
 namespace segmentation {
 
@@ -14,14 +13,11 @@ int check_data(const Options& o);
 int info(const Options& o);
 
 /// The list of experiments; see study.cpp.
-struct StudyOptions {
-  std::string scale = "quick", data, bdd, out = "out/study", net = "enet";
-  std::vector<std::string> only;       ///< "E2", …; empty: all
-  int seeds = 0;                       ///< 0: the scale's
-  bool list = false;                   ///< prints the runs without starting them
-  std::vector<std::string> passed_on;  ///< to every `train`
+struct StudyOptions : runs::StudyOptions {
+  StudyOptions() { out = "out/study"; }
+  std::string bdd, net = "enet";
 };
-/// `program` runs this program with other arguments.
-int study(const StudyOptions& o, const std::function<int(const std::vector<std::string>&)>& program);
+/// `program` runs this program with other words.
+int study(const StudyOptions& o, const runs::Program& program);
 
 }  // namespace segmentation

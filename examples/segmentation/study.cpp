@@ -1,5 +1,4 @@
 // The experiments E1 to E10 of the segmentation study, as a list of runs that can be interrupted and resumed.
-#include "../common/study_runs.hpp"
 #include "commands.hpp"
 
 #include <moecnn/report/study_table.hpp>
@@ -245,18 +244,13 @@ int study(const StudyOptions& o, const runs::Program& program) {
   const Protocol protocol = protocol_of(o);
   const int seeds = o.seeds > 0 ? o.seeds : protocol.seeds;
   const auto all = experiments(o);
-  for (const std::string& id : o.only)
-    check(std::any_of(all.begin(), all.end(), [&](const Experiment& e) { return e.id == id; }),
-          "there is no experiment {}; choose E1 to E10", id);
-  const auto wanted = [&](const Experiment& e) {
-    return o.only.empty() || std::find(o.only.begin(), o.only.end(), e.id) != o.only.end();
-  };
+  runs::check_only(o, all, "E1 to E10");
   runs::make_folder(o.out);
   runs::Worker work(program, o.out, o.list);
   // One seed of everything comes before the second of anything.
   for (int s = 0; s < seeds; ++s)
     for (const Experiment& e : all) {
-      if (!wanted(e)) continue;
+      if (!runs::wanted(o, e.id)) continue;
       for (const Row& row : e.rows)
         if (const int status =
                 work(formatted("{} {}, seed {}", e.id, row.name, 42 + s), run_of(o, protocol, row, 42 + s)))
