@@ -66,17 +66,10 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   eval_command->add_flag("--each-expert", o.each_expert,
                          "also evaluate every expert alone in each head, and every number of active experts");
 
-  add_evaluation(*predict_command, o);
-  predict_command->add_option("--least-score", o.least_score, "boxes with lower scores are not shown")
-      ->check(between(0, 1))
-      ->capture_default_str();
-  predict_command->add_option("--out", o.out, "folder of predictions.html")->capture_default_str();
-  predict_command->add_option("pictures", o.pictures, "PNG or JPEG files")
-      ->required()
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_prediction(*predict_command, o);
 
   add_data(*check_command, o);
-  for (CLI::App* c : {eval_command, check_command})
+  for (CLI::App* c : {eval_command, predict_command, check_command})
     c->add_option("--split", o.split, "train, val or test")
         ->check(one_of({"train", "val", "test"}))
         ->capture_default_str();
@@ -96,11 +89,7 @@ int run(const std::vector<std::string>& words, const std::string& typed) {
   if (*train_command || *info_command) check_network(o);
   if (*study_command) {
     study_options.passed_on = study_command->remaining();
-    return study(study_options, [](const runs::Words& other) {
-      std::string line = "detection";
-      for (const std::string& word : other) line += " " + word;
-      return run(other, line);
-    });
+    return study(study_options, runs::with_other_words("detection", run));
   }
 #ifdef _OPENMP
   if (o.threads > 0) omp_set_num_threads(o.threads);

@@ -5,7 +5,6 @@
 #include "../common/number_checks.hpp"
 #include "../common/run_control.hpp"
 #include "commands.hpp"
-#include "study.hpp"
 
 namespace detection_program {
 
@@ -53,7 +52,8 @@ inline void add_size(CLI::App& app, Options& o) {
       ->check(whole_between(0, 16384));
 }
 
-inline void add_data(CLI::App& app, Options& o) {
+/// Where pictures come from.
+inline void add_source(CLI::App& app, Options& o) {
   app.add_option(
          "--dataset", o.dataset,
          "synthetic: generated scenes; coco: annotations/instances_SPLIT2017.json and SPLIT2017/*.jpg; coco-json: "
@@ -64,6 +64,10 @@ inline void add_data(CLI::App& app, Options& o) {
   app.add_option("--images", o.images, "scenes to generate for training; a quarter of it for the test")
       ->check(between(1, 1'000'000))
       ->capture_default_str();
+}
+
+inline void add_data(CLI::App& app, Options& o) {
+  add_source(app, o);
   app.add_option("--batch", o.batch, "pictures per batch")->check(between(1, 1024))->capture_default_str();
   app.add_option("--shapes", o.shapes, "largest number of sizes that batches have; each size has a program of its own")
       ->check(between(1, 64))
@@ -132,19 +136,34 @@ inline void add_evaluation(CLI::App& app, Options& o) {
   fixed->excludes(k);
 }
 
-inline void add_study(CLI::App& app, StudyOptions& o) {
-  app.allow_extras();
-  app.add_option("--scale", o.scale, "quick: BCCD's blood cells, half a day of two cores; paper: COCO 2017; smoke: a trial")
-      ->check(one_of({"quick", "paper", "smoke"}))
+inline void add_prediction(CLI::App& app, Options& o) {
+  add_evaluation(app, o);
+  app.add_flag("--each-expert", o.each_expert,
+               "also show the boxes of every expert alone in each head, beside those of the mixture")
+      ->excludes("--fixed-expert")
+      ->excludes("--equal-weights");
+  app.add_option("--least-score", o.least_score, "boxes with lower scores are not shown")
+      ->check(between(0, 1))
       ->capture_default_str();
-  app.add_option("--data", o.data, "folder of BCCD (quick) or COCO 2017 (paper)");
+  app.add_option("--out", o.out, "folder of predictions.html")->capture_default_str();
+  app.add_option("--json", o.report_json, "write boxes, levels, experts and the page's figures to this file");
+  app.add_option("pictures", o.pictures, "PNG or JPEG files")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--first", o.first, "instead of files, so many pictures of a data set, its first")
+      ->check(whole_between(1, 10'000));
+  add_source(app, o);
+}
+
+inline void add_study(CLI::App& app, StudyOptions& o) {
+  runs::add_study_options(
+      app, o,
+      {.scale = "quick: BCCD's blood cells, half a day of two cores; paper: COCO 2017; smoke: a trial",
+       .data = "folder of BCCD (quick) or COCO 2017 (paper)",
+       .only = "experiments: T5, T6, T7, T8, X",
+       .seeds = "runs per configuration, with seeds 42, 43, … (default: 1)",
+       .out = "folder of the runs, tables and study.html",
+       .list = "only say what would be run",
+       .example = "--epochs 10 --threads 2"});
   app.add_option("--backbone-weights", o.backbone_weights, "start the plain network's backbone from these");
-  app.add_option("--only", o.only, "experiments: T5, T6, T7, T8, X")->delimiter(',');
-  app.add_option("--seeds", o.seeds, "runs per configuration, with seeds 42, 43, … (default: 1)")
-      ->check(whole_between(1, 1000));
-  app.add_option("--out", o.out, "folder of the runs and tables")->capture_default_str();
-  app.add_flag("--list", o.list, "only say what would be run");
-  app.footer("All other options are passed on to every training: --epochs 10 --threads 2");
 }
 
 inline void add_seed_and_machine(CLI::App& app, Options& o) {

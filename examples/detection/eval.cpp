@@ -27,7 +27,7 @@ void print(const analysis::BoxEvaluation& e, const data::DetectionSet& set) {
   if (e.mixtures.empty()) return;
   fmt::print("\nmean weight of each expert\n");
   for (std::size_t m = 0; m < e.mixtures.size(); ++m) {
-    fmt::print("{:<16}", level_text(e.mixtures[m].name));
+    fmt::print("{:<16}", place_of(e.mixtures[m].name).text());
     for (const double share : e.routing[m].importance_share()) fmt::print(" {:6.2f} %", 100 * share);
     fmt::print("\n");
   }
@@ -48,7 +48,7 @@ struct Choice {
 std::vector<Choice> each_choice(AnyModel& model, data::DetectionLoader& loader, const data::DetectionSet& set,
                                 const Options& o) {
   std::vector<Choice> all;
-  for (const std::string head : {"regressor", "classifier"})
+  for (const char* head : {regressor, classifier})
     for (int expert = 0; expert < o.experts; ++expert) all.push_back({.head = head, .expert = expert});
   for (int k = 1; k <= o.experts; ++k) all.push_back({.k = k});
   fmt::print("\n{:<21}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9}\n", "only", "AP", "AP50", "AP75", "small", "medium", "large");

@@ -54,6 +54,7 @@ struct Options {
   bool equal_weights = false, each_expert = false;
   std::string fixed_in;  ///< regressor or classifier; empty: both
   std::vector<std::string> pictures;
+  int first = 0;  ///< pictures of a data set instead of these files
   double least_score = 0.3;
 
   /// Pattern of the mixtures' names.
@@ -88,19 +89,6 @@ struct Options {
                      constraint == "none" ? "no constraint" : formatted("{} {}", constraint, strength_used()));
   }
 };
-
-/// Options that describe a trained network, by their names on the command line.
-inline Settings lasting_options(const Options& o) {
-  return {{"backbone", o.backbone},
-          {"moe", o.moe},
-          {"experts", formatted("{}", o.experts)},
-          {"k", formatted("{}", o.k)},
-          {"gate", o.gate},
-          {"constraint", o.constraint},
-          {"strength", o.strength ? formatted("{}", *o.strength) : ""},
-          {"size", formatted("{}", o.size)},
-          {"max-size", formatted("{}", o.max_size)}};
-}
 
 inline AnySchedule schedule_of(const Options& o) {
   if (o.schedule == "cosine") return schedule::Cosine{.base = o.lr, .epochs = o.epochs, .warm_up_epochs = o.warm_up};
@@ -138,6 +126,20 @@ inline data::DetectionAugment augment_of(const Options& o, bool training) {
   if (a.side > 0 && a.max_side > 0 && a.max_side < a.side) a.max_side = a.side;
   a.flip = training && o.augment ? 0.5f : 0.0f;
   return a;
+}
+
+/// Options that describe a trained network, by their names on the command line.
+inline Settings lasting_options(const Options& o) {
+  const data::DetectionAugment sizes = augment_of(o, false);  // a data set's own ones, too
+  return {{"backbone", o.backbone},
+          {"moe", o.moe},
+          {"experts", formatted("{}", o.experts)},
+          {"k", formatted("{}", o.k)},
+          {"gate", o.gate},
+          {"constraint", o.constraint},
+          {"strength", o.strength ? formatted("{}", *o.strength) : ""},
+          {"size", formatted("{}", sizes.side)},
+          {"max-size", formatted("{}", sizes.max_side)}};
 }
 
 /// The pictures of a split: "train", "val" or "test".

@@ -3,6 +3,7 @@
 
 #include "../common/environment.hpp"
 #include "../common/time_text.hpp"
+#include "expert_boxes.hpp"
 
 #include <moecnn/report/box_picture.hpp>
 #include <moecnn/report/line_chart.hpp>
@@ -58,33 +59,30 @@ void add_classes(report::Page& page, const analysis::BoxEvaluation& e, const dat
   page.table({{"class", false}, {"boxes"}, {"AP"}, {"small"}, {"medium"}, {"large"}}, rows);
 }
 
-/// A few pictures with the boxes found, and those that someone has drawn.
-void add_pictures(report::Page& page, const analysis::BoxEvaluation& e, const data::DetectionSet& set) {
-  constexpr int most = 6;
-  constexpr double least = 0.3;
-  page.section("Pictures",
-               formatted("Boxes found with a score of at least {:.0f} %, and those of the annotations.", 100 * least));
+/// A few pictures with the boxes found, those that someone has drawn, and the experts behind the former.
+void add_pictures(report::Page& page, const analysis::BoxEvaluation& e, const data::DetectionSet& set,
+                  const Options& o) {
+  constexpr float least = 0.3f;
+  std::string intro =
+      formatted("Boxes found with a score of at least {:.0f} %, and those of the annotations.", 100 * least);
+  const BoxNames names = BoxNames::of(o, set.class_names, e.mixtures);
+  if (!e.mixtures.empty())
+    intro +=
+        " Where boxes are coloured by expert, it is the one with the largest weight on the level that a box comes "
+        "from.";
+  page.section("Pictures", intro);
   std::vector<report::Figure> figures;
-  int shown = 0;
-  for (int i = 0; i < set.size() && shown < most; ++i) {
-    std::shared_ptr<const data::RgbImage> image;
-    try {
-      image = data::load_picture(set, i);
-    } catch (const Error&) {
-      continue;
-    }
-    ++shown;
-    const data::DetectionPicture& p = set.pictures[static_cast<std::size_t>(i)];
-    std::vector<detection::Detection> found, drawn;
-    for (const auto& d : e.detections)
-      if (d.image == p.id && d.score >= least) {
-        const auto label =
-            std::find(set.category_ids.begin(), set.category_ids.end(), d.category) - set.category_ids.begin();
-        found.push_back({d.box.corners(), static_cast<int>(label), static_cast<float>(d.score)});
-      }
-    for (const data::Object& o : set.objects_of(i)) drawn.push_back({o.box, o.label, 0});
-    figures.push_back({p.file, "found", report::box_picture(*image, found, set.class_names)});
-    figures.push_back({p.file, "annotated", report::box_picture(*image, drawn, set.class_names)});
+  for (analysis::ServedPicture seen : e.kept) {
+    const auto image = data::load_picture(set, seen.picture);
+    const std::string& file = set.pictures[static_cast<std::size_t>(seen.picture)].file;
+    std::erase_if(seen.boxes, [](const detection::Detection& d) { return d.score < least; });
+    std::vector<detection::Detection> drawn;
+    for (const data::Object& object : set.objects_of(seen.picture))
+      drawn.push_back({.box = object.box, .label = object.label});
+    figures.push_back({file, "found", report::box_picture(*image, seen.boxes, set.class_names)});
+    figures.push_back({file, "annotated", report::box_picture(*image, drawn, set.class_names)});
+    for (report::Figure& f : by_expert(*image, seen, names)) figures.push_back(std::move(f));
+    if (figures.size() % 2 != 0) figures.back().wide = true;
   }
   page.figures(figures);
 }
@@ -95,10 +93,10 @@ void add_experts(report::Page& page, const std::vector<MixtureInfo>& mixtures,
                  const std::function<std::vector<double>(std::size_t m)>& weights) {
   if (mixtures.empty()) return;
   std::vector<report::Column> head{{"head and level", false}};
-  for (int e = 0; e < mixtures[0].experts; ++e) head.push_back({formatted("expert {}", e)});
+  for (int e = 0; e < mixtures[0].experts; ++e) head.push_back({formatted("expert {}", e), false});
   std::vector<std::vector<report::Cell>> rows;
   for (std::size_t m = 0; m < mixtures.size(); ++m) {
-    std::vector<report::Cell> row{{level_text(mixtures[m].name)}};
+    std::vector<report::Cell> row{{place_of(mixtures[m].name).text()}};
     const std::vector<double> w = weights(m);
     for (std::size_t e = 0; e < w.size(); ++e)
       row.push_back({.text = w[e] > 0 ? formatted("{:.3f}", w[e]) : "–", .bar = w[e], .ink = static_cast<int>(e)});
@@ -130,7 +128,7 @@ void write_report(AnyModel& model, const TrainResult& run, const Options& o, con
                  "objects, P7 the largest. Experts that differ between levels have split the work by size.");
     add_experts(page, test.mixtures, [&](std::size_t m) { return test.routing[m].importance_share(); });
   }
-  add_pictures(page, test, set);
+  add_pictures(page, test, set, o);
   std::vector<report::KeyValue> pairs;
   for (const auto& [name, value] : settings) pairs.push_back({name, value});
   page.section("Settings");

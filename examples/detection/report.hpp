@@ -13,6 +13,9 @@ namespace detection_program {
 void add_experts(report::Page& page, const std::vector<MixtureInfo>& mixtures,
                  const std::function<std::vector<double>(std::size_t m)>& weights);
 
+/// Pictures of the last test that the page shows.
+inline constexpr int shown_pictures = 6;
+
 /// The page of a training run: figures, curves, classes, experts, pictures with boxes.
 void write_report(AnyModel& model, const TrainResult& run, const Options& o, const Settings& settings,
                   const analysis::BoxEvaluation& test, const data::DetectionSet& set,

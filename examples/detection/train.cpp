@@ -94,27 +94,28 @@ int train(Options& o, const std::string&) {
   put_class_names(metadata, train_set.class_names);
   const Settings settings = settings_of(o, train_set);
   std::optional<analysis::BoxEvaluation> last;
-  const TrainResult run = fit(model, batches,
-                              {.epochs = o.epochs,
-                               .max_steps = o.max_steps.value_or(0),
-                               .optimizer = optimizer_of(o),
-                               .groups = frozen_groups(o),
-                               .schedule = schedule_of(o),
-                               .clip_norm = o.clip,
-                               .seed = o.seed,
-                               .noise = o.noise,
-                               .out = o.out,
-                               .start = start,
-                               .keep_best = true,
-                               .metadata = metadata,
-                               .settings = settings,
-                               .accept = {"learning rate"},
-                               .notes = {{"folder of the data", runs::path_text(o.data)}},
-                               .test_epochs = o.test_epochs,
-                               .test = [&](const StopAsked& stop) {
-                                 last = analysis::evaluate_boxes(model, test_batches, test_set, {.stop = stop});
-                                 return last->record();
-                               }});
+  const TrainResult run =
+      fit(model, batches,
+          {.epochs = o.epochs,
+           .max_steps = o.max_steps.value_or(0),
+           .optimizer = optimizer_of(o),
+           .groups = frozen_groups(o),
+           .schedule = schedule_of(o),
+           .clip_norm = o.clip,
+           .seed = o.seed,
+           .noise = o.noise,
+           .out = o.out,
+           .start = start,
+           .keep_best = true,
+           .metadata = metadata,
+           .settings = settings,
+           .accept = {"learning rate"},
+           .notes = {{"folder of the data", runs::path_text(o.data)}},
+           .test_epochs = o.test_epochs,
+           .test = [&](const StopAsked& stop) {
+             last = analysis::evaluate_boxes(model, test_batches, test_set, {.keep = shown_pictures, .stop = stop});
+             return last->record();
+           }});
   fmt::print("{}\n", run.goodbye);
   if (run.ended == Ended::stopped) return interrupted(run);
   if (last)

@@ -87,6 +87,66 @@ TEST_CASE("train, eval, predict: plain heads become the experts of a mixture") {
   const std::string page = bytes_of(out / "found" / "predictions.html");
   CHECK(well_formed::markup_fault(page) == "");
   CHECK(has(page, "classifier, P3"));
+  CHECK(has(page, "By expert of the classifier"));
+  CHECK_FALSE(has(page, "Expert 0 alone"));
+}
+
+TEST_CASE("predict shows which expert served a box, and what each expert finds alone") {
+  NEEDS_PROGRAM(detection)
+  const Scratch out;
+  struct Kind {
+    const char* moe;
+    std::size_t gates;
+    const char* text;
+  };
+  for (const auto& [moe, gates, text] :
+       {Kind{"2block", 2, "By expert of the classifier"}, Kind{"single", 1, "Both heads have one gate"},
+        Kind{"conv4", 2, "An expert is the fourth convolution"}}) {
+    CAPTURE(moe);
+    REQUIRE(detection(train(out / moe, {"--moe", moe, "--experts", "3"})).status == 0);
+    const Words predict{"predict",
+                        "--weights",
+                        out / moe / "last.safetensors",
+                        "--least-score",
+                        "0.005",
+                        "--threads",
+                        "1",
+                        "--out",
+                        out / moe / "found",
+                        "--first",
+                        "1",
+                        "--images",
+                        "8",
+                        "--seed",
+                        "7"};
+    const Ran seen = detection(predict + Words{"--each-expert", "--json", out / moe / "boxes.json"});
+    INFO(seen.output);
+    REQUIRE(seen.status == 0);
+    CHECK(has(seen.output, gates == 1 ? "both heads: expert " : "  classifier: expert "));
+    CHECK(has(seen.output, "  P"));
+    const std::string page = bytes_of(out / moe / "found" / "predictions.html");
+    CHECK(well_formed::markup_fault(page) == "");
+    CHECK(has(page, text));
+    CHECK(well_formed::count(page, "Expert 2 alone") == 2);  // in the regressor, and in the classifier
+    const io::Json picture =
+        io::Json::parse(bytes_of(out / moe / "boxes.json"), "boxes.json")["pictures"][std::size_t{0}];
+    CHECK(picture["by_expert"].size() == gates);
+    CHECK(picture["regressor"].size() == 4);  // the mixture and its experts
+    CHECK(picture["classifier"].size() == 4);
+    REQUIRE(picture["boxes"].size() > 0);
+    const io::Json box = picture["boxes"][std::size_t{0}], by = box[gates == 1 ? "both heads" : "regressor"];
+    CHECK(box["level"].whole() >= 3);
+    CHECK(by["expert"].whole() < 3);
+    CHECK(by["weight"].number() >= 0.5);  // of two active ones
+    // The expert that is fixed is the strongest everywhere.
+    const Ran fixed = detection(predict + Words{"--fixed-expert", "1"});
+    CHECK(has(fixed.output, ": expert 1 (1.00)"));
+    CHECK_FALSE(has(fixed.output, ": expert 0 ("));
+  }
+  REQUIRE(detection(train(out / "plain")).status == 0);
+  check_fails(detection, {"predict", "--weights", out / "plain" / "last.safetensors", "--first", "1", "--each-expert"},
+              "has no mixture, so there is no expert to look at alone; give weights that were trained with --moe");
+  check_fails(detection, {"predict", "--weights", out / "plain" / "last.safetensors"}, "no pictures are given: give");
 }
 
 TEST_CASE("study: runs that begin with the plain network, their tables, and nothing twice") {
@@ -109,6 +169,22 @@ TEST_CASE("study: runs that begin with the plain network, their tables, and noth
   const io::Json regressor =
       io::Json::parse(bytes_of(out / "study" / "T8_2block-kl-upcycled_regressor.json"), "the table");
   CHECK(regressor["rows"].size() == 5);
+  CHECK(has(made.output, "page     "));
+  const std::string page = bytes_of(out / "study" / "study.html");
+  CHECK(well_formed::markup_fault(page) == "");
+  for (const char* part : {"this shows that the program runs, nothing else", "T5: AP of the heads",
+                           "T7: classifier, importance", "Curves", "AP over the epochs", "Boxes by expert (Figure 6)"})
+    CHECK_MESSAGE(has(page, part), part);
+  CHECK_FALSE(has(page, "Figures 5 and 7"));  // of runs that are not made
+  const io::Json found = io::Json::parse(bytes_of(out / "study" / "findings.json"), "findings.json");
+  REQUIRE(found.size() == 7);
+  const std::string findings = bytes_of(out / "study" / "findings.md");
+  for (const io::Json& f : found.elements()) {
+    CHECK(has(findings, f["claim"].text()));
+    CHECK(has(page, f["claim"].text()));
+  }
+  CHECK(found[std::size_t{0}]["verdict"].text() == "not measured");  // mixtures from random weights
+  CHECK(found[std::size_t{2}]["verdict"].text() != "not measured");  // from the plain heads
   const Ran again = detection(words + Words{"--threads", "1"});
   INFO(again.output);
   CHECK(has(again.output, "from the plain heads, seed 42: done"));
