@@ -99,9 +99,10 @@ TEST_CASE("predict shows which expert served a box, and what each expert finds a
     std::size_t gates;
     const char* text;
   };
-  for (const auto& [moe, gates, text] :
+  for (const Kind& kind :
        {Kind{"2block", 2, "By expert of the classifier"}, Kind{"single", 1, "Both heads have one gate"},
         Kind{"conv4", 2, "An expert is the fourth convolution"}}) {
+    const std::string moe = kind.moe;
     CAPTURE(moe);
     REQUIRE(detection(train(out / moe, {"--moe", moe, "--experts", "3"})).status == 0);
     const Words predict{"predict",
@@ -122,19 +123,19 @@ TEST_CASE("predict shows which expert served a box, and what each expert finds a
     const Ran seen = detection(predict + Words{"--each-expert", "--json", out / moe / "boxes.json"});
     INFO(seen.output);
     REQUIRE(seen.status == 0);
-    CHECK(has(seen.output, gates == 1 ? "both heads: expert " : "  classifier: expert "));
+    CHECK(has(seen.output, kind.gates == 1 ? "both heads: expert " : "  classifier: expert "));
     CHECK(has(seen.output, "  P"));
     const std::string page = bytes_of(out / moe / "found" / "predictions.html");
     CHECK(well_formed::markup_fault(page) == "");
-    CHECK(has(page, text));
+    CHECK(has(page, kind.text));
     CHECK(well_formed::count(page, "Expert 2 alone") == 2);  // in the regressor, and in the classifier
     const io::Json picture =
         io::Json::parse(bytes_of(out / moe / "boxes.json"), "boxes.json")["pictures"][std::size_t{0}];
-    CHECK(picture["by_expert"].size() == gates);
+    CHECK(picture["by_expert"].size() == kind.gates);
     CHECK(picture["regressor"].size() == 4);  // the mixture and its experts
     CHECK(picture["classifier"].size() == 4);
     REQUIRE(picture["boxes"].size() > 0);
-    const io::Json box = picture["boxes"][std::size_t{0}], by = box[gates == 1 ? "both heads" : "regressor"];
+    const io::Json box = picture["boxes"][std::size_t{0}], by = box[kind.gates == 1 ? "both heads" : "regressor"];
     CHECK(box["level"].whole() >= 3);
     CHECK(by["expert"].whole() < 3);
     CHECK(by["weight"].number() >= 0.5);  // of two active ones
