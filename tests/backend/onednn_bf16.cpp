@@ -30,36 +30,30 @@ struct Blocks {
   }
 };
 
-/// The largest ratio of the distances of the two from the exact gradients, over all parameters that have some.
-double worse_than_reference(const test::Bf16Step& ours, const test::Bf16Step& reference) {
-  double worst = 0, largest = 0;
-  for (const auto& g : reference.exact.param_grad) largest = std::max(largest, test::norm(g));
-  for (std::size_t i = 0; i < reference.exact.param_grad.size(); ++i) {
-    const auto& exact = reference.exact.param_grad[i];
-    if (test::norm(exact) < 1e-2 * largest) continue;  // of a bias in front of a norm nothing but rounding is left
-    const double own = test::distance(ours.bf16.param_grad[i], exact);
-    const double other = test::distance(reference.bf16.param_grad[i], exact);
-    worst = std::max(worst, own / std::max(other, 0.01));
-  }
-  return worst;
-}
-
 }  // namespace
 
 TEST_CASE("oneDNN in bf16: random networks give the reference's results, and gradients as near to the exact ones") {
-  double sum = 0;
-  constexpr int networks = 30;
-  for (std::uint64_t seed = 1; seed <= networks; ++seed) {
+  double own = 0, reference = 0;
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     CAPTURE(seed);
     const Graph graph = graph_test::random_graph(seed);
     const auto ours = test::bf16_step<OneDnn>(graph, seed), low = test::bf16_step<Low>(graph, seed);
-    CHECK(test::distance(ours.bf16.result, low.bf16.result) < 0.02);
+    CHECK(test::distance(ours.bf16.result, low.bf16.result) < 0.05);
     CHECK(test::distance(ours.bf16.result, ours.exact.result) < 0.05);
-    const double worse = worse_than_reference(ours, low);
-    CHECK(std::isfinite(worse));
-    sum += worse;
+    const double distance = test::gradient_distance(ours);
+    CHECK(std::isfinite(distance));
+    own += distance, reference += test::gradient_distance(low);
   }
-  CHECK(sum / networks < 1.5);  // a number at a kink may fall to either side
+  // Numbers at a kink may fall to either side, so gradients are compared over all networks.
+  CAPTURE(reference);
+  CHECK(own < 1.5 * reference);
+}
+
+TEST_CASE("oneDNN in bf16: gradients of a smooth network are near the exact ones") {
+  const double worst = test::worst_gradient(test::bf16_step<OneDnn>(test::smooth_graph(), 1));
+  CAPTURE(worst);
+  CHECK(worst < 0.02);
+  CHECK(worst > 1e-4);
 }
 
 TEST_CASE("oneDNN in bf16: blocks, experts and what is made again for the backward pass") {
@@ -67,11 +61,13 @@ TEST_CASE("oneDNN in bf16: blocks, experts and what is made again for the backwa
        {record(Blocks{}, {4, 8, 6}), record(mixture_test::mixture<mixture_test::NormExpert>({}), {9, 8, 8})}) {
     const auto ours = test::bf16_step<OneDnn>(graph, 1), low = test::bf16_step<Low>(graph, 1);
     CHECK(test::distance(ours.bf16.result, low.bf16.result) < 0.02);
-    CHECK(worse_than_reference(ours, low) < 1.5);
+    const double own = test::gradient_distance(ours), reference = test::gradient_distance(low);
+    CAPTURE(reference);
+    CHECK(own < 1.5 * reference);
   }
 }
 
-TEST_CASE("oneDNN in bf16: values and copies of weights take half the memory and lie as float's do") {
+TEST_CASE("oneDNN in bf16: values take half the memory and lie as float's do") {
   const Graph graph = record(Blocks{}, {4, 8, 6});
   test::Rig<OneDnn> low{.precision = Precision::bf16}, full;
   auto &a = low.add_training(graph), &b = full.add_training(graph);
@@ -89,11 +85,7 @@ TEST_CASE("oneDNN in bf16: values and copies of weights take half the memory and
     CHECK(2 * layout->bytes() == wide->bytes());
   }
   CHECK(halves >= 5);
-  for (const Derived& d : g.derived) {
-    const auto &master = a.lowered().param_layout[d.weight], &copy = a.lowered().param_layout[d.derived_weight];
-    CHECK(same_order(master.get(), copy.get()));
-  }
-  CHECK(!g.derived.empty());
+  CHECK(g.derived.empty());  // weights are read as they are
 }
 
 TEST_CASE("oneDNN in bf16: a layout of bf16 packs and unpacks what it is given") {

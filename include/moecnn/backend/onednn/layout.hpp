@@ -9,31 +9,33 @@ namespace moecnn::onednn {
 
 constexpr int round_up(int n, int block) { return (n + block - 1) / block * block; }
 
-/// Rows [C, pixels] to [blocks, pixels, B], with zeros in the channels beyond C.
-inline void to_blocks(const float* plain, float* stored, int rows, int channels, long long pixels, int block) {
+/// Rows [C, pixels] to [blocks, pixels, B], with zeros in the channels beyond C. X and Y: float or Bf16.
+template <class X, class Y>
+void to_blocks(const X* plain, Y* stored, int rows, int channels, long long pixels, int block) {
   const int blocks = round_up(channels, block) / block;
 #pragma omp parallel for collapse(2) if (worth_sharing(1LL * rows * channels * pixels))
   for (int r = 0; r < rows; ++r)
     for (int b = 0; b < blocks; ++b) {
-      const float* x = plain + (1LL * r * channels + b * block) * pixels;
-      float* y = stored + (1LL * r * blocks + b) * pixels * block;
+      const X* x = plain + (1LL * r * channels + b * block) * pixels;
+      Y* y = stored + (1LL * r * blocks + b) * pixels * block;
       const int there = std::min(block, channels - b * block);
       for (long long p = 0; p < pixels; ++p)
-        for (int l = 0; l < block; ++l) y[p * block + l] = l < there ? x[l * pixels + p] : 0.f;
+        for (int l = 0; l < block; ++l) y[p * block + l] = l < there ? Y(x[l * pixels + p]) : Y(0.f);
     }
 }
 
 /// The way back; padding is dropped.
-inline void from_blocks(const float* stored, float* plain, int rows, int channels, long long pixels, int block) {
+template <class X, class Y>
+void from_blocks(const X* stored, Y* plain, int rows, int channels, long long pixels, int block) {
   const int blocks = round_up(channels, block) / block;
 #pragma omp parallel for collapse(2) if (worth_sharing(1LL * rows * channels * pixels))
   for (int r = 0; r < rows; ++r)
     for (int b = 0; b < blocks; ++b) {
-      const float* x = stored + (1LL * r * blocks + b) * pixels * block;
-      float* y = plain + (1LL * r * channels + b * block) * pixels;
+      const X* x = stored + (1LL * r * blocks + b) * pixels * block;
+      Y* y = plain + (1LL * r * channels + b * block) * pixels;
       const int there = std::min(block, channels - b * block);
       for (int l = 0; l < there; ++l)
-        for (long long p = 0; p < pixels; ++p) y[l * pixels + p] = x[p * block + l];
+        for (long long p = 0; p < pixels; ++p) y[l * pixels + p] = Y(x[p * block + l]);
     }
 }
 

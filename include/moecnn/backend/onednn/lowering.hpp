@@ -32,8 +32,9 @@ class Lowering {
       if (blocked_[e]) low_.value_layout[e] = of_type(g.edges[e].dtype, std::make_shared<BlockedLayout>(g.edges[e], B));
     low_.grad_layout = low_.value_layout;
     for (n_ = 0; n_ < static_cast<int>(g.nodes.size()); ++n_) {
+      native_ = host::is_uniform(g, g.nodes[n_], DType::f32);
       Made kernel = dispatch(g.nodes[n_].op, [&](const auto& op) -> Made { return lower(op); });
-      if (!host::is_uniform(g, g.nodes[n_], DType::f32))
+      if (!native_)
         kernel =
             std::make_unique<host::Converted<float>>(g, f, n_, std::move(kernel), low_.value_layout, low_.param_layout);
       low_.kernels.push_back(std::move(kernel));
@@ -68,7 +69,17 @@ class Lowering {
   Made lower(const ops::Conv& op) {
     if (blocked_input() && blocked_output() && slow_depthwise(g_, f_, n_, op))
       return lower_conv<DepthwiseKernel<B>>(op);
+    if (maps_in_bf16()) return lower_conv<ConvKernelOf<Bf16>>(op, blocked_input(), blocked_output());
     return lower_conv<ConvKernel>(op, blocked_input(), blocked_output());
+  }
+  /// Whether the node's inputs and output are bf16 and its parameters floats; a kernel for that is chosen then.
+  bool maps_in_bf16() {
+    const Node& n = g_.nodes[n_];
+    native_ = native_ ||
+              (std::all_of(n.inputs.begin(), n.inputs.end(), [&](int e) { return g_.edges[e].dtype == DType::bf16; }) &&
+               g_.output_of(n).dtype == DType::bf16 &&
+               std::all_of(n.params.begin(), n.params.end(), [&](int p) { return g_.params[p].dtype == DType::f32; }));
+    return g_.output_of(n).dtype == DType::bf16 && native_;
   }
   Made lower(const ops::ConvTranspose& op) {
     return lower_conv<ConvKernel>(mirrored(op), blocked_input(), blocked_output());
@@ -107,8 +118,9 @@ class Lowering {
     return std::make_shared<WeightsLayout>(shape, Desc(shape, dnnl::memory::data_type::f32, tag));
   }
 
-  Made lower(const ops::BatchNorm& op) const {
-    return blocked_output() ? make<BlockedNormKernel<B>>() : lower<ops::BatchNorm>(op);
+  Made lower(const ops::BatchNorm& op) {
+    if (!blocked_output()) return lower<ops::BatchNorm>(op);
+    return maps_in_bf16() ? make<BlockedNormKernel<B, Bf16>>() : make<BlockedNormKernel<B, float>>();
   }
   Made lower(const ops::Linear&) const { return make<LinearKernel>(); }
   Made lower(const ops::GlobalAvgPool& op) const {
@@ -143,6 +155,7 @@ class Lowering {
   std::vector<int> masters_;   // per parameter: that of which it is a copy in bf16; -1: of none
   Lowered low_;
   int n_ = 0;
+  bool native_ = false;  // the kernel of node n_ takes its tensors as they are
 };
 
 /// oneDNN's implementations of a program's convolutions, as "node: forward …".
