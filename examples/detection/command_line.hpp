@@ -134,7 +134,8 @@ inline void add_evaluation(CLI::App& app, Options& o) {
 
 inline void add_study(CLI::App& app, StudyOptions& o) {
   app.allow_extras();
-  app.add_option("--scale", o.scale, "quick: BCCD's blood cells, half a day of two cores; paper: COCO 2017; smoke: a trial")
+  app.add_option("--scale", o.scale,
+                 "quick: BCCD's blood cells, half a day of two cores; paper: COCO 2017; smoke: a trial")
       ->check(one_of({"quick", "paper", "smoke"}))
       ->capture_default_str();
   app.add_option("--data", o.data, "folder of BCCD (quick) or COCO 2017 (paper)");

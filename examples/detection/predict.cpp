@@ -23,7 +23,8 @@ int predict(Options& o) {
     const data::DetectionInput input = data::detection_input(image, augment);
     const Extent extent{1, input.size.h, input.size.w};
     if (!model) {
-      model = std::make_unique<AnyModel>(make_backend(o.backend), extent, ModelOpts{.seed = o.seed, .training = false},
+      model = std::make_unique<AnyModel>(make_backend(o.backend), extent,
+                                         ModelOpts{.seed = o.seed, .training = false, .precision = o.precision_used()},
                                          o.net());
       load_weights(model->params(), o.weights);
     }
