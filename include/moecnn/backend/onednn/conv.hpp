@@ -354,7 +354,9 @@ class ConvKernelOf final : public MapKernel<S>, public Described {
     return std::min(count, cached_rows(Pass::backward_data));
   }
   int cached_rows(Pass pass) const {
-    constexpr long long cache = 2 << 20;
+    long long cache = 2 << 20;
+    // Gradients of weights of several parts are added up, which is a pass through weights for each.
+    if (pass == Pass::backward_weights) cache = std::max<long long>(cache, choice().weights_grad.get_size());
     const long long row = src(pass).row() * static_cast<long long>(sizeof(float));
     return static_cast<int>(std::max(1LL, cache / row));
   }
