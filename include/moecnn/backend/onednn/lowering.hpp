@@ -54,8 +54,12 @@ class Lowering {
   }
   /// Operations for which this backend has no kernel of its own.
   template <class Op>
-  Made lower(const Op&) const {
+  Made lower(const Op&) {
     using K = typename reference::KernelFor<float, Op>::type;
+    if constexpr (K::takes_bf16) {
+      static_assert(K::orders == host::Orders::rows);
+      if (maps_in_bf16()) return make<typename reference::KernelFor<Bf16, Op>::type>(row_elements());
+    }
     if constexpr (K::orders == host::Orders::rows)
       return make<K>(row_elements());
     else if constexpr (K::orders == host::Orders::planes)
@@ -122,17 +126,17 @@ class Lowering {
     if (!blocked_output()) return lower<ops::BatchNorm>(op);
     return maps_in_bf16() ? make<BlockedNormKernel<B, Bf16>>() : make<BlockedNormKernel<B, float>>();
   }
-  Made lower(const ops::Linear&) const { return make<LinearKernel>(); }
-  Made lower(const ops::GlobalAvgPool& op) const {
+  Made lower(const ops::Linear&) { return make<LinearKernel>(); }
+  Made lower(const ops::GlobalAvgPool& op) {
     return blocked_input() ? make<GlobalAvgPoolKernel<B>>() : lower<ops::GlobalAvgPool>(op);
   }
-  Made lower(const ops::MaxPool& op) const {
+  Made lower(const ops::MaxPool& op) {
     return blocked_output() ? make<MaxPoolKernel<B>>() : lower<ops::MaxPool>(op);
   }
-  Made lower(const ops::ArgMaxPool& op) const {
+  Made lower(const ops::ArgMaxPool& op) {
     return blocked_output() ? make<ArgMaxPoolKernel<B>>() : lower<ops::ArgMaxPool>(op);
   }
-  Made lower(const ops::Custom&) const { return lower_custom({"onednn", DType::f32}, g_, f_, n_); }
+  Made lower(const ops::Custom&) { return lower_custom({"onednn", DType::f32}, g_, f_, n_); }
 
   /// Channels that lie side by side in the output, and in all inputs and the output.
   int unit() const { return blocked_output() ? B : 1; }
