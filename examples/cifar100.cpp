@@ -43,11 +43,12 @@ int train(const Options& o, const std::string& command) {
   const data::ImageSet &train_set = sets.train, &test_set = sets.validation;
   check(o.batch <= train_set.n, "--batch is {}, but the training set has {}; choose a smaller batch", o.batch,
         counted(train_set.n, "image"));
-  AnyModel model(make_backend(o.backend), {o.batch, train_set.h, train_set.w}, {.seed = o.seed}, o.net());
+  AnyModel model(make_backend(o.backend), {o.batch, train_set.h, train_set.w},
+                 {.seed = o.seed, .precision = o.precision_used()}, o.net());
   if (initialised) load_weights(model.params(), o.init);
   fmt::print("{}, {} parameters; {} training and {} {} images; backend {}\n", o.net_text(),
              moecnn::detail::with_commas(parameter_count(model.recorded())), train_set.n, test_set.n, o.tested(),
-             model.backend().title());
+             o.backend_text());
 
   data::Loader batches = make_loader(train_set, o, true), test_batches = make_loader(test_set, o, false);
   const std::filesystem::path out = o.out;
@@ -79,8 +80,8 @@ int train(const Options& o, const std::string& command) {
   };
   const bool trial = run.ended == Ended::max_steps;
   const data::ImageSet seen = trial ? part_of(500) : test_set, part = trial ? seen : part_of(2000);
-  const RunChoices chosen{settings_of(o),          optimizer_of(o),    schedule_of(o), command,
-                          model.backend().title(), o.clip.value_or(0), o.augment};
+  const RunChoices chosen{settings_of(o),   optimizer_of(o),    schedule_of(o), command,
+                          o.backend_text(), o.clip.value_or(0), o.augment};
   report::write_report(
       classifier::report_of(
           model.recorded(), run, o, chosen, tested_on(model, seen), tested_on(model, part),
@@ -136,7 +137,7 @@ io::Json json_of(const AnyModel& model, const Options& o, const analysis::Predic
 int evaluate_weights(const Options& o, const std::string& from) {
   const data::ImageSet test = load_split(o);
   AnyModel model(make_backend(o.backend), {std::min(o.batch, test.n), test.h, test.w},
-                 {.seed = o.seed, .training = false}, o.net());
+                 {.seed = o.seed, .training = false, .precision = o.precision_used()}, o.net());
   try {
     load_weights(model.params(), o.weights);
   } catch (const Error& e) {
@@ -165,7 +166,8 @@ int evaluate_weights(const Options& o, const std::string& from) {
 double training_rate(const Options& o) {
   constexpr int steps = 3;
   data::ImageSet images = data::synthetic(steps * o.batch, o.seed, data::Split::train);
-  AnyModel model(make_backend(o.backend), {o.batch, 32, 32}, {.seed = o.seed}, o.net());
+  AnyModel model(make_backend(o.backend), {o.batch, 32, 32}, {.seed = o.seed, .precision = o.precision_used()},
+                 o.net());
   data::Loader batches = make_loader(images, o, true);
   NoBatches none;
   std::chrono::steady_clock::time_point from;
@@ -177,7 +179,8 @@ double training_rate(const Options& o) {
 }
 
 int info(const Options& o) {
-  AnyModel model(make_backend(o.backend), {o.batch, 32, 32}, {.seed = o.seed}, o.net());
+  AnyModel model(make_backend(o.backend), {o.batch, 32, 32}, {.seed = o.seed, .precision = o.precision_used()},
+                 o.net());
   fmt::print("{}\n", summary(model.recorded(), model.training()));
   return 0;
 }

@@ -91,8 +91,10 @@ int train(const Options& o, const std::string& command) {
   check(!o.backbone.empty() || o.backbone_rate == 1, "--backbone-rate goes with --backbone");
   const data::FolderParts sets = load(o);
   const int classes = sets.train.classes(), batch = std::min(o.batch, sets.train.size());
-  AnyModel model(make_backend(o.backend), {batch, o.size, o.size},
-                 {.seed = o.seed, .task = task::Classify({.label_smoothing = o.smoothing})}, o.net(classes));
+  AnyModel model(
+      make_backend(o.backend), {batch, o.size, o.size},
+      {.seed = o.seed, .task = task::Classify({.label_smoothing = o.smoothing}), .precision = o.precision_used()},
+      o.net(classes));
   std::vector<ParamGroup> groups;
   for (const std::string& layer : o.backbone.empty() ? std::vector<std::string>() : backbone_layers(o)) {
     if (start != Start::resume) load_part(model.params(), o.backbone, layer, layer);
@@ -101,7 +103,7 @@ int train(const Options& o, const std::string& command) {
   for (const std::string& pattern : o.freeze) groups.push_back({.pattern = pattern, .frozen = true});
   fmt::print("{}, {} parameters; {} training and {} validation pictures of {}; backend {}\n", o.net_text(),
              moecnn::detail::with_commas(parameter_count(model.recorded())), sets.train.size(), sets.validation.size(),
-             counted(classes, "class", "classes"), model.backend().title());
+             counted(classes, "class", "classes"), o.backend_text());
 
   data::FolderLoaderOpts l{.batch = batch, .augment = o.middle(), .seed = o.seed, .threads = o.loader_threads};
   if (o.augment) l = data::FolderLoaderOpts::training(l), l.augment.min_scale = o.smallest_crop;
@@ -135,8 +137,8 @@ int train(const Options& o, const std::string& command) {
   fmt::print("{}\n", run.goodbye);
   if (run.ended == Ended::stopped) return interrupted(run);
   const Thumbnails seen = thumbnails(sets.validation, 2000), part = thumbnails(sets.validation, 500);
-  const RunChoices chosen{settings,           optimizer_of(o), schedule_of(o), command, model.backend().title(),
-                          o.clip.value_or(0), o.augment};
+  const RunChoices chosen{settings,         optimizer_of(o),    schedule_of(o), command,
+                          o.backend_text(), o.clip.value_or(0), o.augment};
   report::write_report(
       classifier::report_of(model.recorded(), run, o, chosen, tested(model, o, seen), tested(model, o, part),
                             fmt::format("{}, trained on the pictures in {}.", o.net_text(), o.data)),
@@ -167,9 +169,9 @@ Trained trained(Options& o, int batch) {
   Trained t{class_names_in(weights_metadata(o.weights), o.weights), nullptr};
   check(!t.names.empty(), "--weights {}: the file names no classes; expected one that `classify train` has written",
         o.weights);
-  t.model =
-      std::make_unique<AnyModel>(make_backend(o.backend), Extent{batch, o.size, o.size},
-                                 ModelOpts{.seed = o.seed, .training = false}, o.net(static_cast<int>(t.names.size())));
+  t.model = std::make_unique<AnyModel>(make_backend(o.backend), Extent{batch, o.size, o.size},
+                                       ModelOpts{.seed = o.seed, .training = false, .precision = o.precision_used()},
+                                       o.net(static_cast<int>(t.names.size())));
   load_weights(t.model->params(), o.weights);
   return t;
 }

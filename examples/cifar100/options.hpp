@@ -13,7 +13,7 @@ namespace cifar {
 
 using namespace moecnn;
 
-struct Options : NetworkOptions, ExpertChoice {
+struct Options : NetworkOptions, ExpertChoice, MachineOptions {
   // data
   std::string data = "synthetic";
   int images = 10000;  ///< of the synthetic training set
@@ -29,11 +29,9 @@ struct Options : NetworkOptions, ExpertChoice {
   int epochs = 5, batch = 128;
   std::optional<long long> max_steps;   ///< none: no limit
   std::optional<int> checkpoint_steps;  ///< none: after epochs and every few minutes only
-  std::uint64_t seed = 42;
   std::string init, out = "out/cifar100";
-  // where
-  std::string backend = "auto";
-  int threads = 0, loader_threads = 1;
+  // loading
+  int loader_threads = 1;
   // evaluation
   std::string weights, dump, json, split = "test";
 
@@ -99,7 +97,7 @@ inline Settings settings_of(const Options& o) {
   add("order of images", o.shuffle ? "shuffled every epoch" : "as in the file");
   add("seed", fmt::format("{}", o.seed));
   add("initial weights", o.init.empty() ? "random" : o.init);
-  add("backend", make_backend(o.backend)->title());
+  add("backend", o.backend_text());
   return all;
 }
 
@@ -114,7 +112,7 @@ inline Settings fixed_settings(const Options& o, const data::ImageSet& train_set
                             : o.lr        ? ", no warm-up"
                                           : ""));
   add("seed", formatted("{}", o.seed));
-  add("backend", make_backend(o.backend)->title());
+  add("backend", o.backend_text());
   return all;
 }
 

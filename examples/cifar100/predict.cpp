@@ -57,7 +57,8 @@ int predict(const PredictOptions& o) {
   check_output(o.page);
   const auto names = class_names(o);
   const auto inputs = read(o.pictures);
-  AnyModel model(make_backend(o.backend), {.n = 1, .h = 32, .w = 32}, {.training = false}, o.net());
+  AnyModel model(make_backend(o.backend), {.n = 1, .h = 32, .w = 32},
+                 {.training = false, .precision = o.precision_used()}, o.net());
   load_weights(model.params(), o.weights);
   auto& program = model.inference(1, o.equal_weights ? every_expert : o.eval_k.value_or(0));
   const data::AugmentOpts normalised = data::AugmentOpts::none();

@@ -14,7 +14,7 @@ namespace classify {
 
 using namespace moecnn;
 
-struct Options : NetworkOptions, ExpertChoice {
+struct Options : NetworkOptions, ExpertChoice, MachineOptions {
   // data
   std::string data, val = "0.1";
   int size = 64, batch = 32, loader_threads = 1;
@@ -31,10 +31,6 @@ struct Options : NetworkOptions, ExpertChoice {
   std::string backbone, out = "out/classify";
   double backbone_rate = 1;
   std::vector<std::string> freeze;
-  // where
-  std::uint64_t seed = 42;
-  std::string backend = "auto";
-  int threads = 0;
   // use
   std::string weights;
   std::vector<std::string> pictures;
@@ -79,7 +75,7 @@ inline Settings settings_of(const Options& o, const data::FolderParts& sets) {
   add("schedule", fmt::format("{} from {}, warm-up of {} epochs", o.schedule, o.base_rate(), o.warm_up));
   add("start", o.backbone.empty() ? "random" : fmt::format("weights from a file, at {} of the rate", o.backbone_rate));
   add("seed", fmt::format("{}", o.seed));
-  add("backend", make_backend(o.backend)->title());
+  add("backend", o.backend_text());
   return all;
 }
 

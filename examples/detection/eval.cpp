@@ -122,7 +122,7 @@ int evaluate(Options& o) {
   data::DetectionLoader loader(set, loader_opts(o, false));
   const Size2 first = loader.shapes().shapes.front();
   AnyModel model(make_backend(o.backend), {o.batch, first.h, first.w},
-                 {.seed = o.seed, .task = task::Detect(), .training = false}, o.net());
+                 {.seed = o.seed, .task = task::Detect(), .training = false, .precision = o.precision_used()}, o.net());
   load_weights(model.params(), o.weights);
   fmt::print("{} on {}\n", o.net_text(), set.name);
   const auto e = analysis::evaluate_boxes(model, loader, set,

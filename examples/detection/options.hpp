@@ -17,7 +17,7 @@
 
 namespace detection_program {
 
-struct Options {
+struct Options : MachineOptions {
   // network
   std::string backbone = "resnet18", moe = "none";
   int experts = 4, k = 2, classes = 0;  ///< of the data; `classes` is not an option of the command line
@@ -43,11 +43,9 @@ struct Options {
   std::string init, backbone_weights, base_weights, upcycle;
   double upcycle_noise = 0.1;
   bool relative_noise = false;
-  std::uint64_t seed = 42;
   std::string out = "out/detection";
-  // where
-  std::string backend = "auto";
-  int threads = 0, loader_threads = 1, cache_mb = 512;
+  // loading
+  int loader_threads = 1, cache_mb = 512;
   // evaluation
   std::string weights, results, report_json;
   std::optional<int> eval_k, fixed_expert;

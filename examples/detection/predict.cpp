@@ -27,7 +27,8 @@ class Finder {
     const data::DetectionInput input = data::detection_input(image, augment_);
     const Extent extent{1, input.size.h, input.size.w};
     if (!model_) {
-      model_ = std::make_unique<AnyModel>(make_backend(o.backend), extent, ModelOpts{.seed = o.seed, .training = false},
+      model_ = std::make_unique<AnyModel>(make_backend(o.backend), extent,
+                                          ModelOpts{.seed = o.seed, .training = false, .precision = o.precision_used()},
                                           o.net());
       load_weights(model_->params(), o.weights);
     }

@@ -135,7 +135,7 @@ void write_report(AnyModel& model, const TrainResult& run, const Options& o, con
   page.key_values("The run", pairs, "The machine",
                   {{"processor", environment::processor()},
                    {"threads", environment::threads()},
-                   {"backend", model.backend().title()},
+                   {"backend", o.backend_text()},
                    {"compiler", environment::compiler()}});
   page.footer(formatted("Written by moecnn {}.", environment::version()));
   page.write(path);

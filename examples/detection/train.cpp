@@ -44,7 +44,7 @@ Settings settings_of(const Options& o, const data::DetectionSet& set) {
   add("batch norms", frozen_norms(o) ? "keep their statistics" : "trained");
   add("schedule",
       formatted("{} from {}{}", o.schedule, o.lr, o.warm_up > 0 ? formatted(", warm-up of {} epochs", o.warm_up) : ""));
-  add("backend", make_backend(o.backend)->title());
+  add("backend", o.backend_text());
   return all;
 }
 
@@ -81,14 +81,14 @@ int train(Options& o, const std::string&) {
   Size2 largest = shapes.front();
   for (const Size2 s : shapes)
     if (s.h * s.w > largest.h * largest.w) largest = s;
-  ModelOpts opts{.seed = o.seed, .task = task::Detect()};
+  ModelOpts opts{.seed = o.seed, .task = task::Detect(), .precision = o.precision_used()};
   if (frozen_norms(o)) opts.frozen_norms = {"*"};
   AnyModel model(make_backend(o.backend), {o.batch, largest.h, largest.w}, opts, o.net());
   if (start != Start::resume) load_start(model.params(), o);
   fmt::print("{}, {} parameters; {} of {}, {} to test; {} of {}; backend {}\n", o.net_text(),
              moecnn::detail::with_commas(parameter_count(model.recorded())), counted(train_set.size(), "picture"),
              counted(o.classes, "class", "classes"), test_set.size(), counted(batches.shapes().size(), "shape"),
-             formatted("{} × {} pixels at most", largest.h, largest.w), model.backend().title());
+             formatted("{} × {} pixels at most", largest.h, largest.w), o.backend_text());
 
   WeightsMetadata metadata = run_options::metadata(lasting_options(o));
   put_class_names(metadata, train_set.class_names);

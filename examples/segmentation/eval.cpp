@@ -111,7 +111,8 @@ int evaluate(const Options& o) {
   data::SegmentationLoader batches(set, evaluation_loader(o, set));
   const Size2 size = batches.size();
   AnyModel model(make_backend(o.backend), {std::min(o.eval_batch, set.size()), size.h, size.w},
-                 {.seed = o.seed, .training = false, .mix_linear_experts = o.mix}, net_of(o, classes));
+                 {.seed = o.seed, .training = false, .mix_linear_experts = o.mix, .precision = o.precision_used()},
+                 net_of(o, classes));
   load_weights(model.params(), o.weights);
   auto names = set.class_names;
   while (static_cast<int>(names.size()) < classes) names.push_back(formatted("class {}", names.size()));

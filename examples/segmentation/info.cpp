@@ -16,7 +16,11 @@ inline std::string more(long long with, long long without) {
 int info(const Options& o) {
   const Size2 crop = crop_of(o);
   const int classes = class_count(o);
-  ModelOpts m{.seed = o.seed, .task = task::Segment(), .mix_linear_experts = o.mix, .rebuild = rebuild_of(o)};
+  ModelOpts m{.seed = o.seed,
+              .task = task::Segment(),
+              .mix_linear_experts = o.mix,
+              .rebuild = rebuild_of(o),
+              .precision = o.precision_used()};
   if (o.has_aux()) m.auxiliary = {{.value = o.info().aux, .factor = o.aux}};
   AnyModel model(make_backend(o.backend), {o.batch, crop.h, crop.w}, m, net_of(o, classes));
   const Graph g = model.recorded();

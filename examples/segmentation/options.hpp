@@ -1,6 +1,7 @@
 #pragma once
 /// The options and their meaning. The command line itself is in command_line.hpp.
 
+#include "../common/make_backend.hpp"
 #include "../common/optimizer.hpp"
 #include "networks.hpp"
 
@@ -16,7 +17,7 @@ namespace segmentation {
 
 /// Defaults are those of the study, as far as they are known: one layer of 8 experts, 2 per patch of a 3×3 grid, chosen
 /// by two convolutions and balanced by entropy; SGD with momentum at a constant rate, 200 epochs of batches of 8.
-struct Options {
+struct Options : MachineOptions {
   // network
   std::string net = "enet";
   int classes = 0;  ///< 0: the data set's
@@ -50,14 +51,10 @@ struct Options {
   int epochs = 200, batch = 8, eval_batch = 4, eval_every = 1, log_steps = 20;
   long long max_steps = 0;
   int checkpoint_steps = 0;
-  std::uint64_t seed = 42;
   std::string rebuild = "cheap";  ///< values made again for the backward pass instead of being kept
   std::string init, backbone, out = "out/segmentation";
   bool report = true;
   std::string command;  ///< as it was typed, for the report
-  // where
-  std::string backend = "auto";
-  int threads = 0;
   // evaluation and prediction
   std::string weights, split = "val", json, dump;
   int fixed_expert = -1;

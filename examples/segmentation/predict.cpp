@@ -43,9 +43,10 @@ int predict(const Options& o) {
     const Size2 size = size_for(o.info(), wanted);
     const Extent extent{1, size.h, size.w};
     if (!model) {
-      model = std::make_unique<AnyModel>(make_backend(o.backend), extent,
-                                         ModelOpts{.seed = o.seed, .training = false, .mix_linear_experts = o.mix},
-                                         net_of(o, classes));
+      model = std::make_unique<AnyModel>(
+          make_backend(o.backend), extent,
+          ModelOpts{.seed = o.seed, .training = false, .mix_linear_experts = o.mix, .precision = o.precision_used()},
+          net_of(o, classes));
       load_weights(model->params(), o.weights);
     }
     const auto normalise = data::SegmentationAugment::none(size);

@@ -100,7 +100,7 @@ inline report::SegmentationReport report_of(AnyModel& model, const TrainResult& 
 
 void write_report(AnyModel& model, const TrainResult& run, const Options& o, const data::SegmentationSet& test,
                   const std::filesystem::path& path) {
-  report::write_report(report_of(model, run, o, test, model.backend().title()), path);
+  report::write_report(report_of(model, run, o, test, o.backend_text()), path);
 }
 
 }  // namespace segmentation

@@ -52,7 +52,7 @@ inline Settings settings_of(const Options& o) {
   add("seed", formatted("{}", o.seed));
   add("initial weights", o.init.empty() ? "random" : runs::path_text(o.init));
   if (!o.backbone.empty()) add("encoder", runs::path_text(o.backbone));
-  add("backend", make_backend(o.backend)->title());
+  add("backend", o.backend_text());
   return all;
 }
 

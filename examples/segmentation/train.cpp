@@ -45,7 +45,8 @@ int train(const Options& o) {
       .seed = o.seed,
       .task = task::Segment({.ignore = data::ignore_label, .class_weights = class_weights(o, train_set, classes)}),
       .mix_linear_experts = o.mix,
-      .rebuild = rebuild_of(o)};
+      .rebuild = rebuild_of(o),
+      .precision = o.precision_used()};
   if (o.has_aux()) m.auxiliary = {{.value = o.info().aux, .factor = o.aux}};
   AnyModel model(make_backend(o.backend), {batch, batches.size().h, batches.size().w}, m, net_of(o, classes));
   if (!o.backbone.empty() && start != Start::resume) load_backbone(model.params(), o);
@@ -54,7 +55,7 @@ int train(const Options& o) {
   fmt::print("{}, {} parameters, {} mixture layer(s) active\n", net_text(o), parameter_count(g), g.routings.size());
   fmt::print("{} and {} pairs of {}, {} classes; crops of {}x{}, tests at {}x{}; backend {}\n", train_set.size(),
              test_set.size(), o.dataset, classes, batches.size().h, batches.size().w, test_batches.size().h,
-             test_batches.size().w, model.backend().title());
+             test_batches.size().w, o.backend_text());
 
   // Rates that are laid out over all epochs change with their number; the rest of the schedule is in the settings.
   const auto accept = schedule_has_length(o) ? std::vector<std::string>{"learning rate"} : std::vector<std::string>{};

@@ -1,6 +1,6 @@
 // The reference backend in bf16: the same contract, values rounded where they are stored.
+#include "backend/bf16_step.hpp"
 #include "graph/random_graphs.hpp"
-#include "graph_runs.hpp"
 #include "moecnn/layer/basic_block.hpp"
 #include "moecnn/layer/linear.hpp"
 #include "moecnn/model/model.hpp"
@@ -18,37 +18,6 @@ struct BlockAndConv {
   static constexpr int in = 3;
   Value<5> wire(Recorder& g, Value<3> x) const { return g("last", Conv<5, 5>{}, g("block", BasicBlock<3, 5>{}, x)); }
 };
-
-/// Without kinks, at which a rounding error may flip a slope.
-struct Smooth {
-  static constexpr int in = 3;
-  Value<5> wire(Recorder& g, Value<3> x) const {
-    const auto y = g.sigmoid(g("bn", BatchNorm<4>{}, g("conv", Conv<3, 4, ConvOpts{.kernel = 3, .pad = 1}>{}, x)));
-    return g("last", Conv<4, 5, ConvOpts{.kernel = 3, .bias = true}>{}, g.multiply(y, y));
-  }
-};
-
-struct Results {
-  test::Outcome bf16, exact;
-};
-
-/// One training step with gates that decide clearly, in bf16 on `BackendType` and exactly.
-template <class BackendType>
-Results step_of(const Graph& graph, std::uint64_t seed) {
-  test::Rig<Double> exact;
-  test::Rig<BackendType> low{.precision = Precision::bf16};
-  auto &a = exact.add_training(graph), &b = low.add_training(graph);
-  Results r;
-  testing::steady_seed(seed, [&](std::uint64_t s) {
-    test::fill(exact.store, s), test::fill(low.store, s);
-    const auto batch = test::random_batch(graph, s);
-    const StepContext step{.training = true, .seed = s};
-    r.exact = test::run(exact, a, batch, step);
-    r.bf16 = test::run(low, b, batch, step);
-    return std::min(testing::routing_margin(r.exact.routings), testing::routing_margin(r.bf16.routings)) / 30;
-  });
-  return r;
-}
 
 }  // namespace
 
@@ -79,7 +48,7 @@ TEST_CASE("bf16: networks are near the exact ones, forwards and backwards") {
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     CAPTURE(seed);
     const Graph graph = graph_test::random_graph(seed);
-    const auto r = step_of<backend::Reference<float>>(graph, seed);
+    const auto r = test::bf16_step<backend::Reference<float>>(graph, seed);
     CHECK(test::distance(r.bf16.result, r.exact.result) < 0.05);
     CHECK(std::isfinite(r.bf16.loss));
     for (std::size_t i = 0; i < r.exact.param_grad.size(); ++i)
@@ -88,12 +57,7 @@ TEST_CASE("bf16: networks are near the exact ones, forwards and backwards") {
 }
 
 TEST_CASE("bf16: gradients of a smooth network are near the exact ones, and further from them than float's") {
-  const Graph graph = record(Smooth{}, {4, 6, 6});
-  const auto r = step_of<backend::Reference<float>>(graph, 1);
-  double worst = test::distance(r.bf16.input_grad, r.exact.input_grad);
-  for (std::size_t i = 0; i < r.exact.param_grad.size(); ++i)
-    if (test::norm(r.exact.param_grad[i]) > 1e-6)
-      worst = std::max(worst, test::distance(r.bf16.param_grad[i], r.exact.param_grad[i]));
+  const double worst = test::worst_gradient(test::bf16_step<backend::Reference<float>>(test::smooth_graph(), 1));
   CAPTURE(worst);
   CHECK(worst < 0.02);  // bf16 has 8 bits: half a step is 0.2 %
   CHECK(worst > 1e-4);
@@ -103,8 +67,8 @@ TEST_CASE("bf16: what float computes in between makes no difference beyond the r
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     CAPTURE(seed);
     const Graph graph = graph_test::random_graph(seed);
-    const auto one = step_of<backend::Reference<float>>(graph, seed);
-    const auto two = step_of<Double>(graph, seed);
+    const auto one = test::bf16_step<backend::Reference<float>>(graph, seed);
+    const auto two = test::bf16_step<Double>(graph, seed);
     // Now and then a number lies on the edge between two bf16 numbers, and then they differ by one step.
     CHECK(test::distance(one.bf16.result, two.bf16.result) < 0.02);
   }
@@ -143,8 +107,11 @@ TEST_CASE("bf16: a model trains, its weights stay float, and its checkpoint goes
 }
 
 TEST_CASE("bf16: a backend without kernels for it says so") {
-#ifdef MOECNN_HAS_ONEDNN
-  CHECK_THROWS_WITH_AS((Model<Net, backend::OneDnn>(Extent{8, 8, 8}, ModelOpts{.precision = Precision::bf16})),
-                       "the backend onednn has no kernels for bf16; choose Precision::full, or another backend", Error);
-#endif
+  struct FullOnly : backend::Reference<float> {
+    std::string title() const override { return "full only"; }
+    bool takes(DType values) const override { return values == DType::f32; }
+  };
+  CHECK_THROWS_WITH_AS((Model<Net, FullOnly>(Extent{8, 8, 8}, ModelOpts{.precision = Precision::bf16})),
+                       "the backend full only has no kernels for bf16; choose Precision::full, or another backend",
+                       Error);
 }

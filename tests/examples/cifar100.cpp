@@ -176,6 +176,24 @@ TEST_CASE("a run goes on with its data elsewhere, more epochs, other threads and
             "schedule was 'cosine from 0.001', is now 'cosine from 0.5, no warm-up'"));
 }
 
+TEST_CASE("--precision bf16 trains, is part of a run, and evaluates the same weights in both") {
+  NEEDS_PROGRAM(cifar100)
+  const Scratch out;
+  const Ran trained = cifar100(train(out.dir(), {"--precision", "bf16"}));
+  INFO(trained.output);
+  REQUIRE(trained.status == 0);
+  CHECK(has(trained.output, ", maps in bf16"));
+  for (const char* precision : {"f32", "bf16"}) {
+    const Ran seen = cifar100({"eval", "--weights", out / "last.safetensors", "--precision", precision});
+    INFO(seen.output);
+    CHECK(seen.status == 0);
+    CHECK(has(seen.output, "top-1"));
+  }
+  const Ran other = cifar100(train(out.dir(), {"--resume"}));
+  CHECK(other.status == 1);
+  CHECK(has(other.output, "maps in bf16"));
+}
+
 TEST_CASE("errors name the option and say what is expected") {
   NEEDS_PROGRAM(cifar100)
   const Scratch out;

@@ -1,8 +1,9 @@
 #pragma once
 /// \file
-/// The oneDNN backend: float on CPUs. Convolutions are oneDNN's, maps and weights lie as they want them from one end of
-/// the network to the other, and what is left between convolutions are own loops over blocks of channels. Needs oneDNN
-/// 2.6 or later, 3.x included. Its internals, onednn::options() among them, are in backend/onednn/.
+/// The oneDNN backend: float on CPUs, and bf16 for maps, which saves memory: products are computed in float. Convolutions
+/// are oneDNN's, maps and weights lie as they want them from one end of the network to the other, and what is left
+/// between convolutions are own loops over blocks of channels. Needs oneDNN 2.6 or later, 3.x included. Its internals,
+/// onednn::options() among them, are in backend/onednn/.
 
 #include "moecnn/backend/host/parameter_math.hpp"
 #include "moecnn/core/bodies.hpp"
@@ -17,6 +18,8 @@ class OneDnn : public Backend {
 
   std::string title() const override { return name; }
   DType dtype() const override { return DType::f32; }
+  bool takes(DType values) const override { return values == DType::f32 || values == DType::bf16; }
+  bool low_weights() const override { return false; }  // products are computed in float
   Lowered lower(const Graph& g, const Flow& f, const Layouts& given) override;
   ParameterMath& math() override { return math_; }
   /// Of the whole process.

@@ -14,7 +14,7 @@ namespace moecnn::backend {
 Lowered lower_reference(DType dtype, const Graph& g, const Flow& f);
 
 template <class T = float>
-class Reference final : public Backend {
+class Reference : public Backend {
  public:
   using scalar = T;
   static constexpr const char* name = sizeof(T) == 8 ? "reference (double)" : "reference";

@@ -25,6 +25,9 @@ class Backend {
   virtual DType dtype() const = 0;
   /// Whether kernels also take values of that type; parameters and statistics then stay of type dtype().
   virtual bool takes(DType values) const { return values == dtype(); }
+  /// Whether kernels of nodes with values in a lower type read copies of weights in that type; false: the weights of type
+  /// dtype() themselves.
+  virtual bool low_weights() const { return true; }
   virtual Memory& memory() { return host_memory(); }
   /// A kernel for each node, and how it stores tensors. `given`: layouts of parameters that are decided already.
   virtual Lowered lower(const Graph& g, const Flow& f, const Layouts& given) = 0;

@@ -23,7 +23,15 @@ class Layout {
   virtual void unpack(const void* stored, void* plain) const = 0;
   /// Whether both store equal tensors in equal bytes: programs share derived parameters where that is so.
   virtual bool same_as(const Layout& other) const { return this == &other; }
+  /// The layout that has the same elements in the same places, though of another type perhaps: a copy from one to the
+  /// other need not know the order.
+  virtual const Layout& order() const { return *this; }
 };
+
+/// Whether both store the elements of equal tensors in the same places; null is plain order.
+inline bool same_order(const Layout* a, const Layout* b) {
+  return a == b || (a && b && a->order().same_as(b->order()));
+}
 
 /// Layouts by edge or parameter. As an argument of lower(): those of parameters that another program of the same model
 /// chose first, which this one has to live with; empty: choose freely.

@@ -158,6 +158,7 @@ inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNe
   const std::vector<char> cheap = rebuild == Rebuild::where_cheap
                                       ? detail::cheap_to_rebuild(g, needs)
                                       : std::vector<char>(g.edges.size(), rebuild == Rebuild::always);
+  std::vector<int> remade(nodes, -1);  // when
   for (int n = nodes; n-- > 0;) {
     const int e = g.nodes[n].output, when = again[e].first;
     const bool wanted = !again[e].empty() && when < backward(n);  // by another node than this one
@@ -167,6 +168,7 @@ inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNe
       continue;
     }
     p.rebuilds[backward(when)].push_back(n);  // backward() is its own inverse
+    remade[n] = when;
     for (std::size_t i = 0; i < g.nodes[n].inputs.size(); ++i)
       if (needs[n].keeps_input[i]) again[g.nodes[n].inputs[i]].touch(when);
   }
@@ -210,7 +212,11 @@ inline Plan make_plan(const Graph& g, const Flow& flow, const std::vector<NodeNe
       p.buffers[id].life.touch(n);
       if (flow.runs_backward[n]) p.buffers[id].life.touch(backward(n));
     }
-    if (needs[n].scratch_forward > 0) p.buffers[p.scratch[n][0] = make(needs[n].scratch_forward)].life.touch(n);
+    if (needs[n].scratch_forward > 0) {
+      Buffer& b = p.buffers[p.scratch[n][0] = make(needs[n].scratch_forward)];
+      b.life.touch(n);
+      if (remade[n] >= 0) b.second_life.touch(remade[n]);
+    }
     if (flow.runs_backward[n] && needs[n].scratch_backward > 0)
       p.buffers[p.scratch[n][1] = make(needs[n].scratch_backward)].life.touch(backward(n));
   }

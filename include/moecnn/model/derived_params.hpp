@@ -77,8 +77,8 @@ class DerivedParams {
 
   void cast(const Graph& g, const ParamStore& store, const Derived& d, int e) {
     const int from = d.weight + e, to = d.derived_weight + e;
-    if (store.memory().on_host() && !layouts_[from] && !layouts_[to]) {
-      const auto n = static_cast<std::size_t>(g.params[to].elements());
+    if (store.memory().on_host() && same_order(layouts_[from].get(), layouts_[to].get())) {
+      const auto n = stored_bytes(g.params[to], layouts_[to].get()) / size_of(g.params[to].dtype);
       return convert(data(store, from), g.params[from].dtype, value_data(to), g.params[to].dtype, n);
     }
     read(g, store, from, weight_);

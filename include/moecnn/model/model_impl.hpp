@@ -98,7 +98,7 @@ MOECNN_BODY std::unique_ptr<Program> AnyModel::make_inference(const Key& key) {
 }
 
 MOECNN_BODY void AnyModel::lower_precision(Graph& g, const std::vector<int>& keep) const {
-  if (opts_.precision == Precision::bf16) passes::lower_precision(g, DType::bf16, keep);
+  if (opts_.precision == Precision::bf16) passes::lower_precision(g, DType::bf16, keep, backend_->low_weights());
 }
 
 /// Without a training program nothing has chosen layouts: plain ones, which every inference program can read.

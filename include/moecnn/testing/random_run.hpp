@@ -36,7 +36,7 @@ struct Rig {
   /// `g` in the backend's numbers, or in the precision of the rig.
   Graph typed(Graph g, const std::vector<int>& keep = {}) const {
     passes::set_dtype(g, backend.dtype());
-    if (precision == Precision::bf16) passes::lower_precision(g, DType::bf16, keep);
+    if (precision == Precision::bf16) passes::lower_precision(g, DType::bf16, keep, backend.low_weights());
     return g;
   }
   Program& add(Graph g, ProgramOpts opts) {

@@ -1,6 +1,6 @@
 #pragma once
+#include "moecnn/backend/host/convert_rows.hpp"
 #include "moecnn/backend/host/kernel_for.hpp"
-#include "moecnn/core/convert.hpp"
 
 namespace moecnn::host {
 
@@ -24,14 +24,7 @@ class CastKernel final : public NodeKernel<std::byte> {
  private:
   std::size_t elements() const { return static_cast<std::size_t>(rows()) * row_; }
 
-  void copy(const void* from, DType f, void* to, DType t) const {
-    constexpr std::size_t piece = 8192;
-    const auto n = static_cast<long long>(elements());
-#pragma omp parallel for schedule(static) if (worth_sharing(n))
-    for (long long i = 0; i < n; i += piece)
-      convert(static_cast<const std::byte*>(from) + i * size_of(f), f, static_cast<std::byte*>(to) + i * size_of(t), t,
-              std::min<std::size_t>(piece, static_cast<std::size_t>(n - i)));
-  }
+  void copy(const void* from, DType f, void* to, DType t) const { convert_rows(from, f, to, t, elements()); }
   template <class From, class To>
   void add() const {
     const auto* x = reinterpret_cast<const From*>(at.output_grad);

@@ -25,6 +25,8 @@ template <class T>
 class NodeKernel : public Kernel {
  public:
   static constexpr Orders orders = Orders::plain;
+  /// Whether T may be Bf16.
+  static constexpr bool takes_bf16 = false;
 
   NodeKernel(const Graph& g, const Flow& f, int n)
       : node_(g.nodes[n]), out_(g.edges[node_.output]), input_mode_(f.input_mode[n]), param_mode_(f.param_mode[n]) {

@@ -1,4 +1,5 @@
 #pragma once
+#include "moecnn/core/convert.hpp"
 #include "moecnn/graph/kernel.hpp"
 
 namespace moecnn::host {
@@ -7,8 +8,9 @@ namespace moecnn::host {
 template <class T>
 class TypedLayout : public Layout {
  public:
-  /// Stored elements, padding included.
+  /// Stored elements, padding included, and those of the tensor.
   virtual std::size_t elements() const = 0;
+  virtual std::size_t plain_elements() const = 0;
   virtual void pack(const T* plain, T* stored) const = 0;
   virtual void unpack(const T* stored, T* plain) const = 0;
 
@@ -19,6 +21,37 @@ class TypedLayout : public Layout {
   void unpack(const void* stored, void* plain) const final {
     unpack(static_cast<const T*>(stored), static_cast<T*>(plain));
   }
+};
+
+/// bf16 in the order of a layout of T. Packing goes through copies of type T: it is for images, results and weights that
+/// come from elsewhere, not for every step.
+template <class T>
+class Bf16Layout final : public TypedLayout<Bf16> {
+ public:
+  explicit Bf16Layout(std::shared_ptr<const TypedLayout<T>> wide) : wide_(std::move(wide)) {}
+
+  std::size_t elements() const override { return wide_->elements(); }
+  std::size_t plain_elements() const override { return wide_->plain_elements(); }
+  void pack(const Bf16* plain, Bf16* stored) const override {
+    std::vector<T> from(plain_elements()), to(elements());
+    convert(plain, DType::bf16, from.data(), dtype_of<T>, from.size());
+    wide_->pack(from.data(), to.data());
+    convert(to.data(), dtype_of<T>, stored, DType::bf16, to.size());
+  }
+  void unpack(const Bf16* stored, Bf16* plain) const override {
+    std::vector<T> from(elements()), to(plain_elements());
+    convert(stored, DType::bf16, from.data(), dtype_of<T>, from.size());
+    wide_->unpack(from.data(), to.data());
+    convert(to.data(), dtype_of<T>, plain, DType::bf16, to.size());
+  }
+  bool same_as(const Layout& other) const override {
+    const auto* o = dynamic_cast<const Bf16Layout*>(&other);
+    return o != nullptr && wide_->same_as(*o->wide_);
+  }
+  const Layout& order() const override { return *wide_; }
+
+ private:
+  std::shared_ptr<const TypedLayout<T>> wide_;
 };
 
 }  // namespace moecnn::host

@@ -1,8 +1,8 @@
 #pragma once
-#include "moecnn/backend/host/node_kernel.hpp"
 #include "moecnn/backend/onednn/conv_primitives.hpp"
 #include "moecnn/backend/onednn/conv_transpose.hpp"
 #include "moecnn/backend/onednn/described.hpp"
+#include "moecnn/backend/onednn/map_kernel.hpp"
 #include "moecnn/backend/onednn/pass_map.hpp"
 #include "moecnn/backend/onednn/row_counts.hpp"
 
@@ -34,16 +34,21 @@ inline ConvUse conv_use(const Graph& g, const Flow& f, int n, const ops::Conv& o
 /// another order and gets a copy, made just before it runs: once per update, and still in the cache when it is read. A
 /// transposed convolution swaps the forward pass and backward data; in training its weights lie as the latter wants
 /// them, and the former reads a copy that is made when they change. A pass that oneDNN has no good code for with the
-/// maps as they are stored reads and writes copies: in the other order of channels, or split into phases.
-class ConvKernel final : public host::NodeKernel<float>, public Described {
+/// maps as they are stored reads and writes copies: in the other order of channels, or split into phases. So do all passes
+/// where S, the type of the maps' elements, is Bf16: in parts that stay in the cache. Weights are floats.
+template <class S>
+class ConvKernelOf final : public MapKernel<S>, public Described {
  public:
   using Stored = std::shared_ptr<const WeightsLayout>;
 
   /// `src_blocked` and `dst_blocked`: how the edges are stored. `stored`: how the weights lie in the store; null: this
   /// node may choose. `options`: of a kernel that shares its memory with others that run at once.
-  ConvKernel(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, Stored stored,
-             const Options& options = onednn::options())
-      : NodeKernel(g, f, n), op_(conv_of(node_.op)), dst_blocked_(dst_blocked), use_(conv_use(g, f, n, op_, options)) {
+  ConvKernelOf(const Graph& g, const Flow& f, int n, bool src_blocked, bool dst_blocked, Stored stored,
+               const Options& options = onednn::options())
+      : MapKernel<S>(g, f, n),
+        op_(conv_of(node_.op)),
+        dst_blocked_(dst_blocked),
+        use_(conv_use(g, f, n, op_, options)) {
     const auto* transposed = std::get_if<ops::ConvTranspose>(&node_.op);
     own_bias_pass_ = transposed && transposed->bias;
     auto choice = transposed ? choose_conv(op_, out_, dst_blocked, in_[0], src_blocked, use_, stored.get(), node_.name)
@@ -89,14 +94,16 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
       const std::string name = std::string(pass_names[static_cast<int>(pass)]) + ": ";
       if (const Size2 by = choice().of(pass).phases; by != 1)
         list.push_back(fmt::format("{}maps in {}x{} phases", name, by.h, by.w));
-      else if (src(pass).converts() || dst(pass).converts())
+      else if (wide && (src(pass).converts() || dst(pass).converts()))
         list.push_back(name + (src(pass).converts() ? "input converted" : "output converted"));
+      else if (!wide)
+        list.push_back(name + "maps widened to f32");
     }
     return list;
   }
 
   NodeNeeds needs() const override {
-    NodeNeeds n = plain_needs();
+    NodeNeeds n = this->plain_needs();
     n.keeps_input[0] = use_.backward_weights;
     n.scratch_forward = forward_.bytes;
     n.scratch_backward = backward_.bytes;
@@ -118,14 +125,14 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
   }
 
   void forward(const StepContext&) override {
-    for_each_copy([&](int copy, int first, int count) {
+    this->for_each_copy([&](int copy, int first, int count) {
       const int part = part_rows(Pass::forward, count);
       for (int r = 0; r < count; r += part) forward_part(copy, first + r, std::min(part, count - r));
     });
   }
 
   void backward(const StepContext&) override {
-    for_each_copy([&](int copy, int first, int count) {
+    this->for_each_copy([&](int copy, int first, int count) {
       if (count == 0) return clear_grads(copy);
       converted_rows_ = 0;
       if (own_bias_pass_ && wants_param(1)) bias_gradient(copy, first, count);
@@ -135,6 +142,11 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
   }
 
  private:
+  using MapKernel<S>::at, MapKernel<S>::node_, MapKernel<S>::out_, MapKernel<S>::in_, MapKernel<S>::input_mode_,
+      MapKernel<S>::param_mode_, MapKernel<S>::param, MapKernel<S>::param_grad, MapKernel<S>::wants_param,
+      MapKernel<S>::adds_to_param, MapKernel<S>::deliver;
+  static constexpr bool wide = std::is_same_v<S, float>;
+
   /// Where the parts of a scratch buffer begin.
   struct Scratch {
     std::size_t bytes = 0, own = 0, own_bytes = 0;
@@ -175,17 +187,21 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
     return pads_bias() ? own_bias_.data() + 1LL * copy * problem().out() : param(1, copy);
   }
 
+  /// Whether a pass works on copies of a map.
+  static bool copies(const PassMap& map) { return !wide || map.converts(); }
   /// Rows of an edge in the form that a pass reads, copied to `scratch` where that is another one.
-  static const float* as_read(const PassMap& map, const float* edge, int first, int rows, float* scratch) {
+  static const float* as_read(const PassMap& map, const S* edge, int first, int rows, float* scratch) {
     edge += first * map.edge_row();
-    if (!map.converts()) return edge;
+    if constexpr (wide)
+      if (!map.converts()) return edge;
     map.from_edge(edge, scratch, rows);
     return scratch;
   }
 
-  static void add(float* sum, const float* x, long long n) {
+  template <class Y>
+  static void add(Y* sum, const float* x, long long n) {
 #pragma omp parallel for simd if (worth_sharing(n))
-    for (long long i = 0; i < n; ++i) sum[i] += x[i];
+    for (long long i = 0; i < n; ++i) sum[i] = Y(sum[i] + x[i]);
   }
 
   void clear_grads(int copy) const {
@@ -195,16 +211,24 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
   }
 
   void bias_gradient(int copy, int first, int count) {
-    sum_channels(at.output_grad + first * dst(Pass::forward).edge_row(), count, out_.channels, out_.extent.pixels(),
-                 dst_blocked_, bias_sums_.data());
+    if constexpr (wide)
+      sum_channels(at.output_grad + first * dst(Pass::forward).edge_row(), count, out_.channels, out_.extent.pixels(),
+                   dst_blocked_, bias_sums_.data());
     for (int c = 0; c < out_.channels; ++c) deliver(param_grad(1, copy)[c], bias_sums_[c], adds_to_param(1));
+  }
+
+  /// Where a pass writes rows of a map: where they belong, or into scratch memory.
+  static float* place(const PassMap& map, S* edge, float* scratch) {
+    if constexpr (wide)
+      if (!map.converts()) return edge;
+    return scratch;
   }
 
   void forward_part(int copy, int first, int rows) {
     const PassMap& map = dst(Pass::forward);
     const float* x = as_read(src(Pass::forward), at.input[0], first, rows, floats(at.scratch_forward, forward_.src));
-    float* y = at.output + first * map.edge_row();
-    float* into = map.converts() ? floats(at.scratch_forward, forward_.dst) : y;
+    S* y = at.output + first * map.edge_row();
+    float* into = place(map, y, floats(at.scratch_forward, forward_.dst));
     if (op_.residual) {
       const float* add = as_read(map, at.input[1], first, rows, into);
       if (add != into) std::memcpy(into, add, sizeof(float) * rows * map.edge_row());
@@ -214,16 +238,17 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
       primitives_.run(Pass::forward, rows, {x, weights(copy), into, bias(copy)}, scratch, forward_.own_bytes);
     else
       primitives_.run(Pass::forward, rows, {x, weights(copy), into}, scratch, forward_.own_bytes);
-    if (map.converts()) map.to_edge(into, y, rows);
-    if (own_bias_pass_) add_bias(y, param(1, copy), rows, out_.channels, out_.extent.pixels(), dst_blocked_);
+    if (copies(map)) map.to_edge(into, y, rows);
+    if constexpr (wide)
+      if (own_bias_pass_) add_bias(y, param(1, copy), rows, out_.channels, out_.extent.pixels(), dst_blocked_);
   }
 
   /// Rows of the output's gradient as a pass reads them. Those that the last call converted are there still.
   const float* output_grad(Pass pass, int first, int rows) {
     const PassMap& map = dst(pass);
     float* scratch = floats(at.scratch_backward, backward_.dst);
-    if (map.converts() && converted_map_ == map && converted_first_ == first && converted_rows_ == rows) return scratch;
-    if (map.converts()) converted_map_ = map, converted_first_ = first, converted_rows_ = rows;
+    if (copies(map) && converted_map_ == map && converted_first_ == first && converted_rows_ == rows) return scratch;
+    if (copies(map)) converted_map_ = map, converted_first_ = first, converted_rows_ = rows;
     return as_read(map, at.output_grad, first, rows, scratch);
   }
 
@@ -254,7 +279,7 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
       to_stored_->run(dw, own_grad_.data());
       dw = own_grad_.data();
     }
-    start(param_grad(0, copy), static_cast<long long>(stored_->elements()), more || adds_to_param(0));
+    if (!more && !adds_to_param(0)) std::fill_n(param_grad(0, copy), stored_->elements(), 0.f);
     add(param_grad(0, copy), dw, static_cast<long long>(stored_->elements()));
   }
 
@@ -272,29 +297,36 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
         data_reorder_->run({w, copied}, scratch, backward_.own_bytes);
         reordered = copied;
       }
-      float* dx = at.input_grad[0] + (first + r) * map.edge_row();
+      S* dx = at.input_grad[0] + (first + r) * map.edge_row();
       const bool direct = direct_data(rows);
-      float* made = direct ? dx : floats(at.scratch_backward, backward_.chunk);
-      const float* added = direct && adds_data() ? dx : nullptr;
+      float* made = floats(at.scratch_backward, backward_.chunk);
+      if constexpr (wide)
+        if (direct) made = dx;
+      const float* added = direct && adds_data() ? made : nullptr;
       primitives_.run(pass, rows, {made, other ? reordered : w, output_grad(pass, first + r, rows), added}, scratch,
                       backward_.own_bytes);
       if (direct) continue;
+      if (!adds_data()) {
+        if (copies(map)) map.to_edge(made, dx, rows);
+        continue;
+      }
       if (map.converts()) {
-        float* changed = adds_data() ? floats(at.scratch_backward, backward_.sum) : dx;
+        float* changed = floats(at.scratch_backward, backward_.sum);
         map.to_edge(made, changed, rows);
         made = changed;
       }
-      if (adds_data()) add(dx, made, rows * map.edge_row());
+      add(dx, made, rows * map.edge_row());
     }
   }
   /// Whether so many rows of the input's gradient are computed where they belong: oneDNN does not add.
   bool direct_data(int rows) const {
-    return (!adds_data() || choice().uses_winograd(Pass::backward_data, rows)) && !src(Pass::backward_data).converts();
+    return (!adds_data() || choice().uses_winograd(Pass::backward_data, rows)) && !copies(src(Pass::backward_data));
   }
 
   /// How many of `count` rows a call of oneDNN or Winograd's form takes; the last call may have fewer.
   int part_rows(Pass pass, int count) const {
     int rows = choice().part_rows(pass, count);
+    if (!wide && !other_pixels(pass)) rows = std::min(rows, cached_rows(pass));
     if (pass == Pass::backward_data) rows = std::min(rows, chunk_rows(count));
     const bool any = choice().uses_winograd(pass, rows);  // number of rows is as good as another
     return any || !use_.routed || rows == use_.rows ? rows : common_rows(rows);
@@ -319,19 +351,25 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
   /// that the second pass finds them in the cache; but phases want to be many.
   int chunk_rows(int count) const {
     if (direct_data(count) || src(Pass::backward_data).other_pixels()) return count;
-    return std::min(count, cached_rows());
+    return std::min(count, cached_rows(Pass::backward_data));
   }
-  int cached_rows() const {
-    constexpr long long cache = 2 << 20;
-    const long long row = src(Pass::backward_data).row() * static_cast<long long>(sizeof(float));
+  int cached_rows(Pass pass) const {
+    long long cache = 2 << 20;
+    // Gradients of weights of several parts are added up, which is a pass through weights for each.
+    if (pass == Pass::backward_weights) cache = std::max<long long>(cache, choice().weights_grad.get_size());
+    const long long row = src(pass).row() * static_cast<long long>(sizeof(float));
     return static_cast<int>(std::max(1LL, cache / row));
   }
+  bool other_pixels(Pass pass) const { return src(pass).other_pixels() || dst(pass).other_pixels(); }
 
   void plan_scratch() {
     const std::size_t f = sizeof(float);
-    const auto most = [&](Pass pass) { return choice().most_rows(pass, use_.rows); };
+    const auto most = [&](Pass pass) {
+      const int rows = choice().most_rows(pass, use_.rows);
+      return wide || other_pixels(pass) ? rows : std::min(rows, cached_rows(pass));
+    };
     const auto bytes = [&](const PassMap& map, int rows) -> std::size_t {
-      return map.converts() ? f * rows * map.row() : 0;
+      return copies(map) ? f * rows * map.row() : 0;
     };
     Scratch& s = forward_;
     s.own = s.take(s.own_bytes = most_scratch(Pass::forward));
@@ -360,7 +398,8 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
     }
     if (use_.backward_data) {
       const PassMap& map = src(Pass::backward_data);
-      const int rows = std::min(most(Pass::backward_data), map.other_pixels() ? use_.rows : cached_rows());
+      const int rows =
+          std::min(most(Pass::backward_data), map.other_pixels() ? use_.rows : cached_rows(Pass::backward_data));
       if (data_reorder_) b.weights = data.take(choice().data_weights.get_size());
       if (!direct_data(1)) b.chunk = data.take(f * rows * map.row());
       if (adds_data() && map.converts()) b.sum = data.take(f * rows * map.edge_row());
@@ -383,5 +422,7 @@ class ConvKernel final : public host::NodeKernel<float>, public Described {
   std::vector<float> own_weights_, own_bias_, own_grad_;
   std::vector<double> bias_sums_;
 };
+
+using ConvKernel = ConvKernelOf<float>;
 
 }  // namespace moecnn::onednn

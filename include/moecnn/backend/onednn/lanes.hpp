@@ -19,6 +19,8 @@ template <int B>
 struct LanesOf {
   using type [[gnu::vector_size(B * sizeof(float))]] = float;
   using bits [[gnu::vector_size(B * sizeof(int))]] = int;
+  using words [[gnu::vector_size(B * sizeof(std::uint32_t))]] = std::uint32_t;
+  using halves [[gnu::vector_size(B * sizeof(std::uint16_t))]] = std::uint16_t;
 };
 
 }  // namespace detail
@@ -40,6 +42,33 @@ LanesInMemory<B>& lanes(float* p) {
 template <int B>
 const LanesInMemory<B>& lanes(const float* p) {
   return *reinterpret_cast<const LanesInMemory<B>*>(p);
+}
+
+/// The lanes at an address as floats, and back: bf16 is widened, and rounded as Bf16 does it. (CPUs return so long a
+/// vector in different ways, so none is returned.)
+template <int B>
+void load(const float* p, Lanes<B>& v) {
+  v = lanes<B>(p).v;
+}
+template <int B>
+void store(float* p, const Lanes<B>& v) {
+  lanes<B>(p).v = v;
+}
+template <int B>
+void load(const Bf16* p, Lanes<B>& v) {
+  typename detail::LanesOf<B>::halves h;
+  std::memcpy(&h, p, sizeof h);
+  const auto wide = __builtin_convertvector(h, typename detail::LanesOf<B>::words) << 16;
+  v = reinterpret_cast<Lanes<B>>(wide);
+}
+template <int B>
+void store(Bf16* p, const Lanes<B>& v) {
+  using Words = typename detail::LanesOf<B>::words;
+  const Words u = reinterpret_cast<Words>(v);
+  const Words rounded = (u + 0x7FFFu + ((u >> 16) & 1u)) >> 16, quiet = (u >> 16) | 0x40u;
+  const auto h =
+      __builtin_convertvector((u & 0x7FFF'FFFFu) > 0x7F80'0000u ? quiet : rounded, typename detail::LanesOf<B>::halves);
+  std::memcpy(static_cast<void*>(p), &h, sizeof h);
 }
 
 /// One bit per lane.
@@ -71,6 +100,11 @@ void stream_out(float* p, const Lanes<B>& v) {
   if constexpr (B == 16) return _mm512_stream_ps(p, reinterpret_cast<const __m512&>(v));
 #endif
   lanes<B>(p).v = v;
+}
+
+template <int B>
+void stream_out(Bf16* p, const Lanes<B>& v) {
+  store<B>(p, v);
 }
 
 /// Pixels whose sums are kept in float before they are added to doubles.

@@ -9,31 +9,33 @@ namespace moecnn::onednn {
 
 constexpr int round_up(int n, int block) { return (n + block - 1) / block * block; }
 
-/// Rows [C, pixels] to [blocks, pixels, B], with zeros in the channels beyond C.
-inline void to_blocks(const float* plain, float* stored, int rows, int channels, long long pixels, int block) {
+/// Rows [C, pixels] to [blocks, pixels, B], with zeros in the channels beyond C. X and Y: float or Bf16.
+template <class X, class Y>
+void to_blocks(const X* plain, Y* stored, int rows, int channels, long long pixels, int block) {
   const int blocks = round_up(channels, block) / block;
 #pragma omp parallel for collapse(2) if (worth_sharing(1LL * rows * channels * pixels))
   for (int r = 0; r < rows; ++r)
     for (int b = 0; b < blocks; ++b) {
-      const float* x = plain + (1LL * r * channels + b * block) * pixels;
-      float* y = stored + (1LL * r * blocks + b) * pixels * block;
+      const X* x = plain + (1LL * r * channels + b * block) * pixels;
+      Y* y = stored + (1LL * r * blocks + b) * pixels * block;
       const int there = std::min(block, channels - b * block);
       for (long long p = 0; p < pixels; ++p)
-        for (int l = 0; l < block; ++l) y[p * block + l] = l < there ? x[l * pixels + p] : 0.f;
+        for (int l = 0; l < block; ++l) y[p * block + l] = l < there ? Y(x[l * pixels + p]) : Y(0.f);
     }
 }
 
 /// The way back; padding is dropped.
-inline void from_blocks(const float* stored, float* plain, int rows, int channels, long long pixels, int block) {
+template <class X, class Y>
+void from_blocks(const X* stored, Y* plain, int rows, int channels, long long pixels, int block) {
   const int blocks = round_up(channels, block) / block;
 #pragma omp parallel for collapse(2) if (worth_sharing(1LL * rows * channels * pixels))
   for (int r = 0; r < rows; ++r)
     for (int b = 0; b < blocks; ++b) {
-      const float* x = stored + (1LL * r * blocks + b) * pixels * block;
-      float* y = plain + (1LL * r * channels + b * block) * pixels;
+      const X* x = stored + (1LL * r * blocks + b) * pixels * block;
+      Y* y = plain + (1LL * r * channels + b * block) * pixels;
       const int there = std::min(block, channels - b * block);
       for (int l = 0; l < there; ++l)
-        for (long long p = 0; p < pixels; ++p) y[l * pixels + p] = x[p * block + l];
+        for (long long p = 0; p < pixels; ++p) y[l * pixels + p] = Y(x[p * block + l]);
     }
 }
 
@@ -46,6 +48,7 @@ class BlockedLayout final : public host::TypedLayout<float> {
   std::size_t elements() const override {
     return static_cast<std::size_t>(rows_) * round_up(channels_, block_) * pixels_;
   }
+  std::size_t plain_elements() const override { return static_cast<std::size_t>(rows_) * channels_ * pixels_; }
   void pack(const float* plain, float* stored) const override {
     to_blocks(plain, stored, rows_, channels_, pixels_, block_);
   }
@@ -77,6 +80,11 @@ class WeightsLayout final : public host::TypedLayout<float> {
   const Desc& desc() const { return desc_; }
   const Dims& shape() const { return shape_; }
   std::size_t elements() const override { return desc_.get_size() / sizeof(float); }
+  std::size_t plain_elements() const override {
+    std::size_t n = 1;
+    for (auto d : shape_) n *= static_cast<std::size_t>(d);
+    return n;
+  }
 
   void pack(const float* plain, float* stored) const override {
     if (!padded_) return reorder(plain_, const_cast<float*>(plain), desc_, stored);
@@ -98,9 +106,7 @@ class WeightsLayout final : public host::TypedLayout<float> {
     } else if (dims_of(from.desc_) == dims_of(to.desc_)) {
       reorder(from.desc_, const_cast<float*>(x), to.desc_, y);
     } else {
-      long long n = 1;
-      for (auto d : from.shape_) n *= d;
-      std::vector<float> plain(n);
+      std::vector<float> plain(from.plain_elements());
       from.unpack(x, plain.data());
       to.pack(plain.data(), y);
     }

@@ -1,6 +1,6 @@
 #pragma once
-#include "moecnn/backend/host/node_kernel.hpp"
 #include "moecnn/backend/onednn/layout.hpp"
+#include "moecnn/backend/onednn/map_kernel.hpp"
 #include "moecnn/backend/onednn/norm_loops.hpp"
 
 #include <cmath>
@@ -10,18 +10,19 @@ namespace moecnn::onednn {
 /// Batch normalisation of blocked maps, with residual and ReLU. Memory traffic is what it costs, so it walks through the
 /// map in groups of channel blocks that stay in the cache: statistics of a group, then its result, then the next. Where
 /// the ReLU let something through is kept as one bit per element, so the backward pass does not read the output. Sums
-/// are taken per row and added up in a fixed order: results do not depend on the number of threads.
-template <int B>
-class BlockedNormKernel final : public host::NodeKernel<float> {
+/// are taken per row and added up in a fixed order: results do not depend on the number of threads. S: the type of the
+/// maps' elements, float or Bf16; parameters are floats.
+template <int B, class S>
+class BlockedNormKernel final : public MapKernel<S> {
  public:
   BlockedNormKernel(const Graph& g, const Flow& f, int n)
-      : NodeKernel(g, f, n), op_(std::get<ops::BatchNorm>(node_.op)), training_(f.training) {
+      : MapKernel<S>(g, f, n), op_(std::get<ops::BatchNorm>(node_.op)), training_(f.training) {
     blocks_ = round_up(op_.channels, B) / B;
     pixels_ = out_.extent.pixels();
   }
 
   NodeNeeds needs() const override {
-    NodeNeeds n = plain_needs();
+    NodeNeeds n = this->plain_needs();
     const std::size_t tiles = static_cast<std::size_t>(out_.extent.n) * blocks_;
     if (training_) {
       n.keeps_input[0] = 1;
@@ -37,19 +38,19 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
   }
 
   void forward(const StepContext& step) override {
-    for_each_copy([&](int copy, int first, int count) {
+    this->for_each_copy([&](int copy, int first, int count) {
       if (count > 0) forward(copy, first, count, step.training && !op_.frozen);
     });
   }
 
   void rebuild() override {
-    for_each_copy([&](int copy, int first, int count) {
+    this->for_each_copy([&](int copy, int first, int count) {
       if (count > 0) rebuild(copy, first, count);
     });
   }
 
   void backward(const StepContext& step) override {
-    for_each_copy([&](int copy, int first, int count) {
+    this->for_each_copy([&](int copy, int first, int count) {
       if (count > 0) return backward(copy, first, count, step.training && !op_.frozen);
       for (int i : {0, 1})
         if (param_mode_[i] == GradMode::overwrite) std::fill_n(param_grad(i, copy), op_.channels, 0.f);
@@ -57,6 +58,9 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
   }
 
  private:
+  using MapKernel<S>::at, MapKernel<S>::node_, MapKernel<S>::out_, MapKernel<S>::input_mode_, MapKernel<S>::param_mode_,
+      MapKernel<S>::param, MapKernel<S>::param_grad;
+
   /// A tile is one row of one block of channels.
   long long tile(int row, int block) const { return 1LL * row * blocks_ + block; }
   long long offset(int row, int block) const { return tile(row, block) * pixels_ * B; }
@@ -76,9 +80,9 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
 
   void forward(int copy, int first, int count, bool measure) const {
     Sums<B>* sums = reinterpret_cast<Sums<B>*>(at.scratch_forward);
-    const float* x = at.input[0];
+    const S* x = at.input[0];
     const int step = group(count, 1);
-    Finish finish;
+    Finish<S> finish;
     finish.relu = op_.relu;
     finish.stream = stream(count);
 #pragma omp parallel firstprivate(finish) if (worth_sharing(work(count)))
@@ -110,7 +114,7 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
   void settle(int copy, int first, int count, int block, const Sums<B>* sums, bool measure, bool owns,
               Line<B>& line) const {
     const double m = static_cast<double>(count) * static_cast<double>(pixels_);
-    const float* base = at.input[0] + offset(first, block);
+    const S* base = at.input[0] + offset(first, block);
     const Sums<B> sum = measure ? total(sums + block * count, count) : Sums<B>{};
     line = {};
     for (int l = 0; l < channels(block); ++l) {
@@ -132,7 +136,7 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
   }
 
   void rebuild(int copy, int first, int count) const {
-    Finish finish;
+    Finish<S> finish;
     finish.relu = op_.relu;  // the mask is there already
     finish.stream = stream(count);
 #pragma omp parallel for firstprivate(finish) schedule(static) if (worth_sharing(work(count)))
@@ -157,13 +161,13 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
   /// `measured`: the forward pass took the statistics of these rows.
   void backward(int copy, int first, int count, bool measured) const {
     Sums<B>* sums = reinterpret_cast<Sums<B>*>(at.scratch_backward);
-    const float* x = at.input[0];
+    const S* x = at.input[0];
     const int step = group(count, 2);
     // The slope before the activation goes to the residual. Where that memory is written for the first time, it is also
     // what the second pass reads; it may be the memory of the output's gradient.
     const bool store = op_.residual && input_mode_[1] == GradMode::overwrite;
     const bool add = op_.residual && input_mode_[1] == GradMode::accumulate;
-    const bool past = stream(count) && !adds_to_input(0) && at.input_grad[0] != at.output_grad;
+    const bool past = stream(count) && !this->adds_to_input(0) && at.input_grad[0] != at.output_grad;
 #pragma omp parallel if (worth_sharing(work(count)))
     for (int b0 = 0; b0 < blocks_; b0 += step) {
       const int tiles = std::min(step, blocks_ - b0) * count;
@@ -179,9 +183,9 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
       for (int i = 0; i < tiles; ++i) {
         const int b = b0 + i / count, r = first + i % count;
         if (settled != b) settle_backward(copy, count, b, sums, measured, r == first, line), settled = b;
-        if (!wants_input(0)) continue;
+        if (!this->wants_input(0)) continue;
         input_slope<B>((store ? at.input_grad[1] : at.output_grad) + offset(r, b), store ? nullptr : mask(r, b),
-                       x + offset(r, b), at.input_grad[0] + offset(r, b), adds_to_input(0), past, pixels_, line);
+                       x + offset(r, b), at.input_grad[0] + offset(r, b), this->adds_to_input(0), past, pixels_, line);
       }
     }
   }
@@ -204,8 +208,8 @@ class BlockedNormKernel final : public host::NodeKernel<float> {
         line.shift[l] = static_cast<float>(-scale * sum.a[l] / m);
       }
       if (!owns) continue;
-      if (wants_param(0)) deliver(param_grad(0, copy)[c], dot, adds_to_param(0));
-      if (wants_param(1)) deliver(param_grad(1, copy)[c], sum.a[l], adds_to_param(1));
+      if (this->wants_param(0)) this->deliver(param_grad(0, copy)[c], dot, this->adds_to_param(0));
+      if (this->wants_param(1)) this->deliver(param_grad(1, copy)[c], sum.a[l], this->adds_to_param(1));
     }
   }
 

@@ -3,6 +3,7 @@
 /// How a pass of a convolution has one of its maps: as the edge is stored, in the other order of channels, in phases, or
 /// longer.
 
+#include "moecnn/backend/host/convert_rows.hpp"
 #include "moecnn/backend/onednn/lanes.hpp"
 #include "moecnn/backend/onednn/layout.hpp"
 
@@ -39,16 +40,16 @@ void for_each_in_phases(int rows, int blocks, const Phases& ph, const F& visit) 
 }
 
 /// Rows of a map to blocked parts, with zeros in channels and pixels that the map does not have.
-template <int B>
-void to_phases(const float* map, bool blocked, int rows, int channels, const Phases& ph, float* parts) {
+template <int B, class S>
+void to_phases(const S* map, bool blocked, int rows, int channels, const Phases& ph, float* parts) {
   const int blocks = round_up(channels, B) / B;
   const long long pixels = 1LL * ph.h * ph.w;
   for_each_in_phases(rows, blocks, ph, [=](int r, int b, long long p, long long to) {
     Lanes<B> v{};
     if (p >= 0 && blocked) {
-      v = lanes<B>(map + ((1LL * r * blocks + b) * pixels + p) * B).v;
+      load<B>(map + ((1LL * r * blocks + b) * pixels + p) * B, v);
     } else if (p >= 0) {
-      const float* x = map + (1LL * r * channels + b * B) * pixels + p;
+      const S* x = map + (1LL * r * channels + b * B) * pixels + p;
       for (int l = 0; l < std::min(B, channels - b * B); ++l) v[l] = x[l * pixels];
     }
     lanes<B>(parts + to * B).v = v;
@@ -56,18 +57,18 @@ void to_phases(const float* map, bool blocked, int rows, int channels, const Pha
 }
 
 /// The way back; what the map does not have is dropped.
-template <int B>
-void from_phases(const float* parts, bool blocked, int rows, int channels, const Phases& ph, float* map) {
+template <int B, class S>
+void from_phases(const float* parts, bool blocked, int rows, int channels, const Phases& ph, S* map) {
   const int blocks = round_up(channels, B) / B;
   const long long pixels = 1LL * ph.h * ph.w;
   for_each_in_phases(rows, blocks, ph, [=](int r, int b, long long p, long long from) {
     if (p < 0) return;
     const Lanes<B> v = lanes<B>(parts + from * B).v;
     if (blocked) {
-      lanes<B>(map + ((1LL * r * blocks + b) * pixels + p) * B).v = v;
+      store<B>(map + ((1LL * r * blocks + b) * pixels + p) * B, v);
     } else {
-      float* y = map + (1LL * r * channels + b * B) * pixels + p;
-      for (int l = 0; l < std::min(B, channels - b * B); ++l) y[l * pixels] = v[l];
+      S* y = map + (1LL * r * channels + b * B) * pixels + p;
+      for (int l = 0; l < std::min(B, channels - b * B); ++l) y[l * pixels] = S(v[l]);
     }
   });
 }
@@ -95,22 +96,35 @@ class PassMap {
     return 1LL * n.h * n.w * part.h * part.w * (to_ ? padded() : channels_);
   }
 
-  void from_edge(const float* stored, float* own, int rows) const {
-    if (!other_pixels()) return change(stored, from_, own, rows);
-    with_channel_block([&](auto block) { detail::to_phases<block>(stored, from_, rows, channels_, phases_, own); });
+  /// Rows of the edge, of type S, as the pass has them, and back; also where it could use the edge's memory but for S.
+  template <class S>
+  void from_edge(const S* stored, float* own, int rows) const {
+    if (!other_pixels()) return change(stored, from_, to_, own, rows);
+    with_channel_block(
+        [&](auto block) { detail::to_phases<block.value>(stored, from_, rows, channels_, phases_, own); });
   }
-  void to_edge(const float* own, float* stored, int rows) const {
-    if (!other_pixels()) return change(own, to_, stored, rows);
-    with_channel_block([&](auto block) { detail::from_phases<block>(own, from_, rows, channels_, phases_, stored); });
+  template <class S>
+  void to_edge(const float* own, S* stored, int rows) const {
+    if (!other_pixels()) return change(own, to_, from_, stored, rows);
+    with_channel_block(
+        [&](auto block) { detail::from_phases<block.value>(own, from_, rows, channels_, phases_, stored); });
   }
 
   friend bool operator==(const PassMap&, const PassMap&) = default;
 
  private:
   int padded() const { return round_up(channels_, channel_block()); }
-  /// Copies rows into the other order of channels.
-  void change(const float* x, bool blocked, float* y, int rows) const {
-    (blocked ? from_blocks : to_blocks)(x, y, rows, channels_, 1LL * phases_.h * phases_.w, channel_block());
+  /// Copies rows into another order of channels, or another type.
+  template <class X, class Y>
+  void change(const X* x, bool from, bool to, Y* y, int rows) const {
+    const long long pixels = 1LL * phases_.h * phases_.w;
+    if (from == to)
+      host::convert_rows(x, dtype_of<X>, y, dtype_of<Y>,
+                         static_cast<std::size_t>(rows * pixels * (from ? padded() : channels_)));
+    else if (from)
+      from_blocks(x, y, rows, channels_, pixels, channel_block());
+    else
+      to_blocks(x, y, rows, channels_, pixels, channel_block());
   }
 
   int channels_ = 0;

@@ -23,23 +23,14 @@ std::unique_ptr<Kernel> make_kernel(const Graph& g, const Flow& f, int n) {
   });
 }
 
-/// True if all tensors of a node are of that type, or of types that the operation fixes.
-inline bool is_uniform(const Graph& g, const Node& n, DType t) {
-  if (is_loss(n.op) || std::holds_alternative<ops::Input>(n.op)) return true;
-  bool all = g.output_of(n).dtype == t;
-  for (int e : n.inputs) all = all && g.edges[e].dtype == t;
-  for (int p : n.params) all = all && g.params[p].dtype == t;
-  return all;
-}
-
 template <class T>
 Lowered lower(const Graph& g, const Flow& f) {
   Lowered low;
   for (int n = 0; n < static_cast<int>(g.nodes.size()); ++n) {
     auto kernel = make_kernel<T>(g, f, n);
-    const bool as_it_is = std::holds_alternative<ops::Cast>(g.nodes[n].op) || is_uniform(g, g.nodes[n], dtype_of<T>);
-    low.kernels.push_back(as_it_is ? std::move(kernel)
-                                   : std::make_unique<host::Converted<T>>(g, f, n, std::move(kernel)));
+    if (!host::is_uniform(g, g.nodes[n], dtype_of<T>))
+      kernel = std::make_unique<host::Converted<T>>(g, f, n, std::move(kernel));
+    low.kernels.push_back(std::move(kernel));
   }
   low.value_layout.resize(g.edges.size());
   low.grad_layout.resize(g.edges.size());

@@ -22,8 +22,8 @@ inline void set_dtype(Graph& g, DType dtype) {
 /// Weights of convolutions and linear layers are read from copies in `low`, which are derived parameters; a linear layer
 /// whose result a router reads stays full with its weights. Casts are inserted where a value changes its type; no other
 /// pass and no kernel knows more than the types of its edges. The last pass: others look for neighbours between which
-/// there may be a cast now. Edges in `keep` stay what they are.
-inline void lower_precision(Graph& g, DType low, const std::vector<int>& keep = {}) {
+/// there may be a cast now. Edges in `keep` stay what they are; so do weights without `low_weights`.
+inline void lower_precision(Graph& g, DType low, const std::vector<int>& keep = {}, bool low_weights = true) {
   const auto consumers = g.consumers();
   const auto reads = [&](int e, const auto& yes) {
     return std::any_of(consumers[e].begin(), consumers[e].end(), [&](int n) { return yes(n); });
@@ -68,7 +68,7 @@ inline void lower_precision(Graph& g, DType low, const std::vector<int>& keep = 
         }
         e = at->second;
       }
-      if (traits_of(node.op).low_weights) {
+      if (low_weights && traits_of(node.op).low_weights) {
         const int master = node.params[0];
         const auto [at, is_new] = cast_params.emplace(master, static_cast<int>(g.params.size()));
         if (is_new) {
