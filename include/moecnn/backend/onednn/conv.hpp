@@ -8,26 +8,6 @@
 
 namespace moecnn::onednn {
 
-/// A convolution node's request to oneDNN. `op`: the node's, or of a transposed one its mirror image.
-inline ConvUse conv_use(const Graph& g, const Flow& f, int n, const ops::Conv& op, const Options& options) {
-  const Node& node = g.nodes[n];
-  const auto wants_param = [&](std::size_t i) { return f.param_mode[n][i] != GradMode::ignore; };
-  ConvUse use;
-  use.transposed = std::holds_alternative<ops::ConvTranspose>(node.op);
-  use.routed = node.routing >= 0;
-  use.rows = use.routed ? g.routings[node.routing].rows : g.edges[node.output].extent.n;
-  use.backward_data = f.runs_backward[n] && f.input_mode[n][0] != GradMode::ignore;
-  use.backward_weights = f.runs_backward[n] && (wants_param(0) || (op.bias && wants_param(1)));
-  use.bias = op.bias;
-  use.options = options;
-  use.forward_attr = user_scratchpad();
-  dnnl::post_ops after;
-  if (op.residual) after.append_sum();
-  if (op.relu) append_relu(after);
-  use.forward_attr.set_post_ops(after);
-  return use;
-}
-
 /// Convolution and transposed convolution by oneDNN, or where that pays in Winograd's form, which reads all weights as
 /// they are stored and adds gradients where they belong. The forward pass reads the weights as they are stored, and
 /// their gradient is written in the same order, so neither is ever reordered. Direct backward data reads them in
@@ -198,12 +178,6 @@ class ConvKernelOf final : public MapKernel<S>, public Described {
     return scratch;
   }
 
-  template <class Y>
-  static void add(Y* sum, const float* x, long long n) {
-#pragma omp parallel for simd if (worth_sharing(n))
-    for (long long i = 0; i < n; ++i) sum[i] = Y(sum[i] + x[i]);
-  }
-
   void clear_grads(int copy) const {
     if (param_mode_[0] == GradMode::overwrite) std::fill_n(param_grad(0, copy), stored_->elements(), 0.f);
     if ((op_.bias || own_bias_pass_) && param_mode_[1] == GradMode::overwrite)
@@ -306,16 +280,13 @@ class ConvKernelOf final : public MapKernel<S>, public Described {
       primitives_.run(pass, rows, {made, other ? reordered : w, output_grad(pass, first + r, rows), added}, scratch,
                       backward_.own_bytes);
       if (direct) continue;
-      if (!adds_data()) {
-        if (copies(map)) map.to_edge(made, dx, rows);
+      if (!adds_data()) {  // so it is a copy
+        map.to_edge(made, dx, rows);
         continue;
       }
-      if (map.converts()) {
-        float* changed = floats(at.scratch_backward, backward_.sum);
-        map.to_edge(made, changed, rows);
-        made = changed;
-      }
-      add(dx, made, rows * map.edge_row());
+      const float* in_order = map.converts() ? floats(at.scratch_backward, backward_.sum) : made;
+      if (map.converts()) map.to_edge(made, floats(at.scratch_backward, backward_.sum), rows);
+      add(dx, in_order, rows * map.edge_row());
     }
   }
   /// Whether so many rows of the input's gradient are computed where they belong: oneDNN does not add.

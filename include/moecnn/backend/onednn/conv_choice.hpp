@@ -86,6 +86,26 @@ struct ConvUse {
   bool by_forward(Pass pass) const { return pass != Pass::backward_weights && (pass == Pass::forward) != transposed; }
 };
 
+/// A convolution node's request to oneDNN. `op`: the node's, or of a transposed one its mirror image.
+inline ConvUse conv_use(const Graph& g, const Flow& f, int n, const ops::Conv& op, const Options& options) {
+  const Node& node = g.nodes[n];
+  const auto wants_param = [&](std::size_t i) { return f.param_mode[n][i] != GradMode::ignore; };
+  ConvUse use;
+  use.transposed = std::holds_alternative<ops::ConvTranspose>(node.op);
+  use.routed = node.routing >= 0;
+  use.rows = use.routed ? g.routings[node.routing].rows : g.edges[node.output].extent.n;
+  use.backward_data = f.runs_backward[n] && f.input_mode[n][0] != GradMode::ignore;
+  use.backward_weights = f.runs_backward[n] && (wants_param(0) || (op.bias && wants_param(1)));
+  use.bias = op.bias;
+  use.options = options;
+  use.forward_attr = user_scratchpad();
+  dnnl::post_ops after;
+  if (op.residual) after.append_sum();
+  if (op.relu) append_relu(after);
+  use.forward_attr.set_post_ops(after);
+  return use;
+}
+
 namespace detail {
 
 /// A format of weights, or of their gradient, and the rank of the code that wants it. 3: oneDNN has none.

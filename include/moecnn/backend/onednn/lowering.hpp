@@ -130,9 +130,7 @@ class Lowering {
   Made lower(const ops::GlobalAvgPool& op) {
     return blocked_input() ? make<GlobalAvgPoolKernel<B>>() : lower<ops::GlobalAvgPool>(op);
   }
-  Made lower(const ops::MaxPool& op) {
-    return blocked_output() ? make<MaxPoolKernel<B>>() : lower<ops::MaxPool>(op);
-  }
+  Made lower(const ops::MaxPool& op) { return blocked_output() ? make<MaxPoolKernel<B>>() : lower<ops::MaxPool>(op); }
   Made lower(const ops::ArgMaxPool& op) {
     return blocked_output() ? make<ArgMaxPoolKernel<B>>() : lower<ops::ArgMaxPool>(op);
   }

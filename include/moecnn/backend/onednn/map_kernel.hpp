@@ -24,4 +24,11 @@ class MapKernel : public host::NodeKernel<S> {
   }
 };
 
+/// sum += x, where the sum may be rounded to bf16.
+template <class S>
+void add(S* sum, const float* x, long long n) {
+#pragma omp parallel for simd if (worth_sharing(n))
+  for (long long i = 0; i < n; ++i) sum[i] = S(sum[i] + x[i]);
+}
+
 }  // namespace moecnn::onednn
