@@ -143,11 +143,13 @@ inline void watch_memory(const std::function<void()>& step, const std::string& n
   r.emplace_back("ms_for_primitives" + span, 1e3 * (after.seconds - before.seconds), "ms");
 }
 
-/// Training steps or inference of one network. Names of results are `train/NAME/…` and so on.
+/// Training steps or inference of one network. Names of results are `train/NAME/…` and so on. With
+/// MOECNN_BENCH_PRECISION=bf16 maps are stored in bf16; the bound stays that of f32.
 template <class Net>
 Results run_net(const std::string& name, const Net& net, moecnn::Extent images, moecnn::ModelOpts opts, bool training,
                 bool bound = true, const Training& given = {}) {
   opts.training = training;
+  if (env_list("MOECNN_BENCH_PRECISION", "f32").front() == "bf16") opts.precision = moecnn::Precision::bf16;
   const std::string mode = training ? "train" : "infer", at = mode + "/" + name;
   const double before = peak_memory_mb(), start = now();
   Setup<Net> s(net, images, opts, given);
