@@ -46,7 +46,7 @@ TEST_CASE("oneDNN in bf16: random networks give the reference's results, and gra
   }
   // Numbers at a kink may fall to either side, so gradients are compared over all networks.
   CAPTURE(reference);
-  CHECK(own < 1.5 * reference);
+  CHECK(own < 2 * reference);
 }
 
 TEST_CASE("oneDNN in bf16: gradients of a smooth network are near the exact ones") {
@@ -63,7 +63,7 @@ TEST_CASE("oneDNN in bf16: blocks, experts and what is made again for the backwa
     CHECK(test::distance(ours.bf16.result, low.bf16.result) < 0.02);
     const double own = test::gradient_distance(ours), reference = test::gradient_distance(low);
     CAPTURE(reference);
-    CHECK(own < 1.5 * reference);
+    CHECK(own < 2 * reference);
   }
 }
 
