@@ -91,7 +91,7 @@ TEST_CASE("oneDNN in bf16: values take half the memory and lie as float's do") {
 TEST_CASE("oneDNN in bf16: a layout of bf16 packs and unpacks what it is given") {
   Edge map;
   map.extent = {2, 3, 5}, map.channels = 11;
-  const host::Bf16Layout<float> layout(std::make_shared<onednn::BlockedLayout>(map, 8));
+  const host::Bf16Layout<float> layout(std::make_shared<onednn::BlockedLayout>(map, 8), map.elements());
   CHECK(layout.bytes() == 2 * 2 * 16 * 15);
   const auto n = static_cast<std::size_t>(map.elements());
   std::vector<Bf16> plain(n), stored(layout.elements(), Bf16(9.f)), back(n);

@@ -8,9 +8,8 @@ namespace moecnn::host {
 template <class T>
 class TypedLayout : public Layout {
  public:
-  /// Stored elements, padding included, and those of the tensor.
+  /// Stored elements, padding included.
   virtual std::size_t elements() const = 0;
-  virtual std::size_t plain_elements() const = 0;
   virtual void pack(const T* plain, T* stored) const = 0;
   virtual void unpack(const T* stored, T* plain) const = 0;
 
@@ -28,18 +27,19 @@ class TypedLayout : public Layout {
 template <class T>
 class Bf16Layout final : public TypedLayout<Bf16> {
  public:
-  explicit Bf16Layout(std::shared_ptr<const TypedLayout<T>> wide) : wide_(std::move(wide)) {}
+  /// `plain`: elements of the tensor.
+  Bf16Layout(std::shared_ptr<const TypedLayout<T>> wide, long long plain)
+      : wide_(std::move(wide)), plain_(static_cast<std::size_t>(plain)) {}
 
   std::size_t elements() const override { return wide_->elements(); }
-  std::size_t plain_elements() const override { return wide_->plain_elements(); }
   void pack(const Bf16* plain, Bf16* stored) const override {
-    std::vector<T> from(plain_elements()), to(elements());
+    std::vector<T> from(plain_), to(elements());
     convert(plain, DType::bf16, from.data(), dtype_of<T>, from.size());
     wide_->pack(from.data(), to.data());
     convert(to.data(), dtype_of<T>, stored, DType::bf16, to.size());
   }
   void unpack(const Bf16* stored, Bf16* plain) const override {
-    std::vector<T> from(elements()), to(plain_elements());
+    std::vector<T> from(elements()), to(plain_);
     convert(stored, DType::bf16, from.data(), dtype_of<T>, from.size());
     wide_->unpack(from.data(), to.data());
     convert(to.data(), dtype_of<T>, plain, DType::bf16, to.size());
@@ -52,6 +52,7 @@ class Bf16Layout final : public TypedLayout<Bf16> {
 
  private:
   std::shared_ptr<const TypedLayout<T>> wide_;
+  std::size_t plain_;
 };
 
 }  // namespace moecnn::host

@@ -48,7 +48,6 @@ class BlockedLayout final : public host::TypedLayout<float> {
   std::size_t elements() const override {
     return static_cast<std::size_t>(rows_) * round_up(channels_, block_) * pixels_;
   }
-  std::size_t plain_elements() const override { return static_cast<std::size_t>(rows_) * channels_ * pixels_; }
   void pack(const float* plain, float* stored) const override {
     to_blocks(plain, stored, rows_, channels_, pixels_, block_);
   }
@@ -80,11 +79,6 @@ class WeightsLayout final : public host::TypedLayout<float> {
   const Desc& desc() const { return desc_; }
   const Dims& shape() const { return shape_; }
   std::size_t elements() const override { return desc_.get_size() / sizeof(float); }
-  std::size_t plain_elements() const override {
-    std::size_t n = 1;
-    for (auto d : shape_) n *= static_cast<std::size_t>(d);
-    return n;
-  }
 
   void pack(const float* plain, float* stored) const override {
     if (!padded_) return reorder(plain_, const_cast<float*>(plain), desc_, stored);
@@ -106,7 +100,9 @@ class WeightsLayout final : public host::TypedLayout<float> {
     } else if (dims_of(from.desc_) == dims_of(to.desc_)) {
       reorder(from.desc_, const_cast<float*>(x), to.desc_, y);
     } else {
-      std::vector<float> plain(from.plain_elements());
+      long long n = 1;
+      for (auto d : from.shape_) n *= d;
+      std::vector<float> plain(n);
       from.unpack(x, plain.data());
       to.pack(plain.data(), y);
     }

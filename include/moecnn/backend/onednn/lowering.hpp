@@ -29,7 +29,9 @@ class Lowering {
     for (const Derived& d : g.derived)
       for (int e = 0; e < d.experts && d.how == Derived::How::cast; ++e) masters_[d.derived_weight + e] = d.weight + e;
     for (std::size_t e = 0; e < g.edges.size(); ++e)
-      if (blocked_[e]) low_.value_layout[e] = of_type(g.edges[e].dtype, std::make_shared<BlockedLayout>(g.edges[e], B));
+      if (blocked_[e])
+        low_.value_layout[e] =
+            of_type(g.edges[e].dtype, std::make_shared<BlockedLayout>(g.edges[e], B), g.edges[e].elements());
     low_.grad_layout = low_.value_layout;
     for (n_ = 0; n_ < static_cast<int>(g.nodes.size()); ++n_) {
       native_ = host::is_uniform(g, g.nodes[n_], DType::f32);
@@ -100,14 +102,16 @@ class Lowering {
       if (!decided_[master + e]) low_.param_layout[master + e] = kernel->weights_layout(), decided_[master + e] = 1;
       // The gradient lies as the master does, and so do the copies that the kernel reads.
       if (master != id && !low_.param_layout[id + e])
-        low_.param_layout[id + e] = of_type(g_.params[id + e].dtype, kernel->weights_layout());
+        low_.param_layout[id + e] =
+            of_type(g_.params[id + e].dtype, kernel->weights_layout(), g_.params[id + e].elements());
     }
     return kernel;
   }
   /// The same order of elements of another type.
-  static std::shared_ptr<const Layout> of_type(DType t, std::shared_ptr<const host::TypedLayout<float>> layout) {
+  static std::shared_ptr<const Layout> of_type(DType t, std::shared_ptr<const host::TypedLayout<float>> layout,
+                                               long long elements) {
     if (t == DType::f32) return layout;
-    return std::make_shared<host::Bf16Layout<float>>(std::move(layout));
+    return std::make_shared<host::Bf16Layout<float>>(std::move(layout), elements);
   }
   /// How weights lie that a program or a node before this one has decided about; null if this node may choose.
   ConvKernel::Stored stored(const ops::Conv& op, int id) const {
