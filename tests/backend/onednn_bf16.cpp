@@ -67,6 +67,25 @@ TEST_CASE("oneDNN in bf16: blocks, experts and what is made again for the backwa
   }
 }
 
+TEST_CASE("oneDNN in bf16: copies of weights lie as their masters do, whose gradients are as near as before") {
+  struct Copies : OneDnn {
+    bool low_weights() const override { return true; }
+  };
+  const Graph graph = record(Blocks{}, {4, 8, 6});
+  test::Rig<Copies> rig{.precision = Precision::bf16};
+  const Program& program = rig.add_training(graph);
+  CHECK(!program.graph().derived.empty());
+  for (const Derived& d : program.graph().derived) {
+    const Layouts& layouts = program.lowered().param_layout;
+    CHECK(same_order(layouts[d.weight].get(), layouts[d.derived_weight].get()));
+  }
+  const auto ours = test::bf16_step<Copies>(graph, 1), low = test::bf16_step<Low>(graph, 1);
+  CHECK(test::distance(ours.bf16.result, low.bf16.result) < 0.02);
+  const double own = test::gradient_distance(ours), reference = test::gradient_distance(low);
+  CAPTURE(reference);
+  CHECK(own < 2 * reference);
+}
+
 TEST_CASE("oneDNN in bf16: values take half the memory and lie as float's do") {
   const Graph graph = record(Blocks{}, {4, 8, 6});
   test::Rig<OneDnn> low{.precision = Precision::bf16}, full;
