@@ -35,7 +35,7 @@ AnyNet net(const std::string& backbone, HeadMixture kind) {
   return RetinaNet<80, ResNet50<>>{.moe = moe};
 }
 
-/// What a loader would give for this batch.
+/// The targets that a loader makes of boxes.
 class BoxTargets {
  public:
   explicit BoxTargets(Extent images) : anchors_({images.h, images.w}) {
@@ -52,7 +52,7 @@ class BoxTargets {
     all.add({"anchor_deltas", deltas_.data()});
     return all;
   }
-  /// Anchors of a class, as their number tells whether another program has the same targets.
+  /// The number of anchors that have a class: where it agrees, another program has the same targets.
   double positive() const {
     return static_cast<double>(std::count_if(classes_.begin(), classes_.end(), [](int c) { return c >= 0; }));
   }

@@ -19,7 +19,7 @@ inline int rounds() { return env_int("MOECNN_BENCH_ROUNDS", 9); }
 /// Training steps of a mixture after which memory is looked at: its peak must not grow with the steps.
 inline int watched_steps() { return std::max(2, env_int("MOECNN_BENCH_STEPS", 40)); }
 
-/// What training steps are given. Without targets these are random "labels".
+/// Targets and learning rate of the training steps; without targets, labels are drawn at random.
 struct Training {
   moecnn::Targets targets = {};
   double rate = 0.01;

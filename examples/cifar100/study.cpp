@@ -94,7 +94,7 @@ runs::Run StudyResults::make(const Cell& cell, int seed) const {
   runs::RunPlan plan{.folder = folder,
                      .train = protocol_.train + cell.words() + runs::Words{"--seed", std::to_string(42 + seed)},
                      .passed_on = options_.passed_on,
-                     .eval = runs::for_eval(options_.passed_on, {"--threads", "--backend"}),
+                     .eval = runs::for_eval(options_.passed_on),
                      .weights = "last.safetensors"};
   if (!cell.plain())
     plan.eval = plan.eval + runs::Words{"--analysis", (folder / "experts").string(), "--points",

@@ -93,7 +93,7 @@ class StudyResults {
   std::vector<double> of_mixture(const Cell& cell, const std::string& key, double factor = 1) const;
   /// Sentences on runs that failed or have other settings.
   std::vector<std::string> troubles(const std::vector<Cell>& cells) const;
-  /// What all finished runs of these cells were given besides.
+  /// The settings, in words, that all finished runs of these cells share beyond the protocol.
   std::string additions(const std::vector<Cell>& cells) const;
 
   /// Reads the figures of a run anew.

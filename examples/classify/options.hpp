@@ -1,7 +1,7 @@
 #pragma once
 /// The options of the program and their meaning. command_line.hpp adds them to the command line.
 
-#include "../common/make_backend.hpp"
+#include "../common/machine.hpp"
 #include "../common/network_options.hpp"
 #include "../common/optimizer.hpp"
 #include "network.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 /// Options of every program: backend, precision, threads and seed.
 
-#include "make_backend.hpp"
+#include "machine.hpp"
 #include "number_checks.hpp"
 
 /// `seeded` says what the seed is of.

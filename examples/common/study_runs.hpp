@@ -98,8 +98,9 @@ class Run {
   std::string other_;
 };
 
-/// The options for `train` that `eval` needs, too: those of `names`.
-inline Words for_eval(const Words& passed_on, const Words& names) {
+/// The options for `train` that `eval` needs, too: those of the machine, and `more`.
+inline Words for_eval(const Words& passed_on, const Words& more = {}) {
+  const Words names = Words{"--threads", "--backend", "--precision"} + more;
   Words found;
   for (std::size_t i = 0; i < passed_on.size(); ++i)
     for (const std::string& option : names) {

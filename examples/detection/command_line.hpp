@@ -148,7 +148,7 @@ inline void add_prediction(CLI::App& app, Options& o) {
   app.add_option("--out", o.out, "folder of predictions.html")->capture_default_str();
   app.add_option("--json", o.report_json, "write boxes, levels, experts and the page's figures to this file");
   app.add_option("pictures", o.pictures, "PNG or JPEG files")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--first", o.first, "instead of files, so many pictures of a data set, its first")
+  app.add_option("--first", o.first, "look at the first N pictures of a data set instead of files")
       ->check(whole_between(1, 10'000));
   add_source(app, o);
 }

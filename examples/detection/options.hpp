@@ -1,7 +1,7 @@
 #pragma once
 /// The options of the program and their meaning. command_line.hpp adds them to the command line.
 
-#include "../common/make_backend.hpp"
+#include "../common/machine.hpp"
 #include "../common/optimizer.hpp"
 #include "../common/run_folder.hpp"
 #include "networks.hpp"
@@ -52,7 +52,7 @@ struct Options : MachineOptions {
   bool equal_weights = false, each_expert = false;
   std::string fixed_in;  ///< regressor or classifier; empty: both
   std::vector<std::string> pictures;
-  int first = 0;  ///< pictures of a data set instead of these files
+  int first = 0;  ///< > 0: the first N pictures of a data set instead of these files
   double least_score = 0.3;
 
   /// Pattern of the mixtures' names.

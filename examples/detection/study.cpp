@@ -92,13 +92,11 @@ runs::Run Results::run(std::size_t c, int seed) const {
   runs::RunPlan plan{.folder = folder(c, seed),
                      .train = train + Words{"--seed", std::to_string(42 + seed)},
                      .passed_on = options_.passed_on,
-                     .eval = protocol_.eval + machine_words(),
+                     .eval = protocol_.eval + runs::for_eval(options_.passed_on),
                      .weights = protocol_.weights};
   if (cell.moe == "2block") plan.eval.push_back("--each-expert");
   return runs::Run(std::move(plan));
 }
-
-Words Results::machine_words() const { return runs::for_eval(options_.passed_on, {"--threads", "--backend"}); }
 
 Words Results::drawing(std::size_t c, int seed) const {
   if (cells[c].plain()) return {};
@@ -115,7 +113,7 @@ Words Results::drawing(std::size_t c, int seed) const {
               drawn(c, seed).string()};
   if (cells[c].moe == "2block") words.push_back("--each-expert");
   if (!options_.data.empty()) words = words + Words{"--data", options_.data};
-  return words + protocol_.eval + machine_words();
+  return words + protocol_.eval + runs::for_eval(options_.passed_on);
 }
 
 void Results::refresh(std::size_t c, int seed) { figures_[c][static_cast<std::size_t>(seed)] = run(c, seed).figures(); }

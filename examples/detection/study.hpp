@@ -36,7 +36,7 @@ inline const std::vector<Cell> cells{
 /// Places in the list.
 enum : std::size_t { plain = 0, single = 1, kl = 2, importance = 3, relative = 4, upcycled_kl = 7 };
 
-/// Of a mixture, and of the pyramid.
+/// Experts of a mixture, and levels of the pyramid.
 inline constexpr int experts = 4, levels = 5;
 
 struct Experiment {
@@ -62,7 +62,7 @@ class Results {
   int seeds() const { return seeds_; }
   std::filesystem::path folder(std::size_t c, int seed) const;
   runs::Run run(std::size_t c, int seed) const;
-  /// What `eval` wrote for each seed; null where a run is not finished.
+  /// The JSON of `eval` for each seed; null where a run is not finished.
   const std::vector<io::Json>& figures(std::size_t c) const;
   /// Per seed a share in percent, NaN where a run is not finished; `of` is given the figures of a run.
   std::vector<double> percents(std::size_t c, const std::function<io::Json(const io::Json&)>& of) const;
@@ -72,7 +72,7 @@ class Results {
   std::vector<std::vector<double>> level_weights(std::size_t c, bool of_classifier) const;
   /// Sentences on runs that failed or have other settings.
   std::vector<std::string> troubles(const std::vector<std::size_t>& of) const;
-  /// What all finished runs of these were given besides.
+  /// The settings, in words, that all finished runs of these cells share beyond the protocol.
   std::string additions(const std::vector<std::size_t>& of) const;
   /// Words for `predict` that draw the pictures of a finished run into its folder; none where it has no mixture.
   Words drawing(std::size_t c, int seed) const;
@@ -83,9 +83,6 @@ class Results {
   void refresh(std::size_t c, int seed);
 
  private:
-  /// Options that were passed on and that concern the machine.
-  Words machine_words() const;
-
   StudyOptions options_;
   Protocol protocol_;
   int seeds_;

@@ -1,4 +1,4 @@
-#include "../common/make_backend.hpp"
+#include "../common/machine.hpp"
 #include "commands.hpp"
 #include "data_sets.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 /// The options and their meaning. The command line itself is in command_line.hpp.
 
-#include "../common/make_backend.hpp"
+#include "../common/machine.hpp"
 #include "../common/optimizer.hpp"
 #include "networks.hpp"
 

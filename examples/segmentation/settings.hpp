@@ -1,7 +1,7 @@
 #pragma once
 /// The settings that a checkpoint stores.
 
-#include "../common/make_backend.hpp"
+#include "../common/machine.hpp"
 #include "../common/run_folder.hpp"
 #include "data_sets.hpp"
 

@@ -195,7 +195,7 @@ runs::Run run_of(const StudyOptions& o, const Protocol& protocol, const Row& row
   runs::RunPlan plan{.folder = std::filesystem::path(o.out) / "runs" / formatted("{}_seed-{}", name, seed),
                      .train = protocol.train + train + Words{"--seed", std::to_string(seed)},
                      .passed_on = o.passed_on,
-                     .eval = protocol.eval + runs::for_eval(o.passed_on, {"--threads", "--backend", "--eval-batch"}),
+                     .eval = protocol.eval + runs::for_eval(o.passed_on, {"--eval-batch"}),
                      .weights = protocol.weights};
   if (!expert.empty()) plan.look = {"--expert", expert}, plan.result = "expert_" + expert + ".json";
   return runs::Run(std::move(plan));

@@ -1,4 +1,4 @@
-#include "../common/make_backend.hpp"
+#include "../common/machine.hpp"
 #include "../common/run_control.hpp"
 #include "../common/run_options.hpp"
 #include "commands.hpp"

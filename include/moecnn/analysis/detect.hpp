@@ -19,7 +19,7 @@ struct EvaluateBoxesOpts {
   detection::AnchorOpts anchors = {};  ///< those of the training
   detection::DecodeOpts decode = {};   ///< `classes` is taken from the set
   detection::CocoMetricOpts metric = {};
-  int keep = 0;         ///< of so many pictures, the first, the boxes are kept with their experts
+  int keep = 0;         ///< the first N pictures keep their boxes, and the experts behind them
   StopAsked stop = {};  ///< true: evaluate_boxes() throws Stopped
   std::function<void(int pictures_done)> progress = {};
 };
@@ -86,7 +86,7 @@ class HeadMaps {
   std::vector<std::size_t> sizes_;  ///< of one image
 };
 
-/// What forward() has found in image `row`, whose maps have been read, and the weights that it was served with.
+/// The boxes of image `row` of the last forward(), whose maps have been read, and the weights of its experts.
 inline ServedPicture served_picture(const Program& program, const HeadMaps& maps, int row,
                                     const detection::Anchors& anchors, const data::PicturePlace& place,
                                     const detection::DecodeOpts& decode) {
